@@ -1,0 +1,43 @@
+/** The words of `ImageCache.status` that clients compare. Spelling is kept, mistakes included. */
+
+/** Values of `status.status`. */
+export const STATUS = {
+  processing: 'Processing',
+  succeeded: 'Succeeded',
+  failed: 'Failed',
+  unknown: 'Unknown',
+  aborted: 'Aborted',
+  nothingDone: 'NoImagesPulledOrDeleted',
+} as const
+
+/** Values of `status.reason`: the action that the status speaks of. */
+export const ACTION = {
+  create: 'ImageCacheCreate',
+  update: 'ImageCacheUpdate',
+  refresh: 'ImageCacheRefresh',
+  purge: 'ImageCachePurge',
+} as const
+/** One of the actions. */
+export type Action = (typeof ACTION)[keyof typeof ACTION]
+
+/** Values of `status.message`. */
+export const MESSAGE = {
+  creating: 'Images are being pulled on to the nodes. Please view the status after some time',
+  updating: 'Image cache is being updated. Please view the status after some time',
+  refreshing: 'Image cache is being refreshed. Please view the status after some time',
+  purging: 'Image cache is being purged. Please view the status after some time',
+  pulled: 'All requested images pulled succesfully to respective nodes',
+  deleted: 'All cached images succesfully deleted from respective nodes',
+  pullFailed: 'Image pull failed for some images. Please see "failures" section',
+  deleteFailed: 'Image deletion failed for some images. Please see "failures" section',
+  nothingDone: 'No images were pulled or deleted because nodeSelector specified did not match any nodes',
+  suspended: 'Image cache is suspended',
+} as const
+
+/** The message while an action runs. */
+export const PROGRESS_MESSAGE: Record<Action, string> = {
+  ImageCacheCreate: MESSAGE.creating,
+  ImageCacheUpdate: MESSAGE.updating,
+  ImageCacheRefresh: MESSAGE.refreshing,
+  ImageCachePurge: MESSAGE.purging,
+}

@@ -1,0 +1,12 @@
+/** Why a node gets no work although a cache's selector matches it. Shown in `status.skipped[]`. A closed table. */
+export const SKIP_REASONS = {
+  NotReady: 'The node is not Ready. It is caught up when it is.',
+  Cordoned: 'The node is unschedulable (cordoned). It is caught up when it is uncordoned.',
+  Deleting: 'The node is being deleted.',
+  Virtual: 'The node is virtual (virtual-kubelet or similar): it has no image store.',
+  UnsupportedOS: 'The node does not run Linux.',
+  TaintNotTolerated: "The node has a taint that the list's tolerations do not tolerate.",
+} as const
+
+/** Name of a skip reason. */
+export type SkipReason = keyof typeof SKIP_REASONS
