@@ -1,0 +1,27 @@
+/** Longest piece of a refused text that a message repeats. */
+const MAX_QUOTE = 80
+
+/** A text is not an image reference. The message says what is wrong and, where it is one place, where. */
+export class InvalidReferenceError extends Error {
+  override readonly name = 'InvalidReferenceError'
+  readonly code = 'InvalidReference'
+
+  /** `index` counts UTF-16 units of the text from 0; the message counts from 1. */
+  constructor(text: string, problem: string, index?: number) {
+    const where = index === undefined ? '' : ` (position ${index + 1})`
+    super(`invalid image reference ${quote(text)}: ${problem}${where}`)
+  }
+}
+
+/** The text in quotes, at most 80 characters of it, with what a terminal or a log would act on escaped. */
+export function quote(text: string): string {
+  const chars = Array.from(text.slice(0, 2 * MAX_QUOTE + 2))
+  const shown = chars.slice(0, MAX_QUOTE).join('')
+  const escaped = shown.replaceAll(/["\\\p{C}\p{Zl}\p{Zp}]/gu, char => {
+    if (char === '"' || char === '\\') return `\\${char}`
+    if (char === '\n') return '\\n'
+    if (char === '\t') return '\\t'
+    return `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`
+  })
+  return `"${escaped}"${shown.length < text.length ? '…' : ''}`
+}

@@ -1,0 +1,123 @@
+import { checkDigest, checkHost, checkPath, checkTag, type Part } from './reference-grammar.ts'
+import { InvalidReferenceError } from './reference-error.ts'
+
+export { InvalidReferenceError } from './reference-error.ts'
+
+/**
+ * Image references after the grammar of distribution/reference, as the kubelet and the runtimes read them:
+ * `[domain[:port]/]path[:tag][@algorithm:hex]`.
+ */
+
+/** A parsed reference, with the defaults of Docker Hub filled in. */
+export interface Reference {
+  /** Registry as written, with its port: `docker.io`, `localhost:5000`, `[fd00::1]:5000`. */
+  readonly domain: string
+  /** Repository within the registry: `library/nginx`. */
+  readonly path: string
+  readonly tag?: string
+  /** `sha256:` and 64 hexadecimal digits (or sha384, sha512). */
+  readonly digest?: string
+  /** What was parsed, as it was written. */
+  readonly text: string
+}
+
+const DEFAULT_DOMAIN = 'docker.io'
+const LEGACY_DEFAULT_DOMAIN = 'index.docker.io'
+const DOCKER_HUB_REGISTRY = 'registry-1.docker.io'
+const OFFICIAL_PREFIX = 'library/'
+const DEFAULT_TAG = 'latest'
+/** Of the path, `library/` included; the limit of distribution/reference. */
+const MAX_PATH = 255
+
+/** Parses a reference. Throws `InvalidReferenceError` and nothing else. */
+export function parseReference(text: string): Reference {
+  if (text === '') throw new InvalidReferenceError(text, 'it is empty')
+  const foreign = /[^A-Za-z0-9._\-/:@+[\]]/u.exec(text)
+  if (foreign) {
+    throw new InvalidReferenceError(text, `${describe(foreign[0])} is not allowed`, foreign.index)
+  }
+  if (/^[a-f0-9]{64}$/.test(text)) {
+    throw new InvalidReferenceError(text, '64 hexadecimal digits are an image ID, not a name')
+  }
+  const { domain, rest } = splitDomain(text)
+  const at = rest.text.indexOf('@')
+  const digest = at < 0 ? undefined : slice(rest, at + 1)
+  const named = at < 0 ? rest : slice(rest, 0, at)
+  const colon = named.text.indexOf(':')
+  const tag = colon < 0 ? undefined : slice(named, colon + 1)
+  const name = colon < 0 ? named : slice(named, 0, colon)
+
+  if (domain) checkHost(domain)
+  checkPath(name)
+  if (tag) checkTag(tag)
+  if (digest) checkDigest(digest)
+  const host = !domain || domain.text === LEGACY_DEFAULT_DOMAIN ? DEFAULT_DOMAIN : domain.text
+  const path = host === DEFAULT_DOMAIN && !name.text.includes('/') ? OFFICIAL_PREFIX + name.text : name.text
+  if (path.length > MAX_PATH) {
+    throw new InvalidReferenceError(
+      text,
+      `the repository name has ${path.length} characters, ${MAX_PATH} are allowed`,
+    )
+  }
+  return {
+    domain: host,
+    path,
+    ...(tag && { tag: tag.text }),
+    ...(digest && { digest: digest.text }),
+    text,
+  }
+}
+
+/** The parsed reference, or undefined where the text is none. */
+export function tryParseReference(text: string): Reference | undefined {
+  try {
+    return parseReference(text)
+  } catch (error) {
+    if (error instanceof InvalidReferenceError) return undefined
+    throw error
+  }
+}
+
+/** Registry and path without tag and digest: `docker.io/library/nginx`. */
+export function repositoryOf(ref: Reference): string {
+  return `${ref.domain}/${ref.path}`
+}
+
+/**
+ * The name that a runtime lists the image under: `docker.io/library/nginx:1.23`; untagged: `:latest`; with a digest
+ * `docker.io/library/nginx@sha256:…`, the tag left out, as containerd does.
+ */
+export function normalizedName(ref: Reference): string {
+  const repository = repositoryOf(ref)
+  return ref.digest === undefined ? `${repository}:${ref.tag ?? DEFAULT_TAG}` : `${repository}@${ref.digest}`
+}
+
+/** True where the name is expected to point to something else tomorrow: no digest, and untagged or tagged `latest`. */
+export function isMoving(ref: Reference): boolean {
+  return ref.digest === undefined && (ref.tag ?? DEFAULT_TAG) === DEFAULT_TAG
+}
+
+/** Host and port to ask over the network: the domain, except that Docker Hub's registry has a host of its own. */
+export function registryHost(ref: Reference): string {
+  return ref.domain === DEFAULT_DOMAIN ? DOCKER_HUB_REGISTRY : ref.domain
+}
+
+/** What stands before the first slash is a registry only if it cannot be a part of a Docker Hub name. */
+function splitDomain(text: string): { domain?: Part; rest: Part } {
+  const whole: Part = { whole: text, text, start: 0 }
+  const slash = text.indexOf('/')
+  const first = text.slice(0, Math.max(slash, 0))
+  const isDomain = first === 'localhost' || /[.:]/.test(first) || first.toLowerCase() !== first
+  return isDomain ? { domain: slice(whole, 0, slash), rest: slice(whole, slash + 1) } : { rest: whole }
+}
+
+function slice(part: Part, from: number, to?: number): Part {
+  return { whole: part.whole, text: part.text.slice(from, to), start: part.start + from }
+}
+
+function describe(char: string): string {
+  if (char === ' ') return 'a space'
+  const code = char.codePointAt(0) ?? 0
+  if (code > 0x20 && code < 0x7f) return `"${char}"`
+  return `the character U+${code.toString(16).toUpperCase().padStart(4, '0')}`
+}
