@@ -14,7 +14,9 @@ const term = z.object({
 })
 
 /** core/v1 NodeSelector: one of the terms must match. */
-export const nodeSelector = z.object({ nodeSelectorTerms: z.array(term) })
+export const nodeSelector = z
+  .object({ nodeSelectorTerms: z.array(term) })
+  .meta({ 'x-kubernetes-map-type': 'atomic' })
 
 /** core/v1 Toleration. */
 export const toleration = z.object({
@@ -26,7 +28,9 @@ export const toleration = z.object({
 })
 
 /** core/v1 LocalObjectReference. */
-export const imagePullSecret = z.object({ name: z.string().optional() })
+export const imagePullSecret = z
+  .object({ name: z.string().optional() })
+  .meta({ 'x-kubernetes-map-type': 'atomic' })
 
 /** A Go duration: `90s`, `5m`, `1h30m`. */
 export const duration = z.string().meta({

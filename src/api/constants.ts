@@ -28,8 +28,14 @@ export const JOB_ANNOTATIONS = {
   cache: 'kubefledged.io/imagecache',
   /** UID of the Node object that the Job was made for. */
   nodeUid: 'kubefledged.io/node-uid',
-  /** How the Job makes the kubelet pull: see `PullMethod`. */
+  /** How the Job makes the kubelet pull: see `JobMethod`. */
   method: 'kubefledged.io/pull-method',
+  /** What it pulls with: `DesiredImage.credential`. */
+  credential: 'kubefledged.io/credential',
+  /** The newest request that it answers, RFC 3339. */
+  requestedAt: 'kubefledged.io/requested-at',
+  /** The images that it pulls, one a line. */
+  images: 'kubefledged.io/images',
 } as const
 
 /** Label of a node whose value goes into `status.failures[].node`. */

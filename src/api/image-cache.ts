@@ -90,12 +90,9 @@ export const imageCacheStatus = z.object({
   completionTime: z.iso.datetime().optional().meta({ description: 'When it ended; absent while it runs.' }),
   moreFailures: z.int32().optional().meta({ description: 'Failures that are not listed for want of room.' }),
   observedGeneration: z.int().optional(),
-  requestedAt: z.iso
-    .datetime()
-    .optional()
-    .meta({
-      description: 'When the last refresh was asked for: what was verified before is verified again.',
-    }),
+  requestedAt: z.iso.datetime().optional().meta({
+    description: 'When the last refresh was asked for: what was verified before is verified again.',
+  }),
   editedAt: z.iso
     .datetime()
     .optional()

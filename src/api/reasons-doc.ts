@@ -1,0 +1,36 @@
+import { FAILURE_REASONS } from './failure-reasons.ts'
+import { SKIP_REASONS } from './skip-reasons.ts'
+
+/** The reference page of both tables of reasons, in Markdown. */
+export function reasonsDocument(): string {
+  const failures = Object.entries(FAILURE_REASONS).map(
+    ([name, row]) =>
+      `| \`${name}\` | ${row.permanent ? 'after a refresh or an edit' : 'by itself'} | ${cell(row.doc)} |`,
+  )
+  const skips = Object.entries(SKIP_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
+  return `<!-- Generated from src/api by \`npm run generate\`. Do not edit. -->
+
+# Reasons
+
+## Why an image is not on a node
+
+\`status.failures\` of an ImageCache and \`status.images[].reason\` of a NodeImages hold one of these. The message beside
+it repeats the words of the registry, the runtime or the API server.
+
+| reason | tried again | meaning |
+|---|---|---|
+${failures.join('\n')}
+
+## Why a node gets no work
+
+\`status.skipped[].reason\` of an ImageCache holds one of these. Such nodes count neither as desired nor as failed.
+
+| reason | meaning |
+|---|---|
+${skips.join('\n')}
+`
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', String.raw`\|`)
+}
