@@ -1,0 +1,90 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { HarnessError } from './errors.ts'
+
+/** The cluster of `hack/cluster`, as its start script describes it. */
+export interface LocalCluster {
+  /** Network namespace of the control plane; a node's is `<prefix>-node-N`. */
+  readonly prefix: string
+  /** Number of nodes; their names are `node-1` … */
+  readonly nodes: number
+  /** Folder of the Kubernetes and containerd binaries. */
+  readonly bin: string
+  /** Folder of the cluster's data, logs and process ids. */
+  readonly data: string
+  /** The open registry as this process reaches it, `http://127.0.0.1:PORT`; nodes call it `registry.test.local`. */
+  readonly registryUrl: string
+  /** The registry with a password; nodes call it `private.test.local`. */
+  readonly privateRegistryUrl: string
+}
+
+/** Which cluster the tests use. */
+export interface ClusterEnv {
+  /** The file that kubectl and the product under test get. */
+  readonly kubeconfig: string
+  /** Set where `E2E_ALLOW_CONTEXT` named it: the only context that may be the current one. */
+  readonly allowedContext?: string
+  /** Absent for a cluster of somebody else's. */
+  readonly local?: LocalCluster
+}
+
+/** The root of the repository. */
+export const ROOT = resolve(import.meta.dirname, '../..')
+
+/**
+ * Which cluster the variables choose: the one of `E2E_KUBECONFIG` with `E2E_ALLOW_CONTEXT`, else the one that
+ * `hack/cluster` described in `$CLUSTER_DIR/env` (`.cache/cluster/env` where unset). `KUBECONFIG` is never read.
+ *
+ * @throws HarnessError `ClusterNotConfigured`
+ */
+export function readClusterEnv(variables: NodeJS.ProcessEnv = process.env): ClusterEnv {
+  const kubeconfig = variables.E2E_KUBECONFIG
+  if (kubeconfig) {
+    const allowedContext = variables.E2E_ALLOW_CONTEXT
+    if (!allowedContext) {
+      throw new HarnessError(
+        'ClusterNotConfigured',
+        'E2E_KUBECONFIG needs E2E_ALLOW_CONTEXT=<name of the context that tests may change>',
+      )
+    }
+    return { kubeconfig: resolve(kubeconfig), allowedContext }
+  }
+  const folder = variables.CLUSTER_DIR ?? join(ROOT, '.cache/cluster')
+  const file = join(folder, 'env')
+  if (!existsSync(file)) {
+    throw new HarnessError('ClusterNotConfigured', `no cluster: ${file} is missing; run \`make cluster-up\``)
+  }
+  return parseClusterEnv(readFileSync(file, 'utf8'), file)
+}
+
+/** Reads lines of `KEY=VALUE`; quotes around a value are taken off, other lines are left out. */
+export function parseClusterEnv(text: string, source = 'the cluster description'): ClusterEnv {
+  const values = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const match = /^(?:export )?([A-Z_]+)=(?:"([^"]*)"|'([^']*)'|(.*))$/.exec(line.trim())
+    if (match?.[1]) values.set(match[1], match[2] ?? match[3] ?? match[4] ?? '')
+  }
+  const need = (key: string): string => {
+    const value = values.get(key)
+    if (value) return value
+    throw new HarnessError('ClusterNotConfigured', `${source} has no ${key}`)
+  }
+  const nodes = Number(need('NODES'))
+  if (!Number.isInteger(nodes) || nodes < 1) {
+    throw new HarnessError(
+      'ClusterNotConfigured',
+      `${source}: NODES=${need('NODES')} is not a number of nodes`,
+    )
+  }
+  return {
+    kubeconfig: need('KUBECONFIG'),
+    local: {
+      prefix: need('PREFIX'),
+      nodes,
+      bin: need('BIN'),
+      data: need('DATA'),
+      registryUrl: need('REGISTRY_HOST_URL'),
+      privateRegistryUrl: need('PRIVATE_REGISTRY_HOST_URL'),
+    },
+  }
+}

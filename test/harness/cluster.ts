@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ApiRequests, parseApiRequests } from './api-requests.ts'
+import { type ClusterEnv, type LocalCluster, ROOT, readClusterEnv } from './cluster-env.ts'
+import { type CommandOptions, run } from './command.ts'
+import { HarnessError } from './errors.ts'
+import { NodeRuntime } from './node-runtime.ts'
+import { type BasicCredentials, RegistryClient } from './registry.ts'
+
+export { eventually } from './eventually.ts'
+
+/** A Kubernetes object as far as the harness looks into it. */
+export interface KubeObject {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: {
+    readonly name?: string
+    readonly namespace?: string
+    readonly [field: string]: unknown
+  }
+  readonly [field: string]: unknown
+}
+
+/** Credentials of the registry with a password. */
+export const PRIVATE_REGISTRY_CREDENTIALS: BasicCredentials = { username: 'puller', password: 's3cret' }
+
+/**
+ * Connects to the cluster that the environment chooses (see {@link readClusterEnv}).
+ *
+ * @throws HarnessError `ClusterNotConfigured` where there is none, `ContextNotAllowed` where the current context of
+ * `E2E_KUBECONFIG` is not the one that `E2E_ALLOW_CONTEXT` names.
+ */
+export async function connectCluster(variables: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
+  const env = readClusterEnv(variables)
+  const cluster = new Cluster(env)
+  if (env.allowedContext !== undefined) {
+    const current = (await cluster.kubectl(['config', 'current-context'])).trim()
+    if (current !== env.allowedContext) {
+      throw new HarnessError(
+        'ContextNotAllowed',
+        `E2E_KUBECONFIG is at context "${current}", but E2E_ALLOW_CONTEXT allows "${env.allowedContext}" only`,
+      )
+    }
+  }
+  return cluster
+}
+
+/** A real cluster as tests and benches use it. What needs the inside of a node works on the cluster of `hack/cluster` only. */
+export class Cluster {
+  /** The file to give to the product under test as its kubeconfig. */
+  readonly kubeconfig: string
+  readonly #env: ClusterEnv
+
+  constructor(env: ClusterEnv) {
+    this.#env = env
+    this.kubeconfig = env.kubeconfig
+  }
+
+  /** The cluster of `hack/cluster`. @throws HarnessError `NotAvailable` on another one. */
+  get local(): LocalCluster {
+    if (this.#env.local) return this.#env.local
+    throw new HarnessError('NotAvailable', 'this needs the cluster of hack/cluster; E2E_KUBECONFIG is set')
+  }
+
+  /** The open registry; nodes pull from it as `registry.test.local/…`. */
+  openRegistry(): RegistryClient {
+    return new RegistryClient(this.local.registryUrl)
+  }
+
+  /** The registry that wants {@link PRIVATE_REGISTRY_CREDENTIALS}; nodes pull from it as `private.test.local/…`. */
+  privateRegistry(): RegistryClient {
+    return new RegistryClient(this.local.privateRegistryUrl, PRIVATE_REGISTRY_CREDENTIALS)
+  }
+
+  /** Runs the real kubectl and answers its standard output. @throws HarnessError `CommandFailed` with kubectl's words. */
+  kubectl(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    const local = this.#env.local
+    return run(['kubectl', ...args], {
+      ...options,
+      path: local ? [local.bin] : [],
+      env: {
+        KUBECONFIG: this.kubeconfig,
+        ...(local && { KUBECACHEDIR: join(local.data, 'kubectl-cache') }),
+        ...options.env,
+      },
+    })
+  }
+
+  /** What `kubectl ARGS -o json` answers. */
+  async kubectlJson<T = KubeObject>(args: readonly string[]): Promise<T> {
+    return JSON.parse(await this.kubectl([...args, '-o', 'json'])) as T
+  }
+
+  /** `kubectl apply` of one object; answers it as the API server stored it. */
+  async apply<T extends KubeObject>(object: T): Promise<T> {
+    return JSON.parse(
+      await this.kubectl(['apply', '-f', '-', '-o', 'json'], { input: JSON.stringify(object) }),
+    ) as T
+  }
+
+  /** Names of the cluster's nodes, sorted. */
+  async nodes(): Promise<string[]> {
+    const list = await this.kubectlJson<{ items: { metadata: { name: string } }[] }>(['get', 'nodes'])
+    return list.items.map(node => node.metadata.name).sort()
+  }
+
+  /** What the node's runtime lists: tags, digests and image IDs. */
+  runtimeImages(node: string): Promise<Set<string>> {
+    return this.#runtime(node).images()
+  }
+
+  /** Removes an image from a node behind the kubelet's back. */
+  removeImage(node: string, image: string): Promise<void> {
+    return this.#runtime(node).remove(image)
+  }
+
+  /** Pulls an image with the node's runtime itself. */
+  pullWithCtr(node: string, image: string, credentials?: BasicCredentials): Promise<void> {
+    return this.#runtime(node).pull(image, credentials)
+  }
+
+  /** Runs a command inside a node and answers its standard output. */
+  nodeExec(node: string, argv: readonly [string, ...string[]], options?: CommandOptions): Promise<string> {
+    return this.#runtime(node).exec(argv, options)
+  }
+
+  /** Cuts the power of a node: every process on it dies at once. */
+  async killNode(node: string): Promise<void> {
+    await this.#control('kill', node)
+  }
+
+  /** Starts a node that was killed, and waits until it is Ready. */
+  async startNode(node: string): Promise<void> {
+    await this.#control('start', node)
+  }
+
+  /** Cuts a node's network; its processes go on. */
+  async partitionNode(node: string): Promise<void> {
+    await this.#control('partition', node)
+  }
+
+  /** Joins a partitioned node to the network again. */
+  async healNode(node: string): Promise<void> {
+    await this.#control('heal', node)
+  }
+
+  /** Requests that the API server has answered since it started. */
+  async apiRequestTotal(): Promise<ApiRequests> {
+    return parseApiRequests(await this.kubectl(['get', '--raw', '/metrics']))
+  }
+
+  #runtime(node: string): NodeRuntime {
+    return new NodeRuntime(this.local, node)
+  }
+
+  #control(action: 'kill' | 'start' | 'partition' | 'heal', node: string): Promise<string> {
+    const number = /^node-(\d+)$/.exec(node)?.[1]
+    if (number === undefined) throw new HarnessError('NotAvailable', `the cluster has no node ${node}`)
+    const script = join(ROOT, 'hack/cluster/node.sh')
+    const folder = process.env.CLUSTER_DIR
+    return run(['bash', script, action, number], {
+      timeoutMs: 180_000,
+      env: { PREFIX: this.local.prefix, ...(folder !== undefined && { CLUSTER_DIR: folder }) },
+    })
+  }
+}
+
+/** A name that no other test has: `prefix-` and eight random letters or digits. Legal as a Kubernetes name where the prefix is. */
+export function uniqueName(prefix: string): string {
+  return `${prefix}-${randomBytes(4).toString('hex')}`
+}
+
+/** Resident memory of a process in bytes. */
+export async function processRss(pid: number): Promise<number> {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]
+  if (kibibytes === undefined) throw new HarnessError('NotAvailable', `process ${pid} has no resident memory`)
+  return Number(kibibytes) * 1024
+}

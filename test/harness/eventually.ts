@@ -1,0 +1,53 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { HarnessError } from './errors.ts'
+
+/** How long and how often to look. */
+export interface EventuallyOptions {
+  /** Milliseconds until it gives up; 60 000 where absent. */
+  readonly timeoutMs?: number
+  /** Milliseconds between two looks; 200 where absent. */
+  readonly everyMs?: number
+  /** Ends the wait early, with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Looks at the state of the world until `check` answers something other than `undefined` or `false`, and gives that back.
+ * An error thrown by `check` (an assertion, a failed command) counts as "not yet"; so a check may assert on what it sees, and
+ * the last failed assertion is part of the message.
+ *
+ * @param what What is waited for, as words that complete "waited for …".
+ * @throws HarnessError `DeadlineExceeded` with what was seen last; its cause is the last error of `check`.
+ */
+export async function eventually<T>(
+  what: string,
+  check: () => Promise<T | undefined | false>,
+  options: EventuallyOptions = {},
+): Promise<T> {
+  const timeoutMs = options.timeoutMs ?? 60_000
+  const deadline = Date.now() + timeoutMs
+  let looks = 0
+  let last: { value: unknown } | { error: unknown }
+  do {
+    if (looks > 0) await delay(options.everyMs ?? 200, undefined, { signal: options.signal })
+    options.signal?.throwIfAborted()
+    looks += 1
+    try {
+      const value = await check()
+      if (value !== undefined && value !== false) return value
+      last = { value }
+    } catch (error) {
+      last = { error }
+    }
+  } while (Date.now() < deadline)
+  const seen =
+    'error' in last
+      ? `last error: ${last.error instanceof Error ? last.error.message : String(last.error)}`
+      : `last value: ${inspect(last.value)}`
+  throw new HarnessError(
+    'DeadlineExceeded',
+    `waited ${timeoutMs} ms (${looks} looks) for ${what}; ${seen}`,
+    'error' in last ? { cause: last.error } : undefined,
+  )
+}

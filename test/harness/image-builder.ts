@@ -1,0 +1,133 @@
+import { type ImageStore, parseTarget } from './registry.ts'
+import { type Manifest, type OciImage, buildArtifact, buildImage, buildIndex, randomBytes } from './oci.ts'
+import { type LayerFile } from './tar.ts'
+
+/** The shapes of image that nodes meet. */
+export type ImageKind =
+  /** An ordinary OCI image. */
+  | 'image'
+  /** A manifest with an empty list of layers. */
+  | 'no-layers'
+  /** An OCI artifact that is no container image. */
+  | 'artifact'
+  /** An index that offers linux/s390x only. */
+  | 'index-other-platform'
+  /** A single manifest whose config says linux/s390x. */
+  | 'manifest-other-platform'
+  /** An ordinary image of 60 layers. */
+  | 'sixty-layers'
+  /** Docker's image manifest version 2, schema 2. */
+  | 'docker-schema2'
+
+/** How an image is to be made. */
+export interface ImageOptions {
+  /** `image` where absent. */
+  readonly kind?: ImageKind
+  /** Number of layers; 1 where absent (60 for `sixty-layers`). */
+  readonly layers?: number
+  /** Bytes of content over all layers, which do not compress; 1024 where absent. */
+  readonly sizeBytes?: number
+  /** `os/architecture` of the config; `linux/amd64` where absent. */
+  readonly platform?: string
+  /** The command that a container runs. */
+  readonly entrypoint?: readonly string[]
+  /** `NAME=value` variables of the container. */
+  readonly env?: readonly string[]
+  /** Files that the first layer holds besides the random content. */
+  readonly files?: readonly LayerFile[]
+  /** What the random content is made from; `repo:tag` where absent. Another seed is another image. */
+  readonly seed?: string
+}
+
+/** An image that was pushed. */
+export interface PushedImage {
+  /** Digest of the manifest or index that the tag names. */
+  readonly digest: string
+}
+
+const OTHER_PLATFORM = 'linux/s390x'
+
+/**
+ * Makes an image and puts it under `repo:tag`. The same name and options always give the same digest.
+ *
+ * @throws HarnessError `RegistryRefused` where the registry does not take it.
+ */
+export async function pushImage(
+  store: ImageStore,
+  target: string,
+  options: ImageOptions = {},
+): Promise<PushedImage> {
+  const { repository, tag } = parseTarget(target)
+  const kind = options.kind ?? 'image'
+  if (kind === 'index-other-platform') return pushIndex(store, target, [OTHER_PLATFORM], options)
+  const { manifest } = await pushContent(store, repository, makeImage(target, kind, options))
+  await store.putManifest(repository, tag, manifest)
+  return { digest: manifest.digest }
+}
+
+/** Makes one image per platform and puts an index of them under `repo:tag`. `manifests` holds their digests in the same order. */
+export async function pushIndex(
+  store: ImageStore,
+  target: string,
+  platforms: readonly string[],
+  options: Omit<ImageOptions, 'kind' | 'platform'> = {},
+): Promise<PushedImage & { readonly manifests: readonly string[] }> {
+  const { repository, tag } = parseTarget(target)
+  const entries: { platform: string; manifest: Manifest }[] = []
+  for (const platform of platforms) {
+    const image = makeImage(target, 'image', {
+      ...options,
+      platform,
+      seed: `${options.seed ?? target} ${platform}`,
+    })
+    const { manifest } = await pushContent(store, repository, image)
+    await store.putManifest(repository, manifest.digest, manifest)
+    entries.push({ platform, manifest })
+  }
+  const index = buildIndex(entries)
+  await store.putManifest(repository, tag, index)
+  return { digest: index.digest, manifests: entries.map(entry => entry.manifest.digest) }
+}
+
+/** Lets another tag of the same repository name what `repo:tag` names. */
+export async function retag(store: ImageStore, target: string, newTag: string): Promise<PushedImage> {
+  const { repository, tag } = parseTarget(target)
+  const manifest = await store.getManifest(repository, tag)
+  await store.putManifest(repository, newTag, manifest)
+  return { digest: manifest.digest }
+}
+
+/** Deletes the manifest that `repo:tag` names, and so every tag that names it. */
+export async function deleteManifest(store: ImageStore, target: string): Promise<void> {
+  const { repository, tag } = parseTarget(target)
+  const { digest } = await store.getManifest(repository, tag)
+  await store.deleteManifest(repository, digest)
+}
+
+async function pushContent(store: ImageStore, repository: string, image: OciImage): Promise<OciImage> {
+  await Promise.all(image.blobs.map(blob => store.putBlob(repository, blob)))
+  return image
+}
+
+function makeImage(target: string, kind: ImageKind, options: ImageOptions): OciImage {
+  const seed = options.seed ?? target
+  if (kind === 'artifact') return buildArtifact('application/vnd.acme.model.v1+json', `model ${seed}\n`)
+  return buildImage({
+    platform: kind === 'manifest-other-platform' ? OTHER_PLATFORM : (options.platform ?? 'linux/amd64'),
+    config: {
+      ...(options.entrypoint && { Entrypoint: options.entrypoint }),
+      ...(options.env && { Env: options.env }),
+    },
+    layers: kind === 'no-layers' ? [] : makeLayers(seed, kind, options),
+    format: kind === 'docker-schema2' ? 'docker' : 'oci',
+  })
+}
+
+function makeLayers(seed: string, kind: ImageKind, options: ImageOptions): LayerFile[][] {
+  const count = options.layers ?? (kind === 'sixty-layers' ? 60 : 1)
+  const size = Math.ceil((options.sizeBytes ?? 1024) / count)
+  return Array.from({ length: count }, (_, index) => [
+    ...(index === 0 ? (options.files ?? []) : []),
+    { path: `content/${index}.bin`, content: randomBytes(`${seed} ${index}`, size) },
+  ])
+}

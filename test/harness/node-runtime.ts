@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type LocalCluster } from './cluster-env.ts'
+import { type CommandOptions, run } from './command.ts'
+import { HarnessError } from './errors.ts'
+import { type BasicCredentials } from './registry.ts'
+
+/** The containerd namespace of the kubelet's images. */
+const CONTAINERD_NAMESPACE = 'k8s.io'
+
+/** One node of the cluster of `hack/cluster`, seen from inside its namespaces. Every method throws a HarnessError `CommandFailed`. */
+export class NodeRuntime {
+  readonly #cluster: LocalCluster
+  readonly #number: number
+
+  /** @throws HarnessError `NotAvailable` where the cluster has no node of that name. */
+  constructor(cluster: LocalCluster, name: string) {
+    const number = Number(/^node-([1-9]\d*)$/.exec(name)?.[1])
+    if (!(number <= cluster.nodes)) throw new HarnessError('NotAvailable', `the cluster has no node ${name}`)
+    this.#cluster = cluster
+    this.#number = number
+  }
+
+  /** Runs a command in the node's mount, network, process and host-name namespaces; answers its standard output. */
+  exec(argv: readonly [string, ...string[]], options: CommandOptions = {}): Promise<string> {
+    const enter = [
+      'nsenter',
+      '--target',
+      String(this.#initPid()),
+      '--mount',
+      '--net',
+      '--uts',
+      '--pid',
+    ] as const
+    return run([...enter, '--', ...argv], {
+      ...options,
+      path: [this.#cluster.bin, ...(options.path ?? [])],
+    })
+  }
+
+  /** Names of everything in the runtime's image list: tags, digests and image IDs. */
+  async images(): Promise<Set<string>> {
+    const names = await this.#ctr(['images', 'ls', '-q'])
+    return new Set(names.split('\n').filter(name => name !== ''))
+  }
+
+  /** Pulls with the runtime itself, past the kubelet. */
+  async pull(image: string, credentials?: BasicCredentials): Promise<void> {
+    const user = credentials ? ['--user', `${credentials.username}:${credentials.password}`] : []
+    const hosts = join(this.#cluster.data, `node-${this.#number}`, 'certs.d')
+    await this.#ctr(['images', 'pull', '--hosts-dir', hosts, ...user, image], { timeoutMs: 300_000 })
+  }
+
+  /**
+   * Removes an image behind the kubelet's back: its name and, unless another tag shares them, the digest and ID names that the
+   * runtime keeps beside it, so that its content goes too.
+   */
+  async remove(image: string): Promise<void> {
+    const table = await this.#ctr(['images', 'ls'])
+    const entries = table.split('\n').map(line => line.split(/\s+/))
+    const digest = entries.find(([name]) => name === image)?.[2]
+    const same = entries
+      .filter(entry => digest !== undefined && entry[2] === digest)
+      .map(([name]) => name ?? '')
+    const others = same.filter(name => name !== image)
+    const shared = others.some(name => !name.startsWith('sha256:') && !name.includes('@'))
+    await this.#ctr(['images', 'rm', '--sync', image, ...(shared ? [] : others)])
+  }
+
+  #ctr(args: readonly string[], options?: CommandOptions): Promise<string> {
+    return this.exec(['ctr', '--namespace', CONTAINERD_NAMESPACE, ...args], options)
+  }
+
+  /** The node's PID 1 as the machine numbers it: the only child of the process that `unshare` left waiting. */
+  #initPid(): number {
+    const file = join(this.#cluster.data, 'run', `node-${this.#number}.pid`)
+    try {
+      const parent = readFileSync(file, 'utf8').split(' ')[0]
+      return Number.parseInt(readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8'), 10)
+    } catch (cause) {
+      throw new HarnessError('NotAvailable', `node-${this.#number} is not running`, { cause })
+    }
+  }
+}
