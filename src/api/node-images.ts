@@ -36,6 +36,7 @@ const ledgerEntry = z.object({
     .string()
     .optional()
     .meta({ description: "The registry's or the kubelet's words, 256 bytes at most." }),
+  job: z.string().optional().meta({ description: 'Last part of the name of the Job that this came from.' }),
   startedAt: z.iso.datetime().optional(),
   finishedAt: z.iso.datetime().optional(),
   pulledByUs: z

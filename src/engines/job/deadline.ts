@@ -1,0 +1,39 @@
+import { entryKey } from '../../api/node-images.ts'
+import { parseDuration } from '../../api/duration.ts'
+import { isWhole } from '../../plan/index.ts'
+import { type CompiledCache } from '../../plan/index.ts'
+import { type JobSettings, type NodeWork } from './node-work.ts'
+import { type PullJob } from './pull-job.ts'
+import { type PullPod } from './pull-pod.ts'
+
+/** How late the node's own list may show that one more image of the batch has come. */
+const LIST_LAG_MS = 60_000
+
+/** The pull deadline of one image of a cache, in milliseconds. A value that is no duration falls back to the flag. */
+export function pullDeadlineMs(cache: CompiledCache | undefined, settings: JobSettings): number {
+  const own = cache?.cache.spec.pullDeadline
+  if (!own) return settings.pullDeadlineMs
+  try {
+    return parseDuration(own) || settings.pullDeadlineMs
+  } catch {
+    // The CRD checks the spelling; an object that is older than that check keeps the flag's deadline.
+    return settings.pullDeadlineMs
+  }
+}
+
+/**
+ * When a Job is given up, in milliseconds since the epoch. The deadline counts for one image, from the end of the one
+ * before. Where the node's list shows what has come, that is known; elsewhere each image of the batch adds its own.
+ */
+export function deadlineMs(job: PullJob, pod: PullPod, work: NodeWork): number {
+  const cache = [...work.caches.values()].find(candidate => candidate.key === job.cache)
+  const one = pullDeadlineMs(cache, work.settings)
+  const begun = Date.parse(pod.startedAt ?? job.metadata.creationTimestamp ?? '')
+  if (job.images.length === 1) return begun + one
+  if (!isWhole(work.node)) return begun + one * job.images.length
+  const keys = new Set(job.images.map(image => entryKey({ image, credential: job.credential })))
+  const came = work.ledger
+    .filter(entry => keys.has(entryKey(entry)) && entry.state === 'Present')
+    .map(entry => Date.parse(entry.finishedAt ?? ''))
+  return Math.max(begun, ...came.filter(time => time > begun)) + one + LIST_LAG_MS
+}

@@ -1,0 +1,59 @@
+import { isPermanent } from '../../api/failure-reasons.ts'
+import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+import { isWhole } from '../../plan/index.ts'
+import { backoffMs, fraction } from './backoff.ts'
+import { answers } from './ledger.ts'
+import { type NodeWork } from './node-work.ts'
+import { hostOf } from './registry-host.ts'
+
+/** Whether an image needs a Job. */
+export type Due =
+  /** Not now, and by time alone never. */
+  | { readonly kind: 'settled' }
+  /** Not before that many milliseconds from now. */
+  | { readonly kind: 'later'; readonly inMs: number }
+  /** Now. `ask` where the registry is to be asked, `prove` where only the node is. `urgent` where nobody has tried it. */
+  | { readonly kind: 'now'; readonly how: 'ask' | 'prove'; readonly urgent: boolean }
+
+const SETTLED: Due = { kind: 'settled' }
+
+/** Failures of the registry as a whole: over for every image as soon as one of its images is pulled. */
+const REGISTRY_FAILURES = new Set(['RegistryUnavailable', 'RateLimited', 'Timeout'])
+
+/** Whether a desired image needs a Job, and when. */
+export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work: NodeWork): Due {
+  const answered = answers(entry, desired)
+  if (entry?.state === 'Failed' && answered) return retry(desired, entry, work)
+  if (entry?.state === 'Present' && answered) return recheck(desired, entry, work)
+  if (entry?.state === 'Present') return { kind: 'now', how: 'ask', urgent: false }
+  if (entry?.state === 'Failed') return { kind: 'now', how: 'ask', urgent: true }
+  // A proof that keeps coming to nothing (Pods deleted, throttled pulls) must not turn into a loop.
+  const attempts = entry?.attempts ?? 0
+  const at =
+    Date.parse(entry?.finishedAt ?? '') + (attempts > 2 ? backoffMs(attempts - 2, entryKey(desired)) : 0)
+  if (attempts > 2 && at > work.now) return { kind: 'later', inMs: at - work.now }
+  return { kind: 'now', how: 'ask', urgent: attempts === 0 && entry?.reason === undefined }
+}
+
+function retry(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {
+  if (isPermanent(entry.reason)) return SETTLED
+  const at = Date.parse(entry.finishedAt ?? '') + backoffMs(entry.attempts ?? 1, entryKey(desired))
+  const recovered = work.registries.lastSuccess(hostOf(desired.image))
+  const isBack =
+    REGISTRY_FAILURES.has(entry.reason ?? '') &&
+    recovered !== undefined &&
+    Date.parse(recovered) > Date.parse(entry.finishedAt ?? '')
+  if (isBack || !(at > work.now)) return { kind: 'now', how: 'ask', urgent: false }
+  return { kind: 'later', inMs: at - work.now }
+}
+
+function recheck(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {
+  // A whole list is looked at with every report of the node: nothing to prove.
+  if (isWhole(work.node) || work.settings.recheckIntervalMs <= 0) return SETTLED
+  const verified = Date.parse(entry.verifiedAt ?? '')
+  const pressure = Date.parse(work.node.diskPressureAt ?? '')
+  const jitter = 0.9 + 0.2 * fraction(`${work.node.metadata.uid ?? ''} ${entryKey(desired)}`)
+  const at = verified + work.settings.recheckIntervalMs * jitter
+  if (pressure > verified || !(at > work.now)) return { kind: 'now', how: 'prove', urgent: false }
+  return { kind: 'later', inMs: at - work.now }
+}

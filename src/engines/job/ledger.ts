@@ -1,0 +1,118 @@
+import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+import { type Verdict } from './verdict.ts'
+
+/** `reason` of a Pending image whose batch failed: it gets a container of its own next. */
+export const UNPROVEN = 'Unproven'
+/** `reason` of a Pending image that was there and is no more. */
+export const DISAPPEARED = 'Disappeared'
+/** Longest message, in bytes. */
+const MESSAGE_BYTES = 256
+
+/** Facts about the attempt that a verdict came from. */
+export interface Attempt {
+  /** Last part of the Job's name. */
+  readonly job: string
+  /** Newest request that it answers. */
+  readonly requestedAt: string
+  /** RFC 3339. */
+  readonly startedAt: string
+  readonly now: string
+}
+
+/** The entry after a verdict. The same verdict again changes nothing but times. */
+export function record(
+  desired: DesiredImage,
+  old: LedgerEntry | undefined,
+  verdict: Verdict,
+  attempt: Attempt,
+): LedgerEntry {
+  const base = identity(desired, old)
+  const answered = desired.requestedAt <= attempt.requestedAt ? desired.requestedAt : old?.requestedAt
+  const attempts = (old?.attempts ?? 0) + 1
+  const times = { job: attempt.job, startedAt: attempt.startedAt, finishedAt: attempt.now }
+  switch (verdict.kind) {
+    case 'present':
+      return {
+        ...base,
+        state: 'Present',
+        ...definedDigest(verdict.digest ?? (answered === old?.requestedAt ? old?.digest : undefined)),
+        ...(answered !== undefined && { requestedAt: answered }),
+        verifiedAt: attempt.now,
+        ...times,
+      }
+    case 'failed':
+      return {
+        ...base,
+        state: 'Failed',
+        ...(answered !== undefined && { requestedAt: answered }),
+        attempts,
+        reason: verdict.reason,
+        message: clip(verdict.message),
+        ...times,
+      }
+    case 'unproven':
+      return { ...base, ...unanswered(old), state: 'Pending', attempts, reason: UNPROVEN, ...times }
+    case 'unknown':
+      return {
+        ...base,
+        ...unanswered(old),
+        state: 'Pending',
+        attempts,
+        message: clip(verdict.message),
+        ...times,
+      }
+    case 'pulling':
+      return old?.state === 'Present' || old?.state === 'Failed'
+        ? old
+        : {
+            ...base,
+            ...unanswered(old),
+            state: 'Pulling',
+            ...(old?.attempts && { attempts: old.attempts }),
+            job: attempt.job,
+            startedAt: attempt.startedAt,
+          }
+  }
+}
+
+/** Image, credential and origin: what no verdict changes. */
+export function identity(
+  desired: { image: string; credential?: string | undefined },
+  old: LedgerEntry | undefined,
+): Pick<LedgerEntry, 'image' | 'credential' | 'pulledByUs'> {
+  return {
+    image: desired.image,
+    ...(desired.credential !== undefined && { credential: desired.credential }),
+    pulledByUs: old?.pulledByUs ?? true,
+  }
+}
+
+/** True where the state answers the request as it stands. */
+export function answers(entry: LedgerEntry | undefined, desired: DesiredImage): boolean {
+  return (
+    (entry?.state === 'Present' || entry?.state === 'Failed') &&
+    entry.requestedAt !== undefined &&
+    Date.parse(entry.requestedAt) >= Date.parse(desired.requestedAt)
+  )
+}
+
+/** Entries by key. */
+export function byKey(ledger: readonly LedgerEntry[]): Map<string, LedgerEntry> {
+  return new Map(ledger.map(entry => [entryKey(entry), entry]))
+}
+
+/** Cuts to 256 bytes at a character's end and folds white space. */
+export function clip(message: string): string {
+  const folded = message.replace(/\s+/g, ' ').trim()
+  if (Buffer.byteLength(folded) <= MESSAGE_BYTES) return folded
+  const cut = Buffer.from(folded).subarray(0, MESSAGE_BYTES - 3)
+  return `${new TextDecoder('utf-8').decode(cut).replace(/\uFFFD+$/, '')}…`
+}
+
+function unanswered(old: LedgerEntry | undefined): Pick<LedgerEntry, 'requestedAt'> {
+  return old?.requestedAt === undefined ? {} : { requestedAt: old.requestedAt }
+}
+
+function definedDigest(digest: string | undefined): Pick<LedgerEntry, 'digest'> {
+  return digest === undefined ? {} : { digest }
+}

@@ -1,0 +1,81 @@
+import { type DesiredImage, type LedgerEntry } from '../../api/node-images.ts'
+import { type CompiledCache, type NodeFacts } from '../../plan/index.ts'
+import { type PullJob } from './pull-job.ts'
+import { type PullPod } from './pull-pod.ts'
+
+/** How Jobs make the kubelet pull on a node. */
+export type PullMethod = 'image-volumes' | 'containers'
+
+/** What is known of a registry over all nodes. */
+export interface RegistryView {
+  /** `unknown` until a pull from it was seen to end; `failing` while it does not answer. */
+  state(host: string): 'good' | 'unknown' | 'failing'
+  /** When a pull from it last succeeded, RFC 3339. */
+  lastSuccess(host: string): string | undefined
+  /** False while another node's Job is trying it. */
+  mayProbe(host: string, nodeName: string): boolean
+}
+
+/** Settings of the Job engine. Times in milliseconds. */
+export interface JobSettings {
+  /** The operator's own image: one static busybox. */
+  readonly helperImage: string
+  /** For one image, from the end of the one before. */
+  readonly pullDeadlineMs: number
+  /** A `Present` that nothing else confirms is proved again after this. */
+  readonly recheckIntervalMs: number
+  readonly retainJobs: boolean
+  readonly serviceAccountName?: string
+  readonly priorityClassName?: string
+}
+
+/** Everything that one decision about one node is made from. */
+export interface NodeWork {
+  readonly node: NodeFacts
+  readonly desired: readonly DesiredImage[]
+  /** Keys of the desired images that the node may have work for now. */
+  readonly startable: ReadonlySet<string>
+  readonly ledger: readonly LedgerEntry[]
+  /** Pull Jobs pinned to this node. */
+  readonly jobs: readonly PullJob[]
+  /** Their Pods. */
+  readonly pods: readonly PullPod[]
+  /** Caches by owner hash. */
+  readonly caches: ReadonlyMap<string, CompiledCache>
+  readonly method: PullMethod
+  readonly registries: RegistryView
+  /** Why a Job has no Pod, in the API server's words, by Job UID; present once asked. */
+  readonly refusals: ReadonlyMap<string, string>
+  readonly settings: JobSettings
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/** A Job to be made. */
+export interface JobRequest {
+  readonly name: string
+  readonly cache: CompiledCache
+  readonly method: PullJob['method']
+  readonly images: readonly DesiredImage[]
+  /** True where the node has to be asked whether its image is still there, not the registry. */
+  readonly proofOnly: boolean
+  readonly requestedAt: string
+  readonly activeDeadlineSeconds: number
+  /** False for catch-up, retries and re-checks: they yield to images that nobody has tried. */
+  readonly urgent: boolean
+}
+
+/** What is to be done for a node. Applying it twice does no harm. */
+export interface Decision {
+  /** The whole new ledger. */
+  readonly ledger: readonly LedgerEntry[]
+  /** Jobs that may go once the ledger is written. */
+  readonly finished: readonly PullJob[]
+  /** Jobs whose missing Pod is to be explained. */
+  readonly unexplained: readonly PullJob[]
+  readonly start?: JobRequest
+  /** The API server does not keep image volumes. */
+  readonly volumesDropped: boolean
+  /** When to look again although nothing changed, in milliseconds from now. */
+  readonly lookAgainMs?: number
+}

@@ -1,0 +1,69 @@
+import { JOB_ANNOTATIONS } from '../../api/constants.ts'
+import { type KubeObject } from '../../api/object.ts'
+
+/**
+ * How a Job makes the kubelet pull:
+ * - `batch`: image volumes, one container of ours mounts all images; proves all of them or none
+ * - `single`: image volumes, one container of ours for each image; every image has a status of its own
+ * - `containers`: for older nodes, one container of each image runs an injected static binary
+ */
+export type JobMethod = 'batch' | 'single' | 'containers'
+
+/** A pull Job: a projection of batch/v1 Job. */
+export interface PullJob extends KubeObject {
+  readonly nodeName: string
+  readonly nodeUid: string
+  /** `namespace/name` of the cache that it pulls for. */
+  readonly cache: string
+  readonly method: JobMethod
+  /** Absent where it pulls without secrets. */
+  readonly credential?: string
+  /** The newest request among its images; it answers no later one. */
+  readonly requestedAt: string
+  readonly images: readonly string[]
+  /** Complete or Failed. */
+  readonly finished: boolean
+}
+
+interface RawContainer {
+  name: string
+  image?: string
+  volumeMounts?: { name: string; mountPath: string }[]
+}
+
+/** batch/v1 Job, as far as it is read. */
+export interface RawJob extends KubeObject {
+  spec?: {
+    template?: { spec?: { nodeName?: string; containers?: RawContainer[] } }
+  }
+  status?: { conditions?: { type: string; status: string }[] }
+}
+
+/** The projection of a Job of ours. */
+export function projectJob(raw: RawJob): PullJob {
+  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = raw.metadata
+  const annotations = raw.metadata.annotations ?? {}
+  const method = annotations[JOB_ANNOTATIONS.method]
+  const credential = annotations[JOB_ANNOTATIONS.credential]
+  const conditions = raw.status?.conditions ?? []
+  return {
+    metadata: {
+      name,
+      namespace: namespace ?? '',
+      ...(uid !== undefined && { uid }),
+      ...(resourceVersion !== undefined && { resourceVersion }),
+      ...(creationTimestamp !== undefined && { creationTimestamp }),
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    },
+    nodeName: raw.spec?.template?.spec?.nodeName ?? '',
+    nodeUid: annotations[JOB_ANNOTATIONS.nodeUid] ?? '',
+    cache: annotations[JOB_ANNOTATIONS.cache] ?? '',
+    method: method === 'single' || method === 'containers' ? method : 'batch',
+    ...(credential && { credential }),
+    requestedAt: annotations[JOB_ANNOTATIONS.requestedAt] ?? '',
+    images: (annotations[JOB_ANNOTATIONS.images] ?? '').split('\n').filter(Boolean),
+    finished: conditions.some(
+      ({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True',
+    ),
+  }
+}

@@ -1,0 +1,63 @@
+import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+import { normalizedName, repositoryOf, tryParseReference } from '../../image/reference.ts'
+import { type NodeFacts, isNewerThan, listedDigest, lookUp } from '../../plan/index.ts'
+import { DISAPPEARED, identity } from './ledger.ts'
+
+/**
+ * Holds an entry against the node's own image list. A listed image is present without a Job; one that was present and
+ * is no longer in a whole list is gone. Whoever pulls with a secret has to prove it by pulling: another tenant may have
+ * brought the image.
+ */
+export function correct(
+  node: NodeFacts,
+  desired: DesiredImage,
+  entry: LedgerEntry | undefined,
+  now: string,
+): LedgerEntry | undefined {
+  const reference = tryParseReference(desired.image)
+  if (!reference) return entry
+  const name = normalizedName(reference)
+  const listing = lookUp(node, name)
+  if (entry?.state === 'Present') {
+    if (listing === 'unlisted' && isNewerThan(node, entry.verifiedAt)) return disappeared(desired, entry)
+    const digest = reference.digest ?? entry.digest ?? listedDigest(node, name, repositoryOf(reference))
+    return digest !== undefined && digest !== entry.digest ? { ...entry, digest } : entry
+  }
+  const provable = desired.pullPolicy === 'IfNotPresent' && desired.credential === undefined
+  if (listing !== 'listed' || !provable) return entry
+  const digest = reference.digest ?? listedDigest(node, name, repositoryOf(reference))
+  const seenPulling = entry?.state === 'Pulling'
+  return {
+    ...identity(desired, entry ?? { image: desired.image, state: 'Pending', pulledByUs: false }),
+    state: 'Present',
+    ...(digest !== undefined && { digest }),
+    requestedAt: desired.requestedAt,
+    verifiedAt: now,
+    ...(seenPulling && entry.startedAt !== undefined && { startedAt: entry.startedAt }),
+    finishedAt: now,
+  }
+}
+
+/** Forgets what no longer holds: another machine or another Node object under the same name starts cold. */
+export function sameMachine(
+  node: NodeFacts,
+  status: { nodeUid?: string | undefined; machineId?: string | undefined },
+): boolean {
+  const known = status.nodeUid !== undefined
+  return !known || (status.nodeUid === node.metadata.uid && (status.machineId ?? '') === node.machineId)
+}
+
+function disappeared(desired: DesiredImage, entry: LedgerEntry): LedgerEntry {
+  return {
+    ...identity(desired, entry),
+    state: 'Pending',
+    ...(entry.requestedAt !== undefined && { requestedAt: entry.requestedAt }),
+    ...(entry.verifiedAt !== undefined && { verifiedAt: entry.verifiedAt }),
+    reason: DISAPPEARED,
+  }
+}
+
+/** Keys of the desired images, for look-ups. */
+export function desiredByKey(desired: readonly DesiredImage[]): Map<string, DesiredImage> {
+  return new Map(desired.map(image => [entryKey(image), image]))
+}

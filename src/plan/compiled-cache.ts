@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import { type CacheList, type ImageCache } from '../api/image-cache.ts'
+import { type PullPolicy } from '../api/node-images.ts'
+import { InvalidReferenceError, isMoving, parseReference } from '../image/reference.ts'
+
+/** An image that a cache asks for. */
+export interface WantedImage {
+  readonly image: string
+  readonly pullPolicy: PullPolicy
+}
+
+/** An image of the spec that is no image reference, and why. */
+export interface RefusedImage {
+  readonly image: string
+  readonly message: string
+}
+
+/** One list of a cache, its images checked. */
+export interface CompiledList {
+  readonly list: CacheList
+  readonly wanted: readonly WantedImage[]
+  readonly refused: readonly RefusedImage[]
+}
+
+/** An ImageCache made ready for the plan: parsed once for each generation, not once for each node. */
+export interface CompiledCache {
+  readonly cache: ImageCache
+  /** `namespace/name`. */
+  readonly key: string
+  /** Short hash of the UID, as in `NodeImages.spec.images[].owners`. */
+  readonly owner: string
+  /** Absent where the cache has no pull secrets. */
+  readonly credential?: string
+  readonly lists: readonly CompiledList[]
+  /** Suspended or being deleted: it wants nothing. */
+  readonly idle: boolean
+}
+
+/** Eight characters of a hash: short enough for names, and no two of a cluster's few thousand UIDs are likely to meet. */
+export function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+}
+
+/** Key of a cache among all namespaces: `namespace/name`. */
+export function cacheKey(cache: ImageCache): string {
+  return `${cache.metadata.namespace ?? ''}/${cache.metadata.name}`
+}
+
+/**
+ * Names what images of this cache are pulled with: the namespace and a hash of its pull secrets' names. Two caches with
+ * the same secrets share their results, and nobody shares the result of another namespace's secret.
+ */
+export function credentialOf(cache: ImageCache): string | undefined {
+  const names = pullSecretNames(cache)
+  return names.length > 0 ? `${cache.metadata.namespace ?? ''}:${shortHash(names.join('\n'))}` : undefined
+}
+
+/** Names of the cache's pull secrets, without empty ones, sorted. */
+export function pullSecretNames(cache: ImageCache): string[] {
+  return (cache.spec.imagePullSecrets ?? []).flatMap(secret => (secret.name ? [secret.name] : [])).toSorted()
+}
+
+/** Checks and sorts what a cache asks for. Never fails, whatever the CRD lets in. */
+export function compileCache(cache: ImageCache, defaultPolicy: PullPolicy): CompiledCache {
+  const credential = credentialOf(cache)
+  const policy = cache.spec.pullPolicy ?? defaultPolicy
+  return {
+    cache,
+    key: cacheKey(cache),
+    owner: shortHash(cache.metadata.uid ?? cacheKey(cache)),
+    ...(credential !== undefined && { credential }),
+    lists: (cache.spec.cacheSpec ?? []).map(list => compileList(list, policy)),
+    idle: cache.spec.suspend === true || cache.metadata.deletionTimestamp !== undefined,
+  }
+}
+
+function compileList(list: CacheList, policy: PullPolicy): CompiledList {
+  const wanted: WantedImage[] = []
+  const refused: RefusedImage[] = []
+  for (const image of new Set(list.images)) {
+    try {
+      const reference = parseReference(image)
+      // A digest names its content: there is nothing newer behind it.
+      const always = reference.digest === undefined && (policy === 'Always' || isMoving(reference))
+      wanted.push({ image, pullPolicy: always ? 'Always' : 'IfNotPresent' })
+    } catch (error) {
+      if (!(error instanceof InvalidReferenceError)) throw error
+      refused.push({ image, message: error.message })
+    }
+  }
+  return { list, wanted, refused }
+}
