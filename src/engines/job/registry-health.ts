@@ -22,10 +22,10 @@ export class RegistryHealth {
   observe(ledger: readonly LedgerEntry[]): boolean {
     let recovered = false
     for (const entry of ledger) {
-      const kind = outcome(entry)
-      if (!kind || !entry.finishedAt) continue
       const host = hostOf(entry.image)
       const health = this.#hosts.get(host) ?? { answered: '', silent: '' }
+      const kind = outcome(entry, health)
+      if (!kind || !entry.finishedAt) continue
       this.#hosts.set(host, health)
       const wasFailing = isFailing(health)
       if (entry.finishedAt > health[kind]) health[kind] = entry.finishedAt
@@ -51,24 +51,17 @@ function isFailing(health: Health): boolean {
   return health.silent > health.answered
 }
 
-function outcome(entry: LedgerEntry): keyof Health | undefined {
+/** Failures that a registry's answer stands behind. */
+const ANSWERS = new Set(['ImageNotFound', 'Unauthorized', 'NoMatchingPlatform', 'InvalidManifest'])
+
+function outcome(entry: LedgerEntry, health: Health): keyof Health | undefined {
   // Without a Job, nobody asked the registry.
   if (!entry.job) return undefined
   if (entry.state === 'Present') return 'answered'
-  if (entry.state !== 'Failed') return undefined
-  switch (entry.reason) {
-    case 'RateLimited':
-      return 'silent'
-    case 'RegistryUnavailable':
-      return SILENCE.test(entry.message ?? '') ? 'silent' : 'answered'
-    case 'Timeout':
-      return 'silent'
-    case 'ImageNotFound':
-    case 'Unauthorized':
-    case 'NoMatchingPlatform':
-    case 'InvalidManifest':
-      return 'answered'
-    default:
-      return undefined
-  }
+  if (entry.state !== 'Failed' || !entry.reason) return undefined
+  if (ANSWERS.has(entry.reason)) return 'answered'
+  if (entry.reason === 'RateLimited') return 'silent'
+  if (entry.reason === 'RegistryUnavailable') return SILENCE.test(entry.message ?? '') ? 'silent' : 'answered'
+  // A registry that gave other images is not silent because one large image takes long.
+  return entry.reason === 'Timeout' && !health.answered ? 'silent' : undefined
 }
