@@ -1,13 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { HarnessError } from './errors.ts'
+import { type BasicCredentials } from './registry.ts'
 
 /** The cluster of `hack/cluster`, as its start script describes it. */
 export interface LocalCluster {
   /** Network namespace of the control plane; a node's is `<prefix>-node-N`. */
   readonly prefix: string
-  /** Number of nodes; their names are `node-1` … */
-  readonly nodes: number
   /** Folder of the Kubernetes and containerd binaries. */
   readonly bin: string
   /** Folder of the cluster's data, logs and process ids. */
@@ -16,7 +15,27 @@ export interface LocalCluster {
   readonly registryUrl: string
   /** The registry with a password; nodes call it `private.test.local`. */
   readonly privateRegistryUrl: string
+  /** What it wants. */
+  readonly privateRegistryCredentials: BasicCredentials
+  /** `HOST:PORT` in the namespace of the control plane at which nodes look for `faulty.test.local`. */
+  readonly faultyRegistryAddress: string
+  /** The same for `silent.test.local`. */
+  readonly silentRegistryAddress: string
 }
+
+/** What nodes call the registries: every node's runtime maps these names to addresses and speaks plain HTTP to them. */
+export const REGISTRY_NAMES = {
+  /** Takes and serves everything. */
+  open: 'registry.test.local',
+  /** Wants a password. */
+  private: 'private.test.local',
+  /** Misbehaves as a test wants it, while the test runs it. */
+  faulty: 'faulty.test.local',
+  /** Takes connections and never answers, while a test runs it. */
+  silent: 'silent.test.local',
+  /** Refuses connections, as nothing listens there. */
+  unreachable: 'unreachable.test.local',
+} as const
 
 /** Which cluster the tests use. */
 export interface ClusterEnv {
@@ -69,22 +88,20 @@ export function parseClusterEnv(text: string, source = 'the cluster description'
     if (value) return value
     throw new HarnessError('ClusterNotConfigured', `${source} has no ${key}`)
   }
-  const nodes = Number(need('NODES'))
-  if (!Number.isInteger(nodes) || nodes < 1) {
-    throw new HarnessError(
-      'ClusterNotConfigured',
-      `${source}: NODES=${need('NODES')} is not a number of nodes`,
-    )
-  }
   return {
     kubeconfig: need('KUBECONFIG'),
     local: {
       prefix: need('PREFIX'),
-      nodes,
       bin: need('BIN'),
       data: need('DATA'),
       registryUrl: need('REGISTRY_HOST_URL'),
       privateRegistryUrl: need('PRIVATE_REGISTRY_HOST_URL'),
+      privateRegistryCredentials: {
+        username: need('PRIVATE_REGISTRY_USER'),
+        password: need('PRIVATE_REGISTRY_PASSWORD'),
+      },
+      faultyRegistryAddress: need('FAULTY_REGISTRY_ADDRESS'),
+      silentRegistryAddress: need('SILENT_REGISTRY_ADDRESS'),
     },
   }
 }

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { killApiServer } from './api-server.ts'
 import { type ApiRequests, parseApiRequests } from './api-requests.ts'
 import { type ClusterEnv, type LocalCluster, ROOT, readClusterEnv } from './cluster-env.ts'
 import { type CommandOptions, run } from './command.ts'
 import { HarnessError } from './errors.ts'
-import { NodeRuntime } from './node-runtime.ts'
+import { eventually } from './eventually.ts'
+import { NodeRuntime, nodeNumber } from './node-runtime.ts'
 import { type BasicCredentials, RegistryClient } from './registry.ts'
 
-export { eventually } from './eventually.ts'
+export { eventually }
 
 /** A Kubernetes object as far as the harness looks into it. */
 export interface KubeObject {
@@ -22,8 +24,12 @@ export interface KubeObject {
   readonly [field: string]: unknown
 }
 
-/** Credentials of the registry with a password. */
-export const PRIVATE_REGISTRY_CREDENTIALS: BasicCredentials = { username: 'puller', password: 's3cret' }
+/** What a node that joins says of itself. */
+export interface NodeOptions {
+  readonly labels?: Readonly<Record<string, string>>
+  /** `key=value:Effect`. */
+  readonly taints?: readonly string[]
+}
 
 /**
  * Connects to the cluster that the environment chooses (see {@link readClusterEnv}).
@@ -68,9 +74,9 @@ export class Cluster {
     return new RegistryClient(this.local.registryUrl)
   }
 
-  /** The registry that wants {@link PRIVATE_REGISTRY_CREDENTIALS}; nodes pull from it as `private.test.local/…`. */
+  /** The registry with a password (`local.privateRegistryCredentials`); nodes pull from it as `private.test.local/…`. */
   privateRegistry(): RegistryClient {
-    return new RegistryClient(this.local.privateRegistryUrl, PRIVATE_REGISTRY_CREDENTIALS)
+    return new RegistryClient(this.local.privateRegistryUrl, this.local.privateRegistryCredentials)
   }
 
   /** Runs the real kubectl and answers its standard output. @throws HarnessError `CommandFailed` with kubectl's words. */
@@ -130,9 +136,18 @@ export class Cluster {
     await this.#control('kill', node)
   }
 
-  /** Starts a node that was killed, and waits until it is Ready. */
-  async startNode(node: string): Promise<void> {
-    await this.#control('start', node)
+  /** Adds a node, or starts one that was killed, and waits until it is Ready. The options count for a new one only. */
+  async startNode(node: string, options: NodeOptions = {}): Promise<void> {
+    const labels = Object.entries(options.labels ?? {}).map(([key, value]) => `${key}=${value}`)
+    await this.#control('start', node, {
+      ...(labels.length > 0 && { NODE_LABELS: labels.join(',') }),
+      ...(options.taints && { NODE_TAINTS: options.taints.join(',') }),
+    })
+  }
+
+  /** Cuts the power of a node, then deletes its disk and its Node object. */
+  async removeNode(node: string): Promise<void> {
+    await this.#control('remove', node)
   }
 
   /** Cuts a node's network; its processes go on. */
@@ -145,6 +160,20 @@ export class Cluster {
     await this.#control('heal', node)
   }
 
+  /**
+   * Kills the API server at once, does something while it is away, starts it again and waits until it is ready. It starts again
+   * also where `whileDown` fails.
+   */
+  async apiServerRestart(whileDown: () => Promise<void> = async () => {}): Promise<void> {
+    const start = await killApiServer(this.local)
+    try {
+      await whileDown()
+    } finally {
+      await start()
+      await eventually('the API server to be ready', () => this.kubectl(['get', '--raw', '/readyz']))
+    }
+  }
+
   /** Requests that the API server has answered since it started. */
   async apiRequestTotal(): Promise<ApiRequests> {
     return parseApiRequests(await this.kubectl(['get', '--raw', '/metrics']))
@@ -154,14 +183,14 @@ export class Cluster {
     return new NodeRuntime(this.local, node)
   }
 
-  #control(action: 'kill' | 'start' | 'partition' | 'heal', node: string): Promise<string> {
-    const number = /^node-(\d+)$/.exec(node)?.[1]
-    if (number === undefined) throw new HarnessError('NotAvailable', `the cluster has no node ${node}`)
-    const script = join(ROOT, 'hack/cluster/node.sh')
-    const folder = process.env.CLUSTER_DIR
-    return run(['bash', script, action, number], {
-      timeoutMs: 180_000,
-      env: { PREFIX: this.local.prefix, ...(folder !== undefined && { CLUSTER_DIR: folder }) },
+  #control(
+    action: 'kill' | 'start' | 'partition' | 'heal' | 'remove',
+    node: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
+    return run(['bash', join(ROOT, 'hack/cluster/node.sh'), action, nodeNumber(node)], {
+      timeoutMs: 240_000,
+      env: { CLUSTER_DIR: this.local.data, ...env },
     })
   }
 }

@@ -11,14 +11,13 @@ const CONTAINERD_NAMESPACE = 'k8s.io'
 /** One node of the cluster of `hack/cluster`, seen from inside its namespaces. Every method throws a HarnessError `CommandFailed`. */
 export class NodeRuntime {
   readonly #cluster: LocalCluster
-  readonly #number: number
+  readonly #name: string
 
-  /** @throws HarnessError `NotAvailable` where the cluster has no node of that name. */
+  /** @throws HarnessError `NotAvailable` for a name that no node of this cluster can have. */
   constructor(cluster: LocalCluster, name: string) {
-    const number = Number(/^node-([1-9]\d*)$/.exec(name)?.[1])
-    if (!(number <= cluster.nodes)) throw new HarnessError('NotAvailable', `the cluster has no node ${name}`)
     this.#cluster = cluster
-    this.#number = number
+    this.#name = name
+    nodeNumber(name)
   }
 
   /** Runs a command in the node's mount, network, process and host-name namespaces; answers its standard output. */
@@ -47,7 +46,7 @@ export class NodeRuntime {
   /** Pulls with the runtime itself, past the kubelet. */
   async pull(image: string, credentials?: BasicCredentials): Promise<void> {
     const user = credentials ? ['--user', `${credentials.username}:${credentials.password}`] : []
-    const hosts = join(this.#cluster.data, `node-${this.#number}`, 'certs.d')
+    const hosts = join(this.#cluster.data, this.#name, 'certs.d')
     await this.#ctr(['images', 'pull', '--hosts-dir', hosts, ...user, image], { timeoutMs: 300_000 })
   }
 
@@ -73,12 +72,20 @@ export class NodeRuntime {
 
   /** The node's PID 1 as the machine numbers it: the only child of the process that `unshare` left waiting. */
   #initPid(): number {
-    const file = join(this.#cluster.data, 'run', `node-${this.#number}.pid`)
+    const file = join(this.#cluster.data, 'run', `${this.#name}.pid`)
     try {
       const parent = readFileSync(file, 'utf8').split(' ')[0]
       return Number.parseInt(readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8'), 10)
     } catch (cause) {
-      throw new HarnessError('NotAvailable', `node-${this.#number} is not running`, { cause })
+      throw new HarnessError('NotAvailable', `${this.#name} is not running`, { cause })
     }
   }
+}
+
+/** The number in a node's name, `node-N`. @throws HarnessError `NotAvailable` for another name. */
+export function nodeNumber(name: string): string {
+  const number = /^node-([1-9]\d*)$/.exec(name)?.[1]
+  if (number === undefined)
+    throw new HarnessError('NotAvailable', `the cluster of hack/cluster has no node ${name}`)
+  return number
 }

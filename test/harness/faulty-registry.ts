@@ -1,0 +1,233 @@
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import { type AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type LocalCluster } from './cluster-env.ts'
+import { type Fault, answerOf, faultOfName } from './faults.ts'
+import { MemoryStore } from './memory-store.ts'
+import { type NodeDoor, openNodeDoor } from './node-door.ts'
+import { digestOf } from './oci.ts'
+
+/** One request as the registry saw it. Times are milliseconds since the epoch. */
+export interface RegistryRequest {
+  readonly receivedAt: number
+  /** Absent while there is no answer. */
+  answeredAt?: number
+  /** Absent while there is no answer. */
+  status?: number
+  /** When the other side hung up without an answer. */
+  abandonedAt?: number
+  readonly method: string
+  readonly repository: string
+  readonly kind: 'manifest' | 'blob' | 'other'
+  /** A tag or a digest. */
+  readonly reference: string
+}
+
+const SAME_ATTEMPT_MS = 500
+
+/** One connection to a silent registry. Times are milliseconds since the epoch. */
+export interface SilentConnection {
+  readonly openedAt: number
+  /** When the other side hung up; absent while it waits. */
+  closedAt?: number
+}
+
+/**
+ * A registry that misbehaves as the name of a repository says (see {@link faultOfName}) or as a test set it, and otherwise
+ * serves the images in its {@link store}. It keeps a log of every request.
+ */
+export class FaultyRegistry {
+  /** The images that it serves; `pushImage(registry.store, 'repo:tag')` fills it. */
+  readonly store = new MemoryStore()
+  readonly #faults = new Map<string, Fault>()
+  readonly #failuresLeft = new Map<string, number>()
+  readonly #log: RegistryRequest[] = []
+  readonly #stop = new AbortController()
+  readonly #server = createServer((incoming, outgoing) => this.#serve(incoming, outgoing))
+  #door: NodeDoor | undefined
+
+  /** Starts it on a loopback port and, where a cluster is given, on the address that its nodes know as `faulty.test.local`. */
+  static async start(cluster?: LocalCluster): Promise<FaultyRegistry> {
+    const registry = new FaultyRegistry()
+    await listen(registry.#server)
+    try {
+      if (cluster) {
+        registry.#door = await openNodeDoor(cluster, cluster.faultyRegistryAddress, socket =>
+          registry.#server.emit('connection', socket),
+        )
+      }
+    } catch (error) {
+      await registry.stop()
+      throw error
+    }
+    return registry
+  }
+
+  /** Its address for programs on this machine, `http://127.0.0.1:PORT`. */
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** Every request so far, oldest first. */
+  get log(): readonly RegistryRequest[] {
+    return this.#log
+  }
+
+  /** The requests for one repository, oldest first. */
+  requests(repository: string): RegistryRequest[] {
+    return this.#log.filter(request => request.repository === repository)
+  }
+
+  /**
+   * How often a runtime tried to pull a tag of the repository. It asks for the tag's digest up to 10 times in a row within one
+   * failing attempt (429; 3 times for 5xx), so requests less than half a second after the last answer belong to the same one.
+   */
+  attempts(repository: string): number {
+    let count = 0
+    let quietSince = 0
+    for (const request of this.requests(repository)) {
+      if (request.kind !== 'manifest' || request.reference.startsWith('sha256:')) continue
+      if (request.receivedAt - quietSince >= SAME_ATTEMPT_MS) count += 1
+      quietSince = request.answeredAt ?? request.abandonedAt ?? Number.POSITIVE_INFINITY
+    }
+    return count
+  }
+
+  /** How often bytes of the repository's blobs were sent: 0 where the runtime had them all. */
+  downloads(repository: string): number {
+    return this.requests(repository).filter(
+      request => request.kind === 'blob' && request.method === 'GET' && request.status === 200,
+    ).length
+  }
+
+  /** Sets how a repository is treated from now on, whatever its name. */
+  setFault(repository: string, fault: Fault): void {
+    this.#faults.set(repository, fault)
+    this.#failuresLeft.delete(repository)
+  }
+
+  /** Ends it and every connection to it. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#door?.close()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#server.close(() => resolve())
+    this.#server.closeAllConnections()
+    await promise
+  }
+
+  #serve(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const request = parseRequest(incoming)
+    this.#log.push(request)
+    outgoing.on('finish', () => {
+      request.answeredAt = Date.now()
+      request.status = outgoing.statusCode
+    })
+    outgoing.on('close', () => {
+      if (!outgoing.writableFinished) request.abandonedAt = Date.now()
+    })
+    incoming.resume()
+    this.#answer(request, outgoing).catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) outgoing.destroy(error instanceof Error ? error : undefined)
+    })
+  }
+
+  async #answer(request: RegistryRequest, outgoing: ServerResponse): Promise<void> {
+    const send = (status: number, headers: Record<string, string>, body: Buffer) => {
+      outgoing.writeHead(status, { ...headers, 'content-length': String(body.length) })
+      outgoing.end(request.method === 'HEAD' ? undefined : body)
+    }
+    if (request.kind === 'other') return send(200, {}, Buffer.from('{}'))
+    if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, {}, Buffer.alloc(0))
+
+    const fault = this.#faults.get(request.repository) ?? faultOfName(request.repository)
+    if (fault.kind === 'hang') return
+    if (fault.kind === 'slow') await delay(fault.delayMs, undefined, { signal: this.#stop.signal })
+    const instead =
+      fault.kind === 'flaky' && !this.#failsNow(request, fault.failures) ? undefined : answerOf(fault.kind)
+    if (instead) {
+      const body = Buffer.from(instead.body)
+      return send(instead.status, { ...instead.headers, ...contentDigest(instead.status, body) }, body)
+    }
+    if (request.kind === 'manifest') {
+      const manifest = this.store.manifest(request.repository, request.reference)
+      if (!manifest) return send(404, JSON_TYPE, notFound('MANIFEST_UNKNOWN', 'manifest unknown'))
+      const headers = { 'content-type': manifest.mediaType, 'docker-content-digest': manifest.digest }
+      return send(200, headers, manifest.content)
+    }
+    const blob = this.store.blob(request.reference)
+    if (!blob) return send(404, JSON_TYPE, notFound('BLOB_UNKNOWN', 'blob unknown to registry'))
+    send(
+      200,
+      { 'content-type': 'application/octet-stream', 'docker-content-digest': request.reference },
+      blob,
+    )
+  }
+
+  #failsNow(request: RegistryRequest, failures: number): boolean {
+    if (request.kind !== 'manifest') return false
+    const left = this.#failuresLeft.get(request.repository) ?? failures
+    this.#failuresLeft.set(request.repository, left - 1)
+    return left > 0
+  }
+}
+
+/** Takes connections from nodes as `silent.test.local` and never answers. */
+export class SilentRegistry {
+  /** Every connection so far, oldest first. */
+  readonly connections: SilentConnection[] = []
+  readonly #door: Promise<NodeDoor>
+
+  private constructor(cluster: LocalCluster) {
+    this.#door = openNodeDoor(cluster, cluster.silentRegistryAddress, socket => {
+      const connection: SilentConnection = { openedAt: Date.now() }
+      this.connections.push(connection)
+      socket.on('close', () => {
+        connection.closedAt = Date.now()
+      })
+      socket.resume()
+    })
+  }
+
+  /** Starts it. */
+  static async start(cluster: LocalCluster): Promise<SilentRegistry> {
+    const registry = new SilentRegistry(cluster)
+    await registry.#door
+    return registry
+  }
+
+  /** Ends it and every connection to it. */
+  async stop(): Promise<void> {
+    await (await this.#door).close()
+  }
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+function notFound(code: string, message: string): Buffer {
+  return Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`)
+}
+
+/** Registries name the digest of what they serve; a runtime that asks by HEAD can know it from nowhere else. */
+function contentDigest(status: number, body: Buffer): Record<string, string> {
+  return status === 200 ? { 'docker-content-digest': digestOf(body) } : {}
+}
+
+function parseRequest(incoming: IncomingMessage): RegistryRequest {
+  const path = (incoming.url ?? '').split('?')[0] ?? ''
+  const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path)
+  return {
+    receivedAt: Date.now(),
+    method: incoming.method ?? '',
+    repository: match?.[1] ?? '',
+    kind: match?.[2] === 'manifests' ? 'manifest' : match?.[2] === 'blobs' ? 'blob' : 'other',
+    reference: match?.[3] ?? path,
+  }
+}
+
+async function listen(server: Server): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen(0, '127.0.0.1', () => resolve())
+  await promise
+}

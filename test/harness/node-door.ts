@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type Socket, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type LocalCluster } from './cluster-env.ts'
+import { run } from './command.ts'
+import { HarnessError } from './errors.ts'
+import { eventually } from './eventually.ts'
+
+/** A port in the cluster's network that leads into this process. */
+export interface NodeDoor {
+  /** Ends it and every connection through it. */
+  close(): Promise<void>
+}
+
+/**
+ * Lets the nodes of the cluster connect to this process at `HOST:PORT`: `socat` inside the cluster's network namespace passes every connection
+ * to a unix socket, as no route leads from there to the machine.
+ *
+ * @throws HarnessError `NotAvailable` where nothing can listen there.
+ */
+export async function openNodeDoor(
+  cluster: LocalCluster,
+  address: string,
+  onConnection: (socket: Socket) => void,
+): Promise<NodeDoor> {
+  const { hostname: host, port } = new URL(`tcp://${address}`)
+  const folder = await mkdtemp(join(tmpdir(), 'node-door-'))
+  const path = join(folder, 'socket')
+  const sockets = new Set<Socket>()
+  const server = createServer(socket => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    // A peer that resets its connection is no failure of the test.
+    socket.on('error', () => socket.destroy())
+    onConnection(socket)
+  })
+  server.listen(path)
+  await once(server, 'listening')
+  const inside = ['nsenter', `--net=/run/netns/${cluster.prefix}`, '--'] as const
+  const socat = spawn(
+    inside[0],
+    [
+      ...inside.slice(1),
+      // So that it cannot outlive a test process that was killed.
+      'setpriv',
+      '--pdeathsig',
+      'TERM',
+      'socat',
+      `TCP-LISTEN:${port},bind=${host},fork,reuseaddr,backlog=128`,
+      `UNIX-CONNECT:${path}`,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  let words = ''
+  socat.stderr.on('data', (chunk: Buffer) => (words += chunk.toString('utf8')))
+  const ended = once(socat, 'close')
+  const close = async () => {
+    socat.kill('SIGTERM')
+    await ended
+    for (const socket of sockets) socket.destroy()
+    server.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await eventually(
+      `${address} to be listened on in network namespace ${cluster.prefix}`,
+      async () => {
+        if (socat.exitCode !== null) throw new Error(`socat ended: ${words.trim()}`)
+        const listeners = await run([...inside, 'ss', '-Hltn', `sport = :${port}`])
+        return listeners.includes(`:${port} `)
+      },
+      { timeoutMs: 10_000, everyMs: 50 },
+    )
+  } catch (cause) {
+    await close()
+    throw new HarnessError('NotAvailable', `no door at ${address}: ${words.trim()}`, { cause })
+  }
+  return { close }
+}
