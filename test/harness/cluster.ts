@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { killApiServer } from './api-server.ts'
+import { killApiServer } from './api-server-crash.ts'
 import { type ApiRequests, parseApiRequests } from './api-requests.ts'
 import { type ClusterEnv, type LocalCluster, ROOT, readClusterEnv } from './cluster-env.ts'
 import { type CommandOptions, run } from './command.ts'
