@@ -1,0 +1,155 @@
+import { VERSION } from '../version.ts'
+import {
+  address,
+  boolean,
+  choice,
+  duration,
+  image,
+  integer,
+  namespace,
+  text,
+  withVariable,
+  type Environment,
+  type Flag,
+} from './flag-types.ts'
+
+/** The controller's flags: names and defaults are those of kube-fledged, as far as it has them. */
+
+const LATER = 'Accepted; takes effect in a later release.'
+const IGNORED = 'Accepted and ignored: logs go to standard output as JSON.'
+
+/** All flags, by group of the help. Throws `UsageError` where the environment has a bad default. */
+export function controllerFlags(env: Environment) {
+  return {
+    pulling: {
+      imagePullDeadlineMs: duration(
+        ['image-pull-deadline-duration', 'Longest time that the pull of one image on one node may take.'],
+        '5m',
+        { zero: false },
+      ),
+      imageCacheRefreshFrequencyMs: duration(
+        [
+          'image-cache-refresh-frequency',
+          `How often every image cache is checked against the registries; 0s: never. ${LATER}`,
+        ],
+        '15m',
+        { zero: true },
+      ),
+      imagePullPolicy: choice(
+        ['image-pull-policy', 'Pull policy of images; untagged and :latest ones are pulled as with Always.'],
+        'IfNotPresent',
+        ['IfNotPresent', 'Always'],
+      ),
+      recheckIntervalMs: duration(
+        [
+          'recheck-interval',
+          'Age after which an image that the node does not list any more is proved present again.',
+        ],
+        '6h',
+        { zero: false },
+      ),
+    },
+    jobs: {
+      jobPullMethod: choice(
+        [
+          'job-pull-method',
+          'How Jobs make the kubelet pull: by image volumes (Kubernetes 1.35 or newer), by one container per image, or chosen for each node.',
+        ],
+        'auto',
+        ['auto', 'image-volumes', 'containers'],
+      ),
+      jobsMaxSurge: integer(
+        ['jobs-max-surge', 'Most Jobs in flight; 0: as many as there are nodes, 100 at most.'],
+        0,
+        { min: 0 },
+      ),
+      jobRetentionPolicy: choice(
+        ['job-retention-policy', 'Whether finished Jobs are deleted or retained for debugging.'],
+        'delete',
+        ['delete', 'retain'],
+        { loose: true },
+      ),
+      jobPriorityClassName: text(['job-priority-class-name', 'Priority class of the pods of Jobs.'], ''),
+      serviceAccountName: text(
+        ['service-account-name', "Service account of the pods of Jobs; empty: the namespace's default."],
+        '',
+      ),
+      busyboxImage: withVariable(
+        image(
+          ['busybox-image', 'Image with the static binary that pull pods run.'],
+          `ghcr.io/kubefledged/kubefledged-busybox:v${VERSION}`,
+        ),
+        'BUSYBOX_IMAGE',
+        env,
+      ),
+      imageDeleteJobHostNetwork: boolean(
+        ['image-delete-job-host-network', `Whether Jobs that delete images use the node's network. ${LATER}`],
+        false,
+      ),
+      criSocketPath: text(
+        [
+          'cri-socket-path',
+          `Path of the runtime's socket on the nodes, for Jobs that delete images. ${LATER}`,
+        ],
+        '',
+        'path',
+      ),
+    },
+    process: {
+      kubeconfig: text(
+        ['kubeconfig', 'Path of a kubeconfig file; empty: the service account of the pod.'],
+        '',
+        'path',
+      ),
+      master: text(
+        ['master', 'URL of the API server, instead of the one of the kubeconfig file.'],
+        '',
+        'url',
+      ),
+      kubeApiQps: integer(['kube-api-qps', 'Requests to the API server per second.'], 50, { min: 1 }),
+      kubeApiBurst: integer(['kube-api-burst', 'Requests to the API server at once.'], 100, { min: 1 }),
+      namespace: withVariable(
+        namespace(['namespace', "The controller's own namespace."], 'kube-fledged'),
+        'KUBEFLEDGED_NAMESPACE',
+        env,
+      ),
+      leaderElect: boolean(
+        ['leader-elect', 'Whether a replica works only while it holds the lease of the namespace.'],
+        true,
+      ),
+      metricsBindAddress: address(
+        ['metrics-bind-address', 'Where /healthz, /readyz and /metrics are served.'],
+        ':8081',
+      ),
+    },
+    logs: {
+      logLevel: choice(
+        ['log-level', 'Least level that is logged; goes before -v and --stderrthreshold.'],
+        'info',
+        ['debug', 'info', 'warn', 'error'],
+        { loose: true },
+      ),
+      stderrthreshold: choice(
+        ['stderrthreshold', 'Least level that is logged, in the words of glog.'],
+        'INFO',
+        ['INFO', 'WARNING', 'ERROR', 'FATAL'],
+        { loose: true },
+      ),
+      v: integer(['v', 'Verbosity; 4 and more: level debug.'], 0, { min: 0 }),
+      logtostderr: boolean(['logtostderr', IGNORED], false),
+      alsologtostderr: boolean(['alsologtostderr', IGNORED], false),
+      vmodule: text(['vmodule', IGNORED], '', 'text'),
+      log_dir: text(['log_dir', IGNORED], '', 'path'),
+      log_backtrace_at: text(['log_backtrace_at', IGNORED], '', 'text'),
+    },
+  } satisfies Record<string, Record<string, Flag<unknown>>>
+}
+
+/** Flags that change nothing. */
+export const IGNORED_FLAGS = [
+  'logtostderr',
+  'alsologtostderr',
+  'vmodule',
+  'log_dir',
+  'log_backtrace_at',
+] as const

@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
+import { UsageError } from '../usage-error.ts'
+import { controllerFlags } from './flags.ts'
+import { parseControllerOptions, type ControllerOptions } from './options.ts'
+
+function options(argv: readonly string[], env: Record<string, string> = {}): ControllerOptions {
+  const parsed = parseControllerOptions(argv, env)
+  if ('help' in parsed) throw new Error('help was not asked for')
+  return parsed
+}
+
+function refusal(argv: readonly string[], env: Record<string, string> = {}): UsageError {
+  try {
+    parseControllerOptions(argv, env)
+  } catch (error) {
+    if (error instanceof UsageError) return error
+    throw error
+  }
+  throw new Error('accepted')
+}
+
+const DEFAULTS: ControllerOptions = {
+  imagePullDeadlineMs: 300_000,
+  imageCacheRefreshFrequencyMs: 900_000,
+  imagePullPolicy: 'IfNotPresent',
+  recheckIntervalMs: 21_600_000,
+  jobPullMethod: 'auto',
+  jobsMaxSurge: 0,
+  jobRetentionPolicy: 'delete',
+  jobPriorityClassName: '',
+  serviceAccountName: '',
+  busyboxImage: `ghcr.io/kubefledged/kubefledged-busybox:v${manifest.version}`,
+  imageDeleteJobHostNetwork: false,
+  criSocketPath: '',
+  kubeconfig: '',
+  master: '',
+  kubeApiQps: 50,
+  kubeApiBurst: 100,
+  namespace: 'kube-fledged',
+  leaderElect: true,
+  metricsBindAddress: { port: 8081 },
+  logLevel: 'info',
+  warnings: [],
+}
+
+describe('parseControllerOptions', () => {
+  it('has a default for everything, and cannot be changed', () => {
+    expect(options([])).toEqual(DEFAULTS)
+    expect(Object.isFrozen(options([]))).toBe(true)
+  })
+
+  it.each<[string[], Partial<ControllerOptions>]>([
+    [['-kubeconfig=x'], { kubeconfig: 'x' }],
+    [['-kubeconfig', 'x'], { kubeconfig: 'x' }],
+    [['--kubeconfig', '-x'], { kubeconfig: '-x' }],
+    [['--master=https://h:6443/?a=b'], { master: 'https://h:6443/?a=b' }],
+    [['--master='], { master: '' }],
+    [['--image-pull-deadline-duration=1h30m'], { imagePullDeadlineMs: 5_400_000 }],
+    [['--image-cache-refresh-frequency', '0s'], { imageCacheRefreshFrequencyMs: 0 }],
+    [['--image-pull-policy', 'Always'], { imagePullPolicy: 'Always' }],
+    [
+      ['--service-account-name=sa', '--job-priority-class-name=pc'],
+      { serviceAccountName: 'sa', jobPriorityClassName: 'pc' },
+    ],
+    [['--image-delete-job-host-network'], { imageDeleteJobHostNetwork: true }],
+    [['--image-delete-job-host-network=false'], { imageDeleteJobHostNetwork: false }],
+    [['-leader-elect=F', '--jobs-max-surge=7'], { leaderElect: false, jobsMaxSurge: 7 }],
+    [['--leader-elect', '--namespace', 'ns'], { leaderElect: true, namespace: 'ns' }],
+    [['--job-retention-policy= Retain '], { jobRetentionPolicy: 'retain' }],
+    [['--job-pull-method', 'containers'], { jobPullMethod: 'containers' }],
+    [
+      ['--cri-socket-path=/run/k3s/containerd/containerd.sock'],
+      { criSocketPath: '/run/k3s/containerd/containerd.sock' },
+    ],
+    [['--recheck-interval=10m'], { recheckIntervalMs: 600_000 }],
+    [['--metrics-bind-address=127.0.0.1:0'], { metricsBindAddress: { host: '127.0.0.1', port: 0 } }],
+    [['--metrics-bind-address=[::1]:9'], { metricsBindAddress: { host: '::1', port: 9 } }],
+    [['--kube-api-qps=20', '--kube-api-burst=30'], { kubeApiQps: 20, kubeApiBurst: 30 }],
+    [['--busybox-image=host:5000/bb'], { busyboxImage: 'host:5000/bb' }],
+    [['--stderrthreshold=INFO'], { logLevel: 'info' }],
+    [['--stderrthreshold', 'warning'], { logLevel: 'warn' }],
+    [['-stderrthreshold=FATAL'], { logLevel: 'error' }],
+    [['-v=4'], { logLevel: 'debug' }],
+    [['-v', '3'], { logLevel: 'info' }],
+    [['-v=5', '--stderrthreshold=ERROR'], { logLevel: 'debug' }],
+    [['-v=5', '--log-level=info'], { logLevel: 'info' }],
+    [['--jobs-max-surge=1', '--jobs-max-surge=2'], { jobsMaxSurge: 2 }],
+  ])('%j', (argv, changed) => {
+    expect(options(argv)).toEqual({ ...DEFAULTS, ...changed })
+  })
+
+  it('takes defaults from the environment, and flags before them', () => {
+    const env = { KUBEFLEDGED_NAMESPACE: 'other', BUSYBOX_IMAGE: 'registry.test/bb:1' }
+    expect(options([], env)).toEqual({ ...DEFAULTS, namespace: 'other', busyboxImage: 'registry.test/bb:1' })
+    expect(options(['--namespace=mine'], env).namespace).toBe('mine')
+    expect(options([], { KUBEFLEDGED_NAMESPACE: '', BUSYBOX_IMAGE: '' })).toEqual(DEFAULTS)
+    expect(refusal([], { BUSYBOX_IMAGE: 'A B' }).message).toContain('environment variable BUSYBOX_IMAGE')
+  })
+
+  it('says once what it ignores', () => {
+    const argv = [
+      '--logtostderr',
+      '-alsologtostderr=true',
+      '--vmodule=a=1',
+      '--log_dir',
+      '/tmp',
+      '--log_backtrace_at=',
+    ]
+    expect(options(argv)).toEqual({
+      ...DEFAULTS,
+      warnings: [expect.stringContaining('--logtostderr, --alsolog')],
+    })
+    expect(options(argv).warnings[0]).toContain('--log_backtrace_at: accepted and ignored')
+  })
+
+  it.each([
+    [
+      ['--image-pull-policy=Never'],
+      'InvalidValue',
+      '"Never" is not accepted; it takes IfNotPresent or Always',
+    ],
+    [['--job-retention-policy=keep'], 'InvalidValue', '"keep" is not accepted; it takes delete or retain'],
+    [['--job-pull-method=x'], 'InvalidValue', 'it takes auto, image-volumes, or containers'],
+    [['--image-pull-deadline-duration=5'], 'InvalidValue', '"5" is not a duration: a unit is missing'],
+    [['--image-pull-deadline-duration=0s'], 'InvalidValue', 'more than 0s'],
+    [['--image-cache-refresh-frequency=-1s'], 'InvalidValue', '0s or more'],
+    [['--jobs-max-surge=-1'], 'InvalidValue', '"-1" is not accepted; it takes a whole number from 0'],
+    [['--jobs-max-surge=1.5'], 'InvalidValue', 'whole number'],
+    [['--jobs-max-surge='], 'InvalidValue', 'whole number'],
+    [['--kube-api-qps=0'], 'InvalidValue', 'a whole number from 1'],
+    [['--leader-elect=maybe'], 'InvalidValue', '"maybe" is not accepted; it takes true or false'],
+    [['--leader-elect', 'false'], 'UnexpectedArgument', 'unexpected argument "false"'],
+    [['--metrics-bind-address=8081'], 'InvalidValue', 'it takes host:port'],
+    [['--metrics-bind-address=:70000'], 'InvalidValue', 'it takes host:port'],
+    [['--busybox-image=; touch x'], 'InvalidValue', '";" is not allowed'],
+    [['--namespace=A'], 'InvalidValue', 'lower-case letters'],
+    [['--log-level=loud'], 'InvalidValue', 'it takes debug, info, warn, or error'],
+    [['--kubeconfig'], 'MissingValue', '--kubeconfig needs a value'],
+    [
+      ['--jobs-max-sirge=1'],
+      'UnknownFlag',
+      "unknown flag '--jobs-max-sirge'; did you mean --jobs-max-surge?",
+    ],
+    [['-cri-client-image', 'x'], 'UnknownFlag', "unknown flag '--cri-client-image'"],
+    [['extra'], 'UnexpectedArgument', 'unexpected argument "extra"'],
+  ])('refuses %j', (argv, code, words) => {
+    const error = refusal(argv)
+    expect(error.message).toContain(words)
+    expect(error.message).not.toContain('\n')
+    expect(error.code).toBe(code)
+    if (code === 'InvalidValue') expect(error.message).toContain(argv[0]?.split('=')[0])
+  })
+
+  it.each([['-h'], ['--help'], ['-help']])('%s shows every flag with its default', flag => {
+    const parsed = parseControllerOptions(['--leader-elect=false', flag], {})
+    const help = 'help' in parsed ? parsed.help.replaceAll(/\s+/g, ' ') : ''
+    const flags = Object.values(controllerFlags({})).flatMap(group => Object.values(group))
+    expect(flags).toHaveLength(27)
+    for (const { name, placeholder, doc, shown } of flags) {
+      expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
+    }
+    for (const name of [
+      'image-cache-refresh-frequency',
+      'image-delete-job-host-network',
+      'cri-socket-path',
+    ]) {
+      expect(flags.find(flag => flag.name === name)?.doc).toContain('takes effect in a later release')
+    }
+  })
+})
