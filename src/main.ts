@@ -1,0 +1,31 @@
+import { chooseSubcommand, helpText, type Subcommand } from './subcommand.ts'
+import { USAGE_EXIT_CODE, UsageError } from './usage-error.ts'
+import { VERSION } from './version.ts'
+
+/** The program: one bundle, one subcommand per process. A subcommand loads nothing of the others. */
+
+const RUN: Readonly<Record<Subcommand, (argv: readonly string[]) => Promise<number>>> = {
+  controller: async argv => (await import('./controller/main.ts')).runController(argv),
+}
+
+async function main(processArgv: readonly string[]): Promise<number> {
+  try {
+    const choice = chooseSubcommand(processArgv)
+    switch (choice.kind) {
+      case 'help':
+        process.stdout.write(helpText())
+        return 0
+      case 'version':
+        process.stdout.write(`${VERSION}\n`)
+        return 0
+      case 'run':
+        return await RUN[choice.subcommand](choice.argv)
+    }
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return USAGE_EXIT_CODE
+  }
+}
+
+process.exitCode = await main(process.argv)
