@@ -10,40 +10,37 @@ export interface Pki {
   readonly directory: string
   /** Path of a file in the directory: `ca.crt`, `apiserver.key`, … */
   path(name: string): string
-  /** Signs a certificate as `<name>.crt` with `<name>.key`, for servers and clients. */
+  /** Signs a certificate as `<name>.crt` with `<name>.key`, for servers and clients. None of the words may hold a space. */
   issue(name: string, subject: string, subjectAltName?: string): Promise<void>
 }
 
 /** Makes a certificate authority and a service-account key pair in an existing directory. Needs the openssl command. */
 export async function createPki(directory: string): Promise<Pki> {
   const path = (name: string) => join(directory, name)
-  const openssl = async (...args: string[]) => {
-    await execute('openssl', args, { cwd: directory })
+  const openssl = async (command: string) => {
+    await execute('openssl', command.split(' '), { cwd: directory })
   }
-  const newKey = (name: string) =>
-    openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', name)
+  const newKey = (name: string) => openssl(`ecparam -name prime256v1 -genkey -noout -out ${name}`)
 
   await newKey('ca.key')
   await openssl(
-    ...['req', '-x509', '-new', '-key', 'ca.key', '-subj', '/CN=test-ca', '-days', '30', '-out', 'ca.crt'],
-    ...['-addext', 'basicConstraints=critical,CA:true'],
-    ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature'],
+    'req -x509 -new -key ca.key -subj /CN=test-ca -days 30 -out ca.crt ' +
+      '-addext basicConstraints=critical,CA:true -addext keyUsage=critical,keyCertSign,cRLSign,digitalSignature',
   )
-  await openssl('genrsa', '-out', 'sa.key', '2048')
-  await openssl('rsa', '-in', 'sa.key', '-pubout', '-out', 'sa.pub')
+  await openssl('genrsa -out sa.key 2048')
+  await openssl('rsa -in sa.key -pubout -out sa.pub')
 
   return {
     directory,
     path,
     async issue(name, subject, subjectAltName) {
       await newKey(`${name}.key`)
-      await openssl('req', '-new', '-key', `${name}.key`, '-subj', subject, '-out', `${name}.csr`)
+      await openssl(`req -new -key ${name}.key -subj ${subject} -out ${name}.csr`)
       const extensions = ['keyUsage=critical,digitalSignature', 'extendedKeyUsage=serverAuth,clientAuth']
       if (subjectAltName) extensions.push(`subjectAltName=${subjectAltName}`)
       await writeFile(path(`${name}.ext`), `${extensions.join('\n')}\n`)
       await openssl(
-        ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'],
-        ...['-days', '30', '-extfile', `${name}.ext`, '-out', `${name}.crt`],
+        `x509 -req -in ${name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile ${name}.ext -out ${name}.crt`,
       )
     },
   }

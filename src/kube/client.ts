@@ -1,0 +1,253 @@
+import { type KubeObject } from '../api/object.ts'
+import { type ClusterConfig } from './cluster-config.ts'
+import { errorFromAnswer, isKubeError, KubeError } from './errors.ts'
+import { Resource, type ResourceDef, type ResourceOptions } from './resource.ts'
+import { TokenBucket } from './token-bucket.ts'
+import { Transport, type TransportResponse } from './transport.ts'
+import { sleep } from './wait.ts'
+
+/** What a request is for, in the API server's own words (authorization, audit and its metrics use them too). */
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
+
+/** A request to any path of the API server. */
+export interface KubeRequest {
+  readonly verb: Verb
+  /** Absolute path without query. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** Default `application/json`. */
+  readonly contentType?: string
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds for one attempt; default the client's. */
+  readonly timeoutMs?: number
+  /** How often it may be tried again; default 5. */
+  readonly retries?: number
+  /** Not held back by the client's rate limit: only for what must not queue behind everything else (the leader's lease). */
+  readonly unthrottled?: boolean
+}
+
+/** A watch: a request whose answer goes on. */
+export interface KubeStreamRequest extends KubeRequest {
+  /** Milliseconds that may pass without a byte. */
+  readonly silenceTimeoutMs: number
+}
+
+/** Settings of a client. */
+export interface KubeClientOptions {
+  /** Requests a second over a longer time; default 50. */
+  readonly qps?: number
+  /** Requests at once; default 100. */
+  readonly burst?: number
+  readonly userAgent?: string
+  /** Milliseconds for one attempt of a request, default 30 000. */
+  readonly timeoutMs?: number
+}
+
+const METHOD_BY_VERB: Readonly<Record<Verb, string>> = {
+  get: 'GET',
+  list: 'GET',
+  watch: 'GET',
+  create: 'POST',
+  update: 'PUT',
+  patch: 'PATCH',
+  delete: 'DELETE',
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000
+const DEFAULT_RETRIES = 5
+/** A longer `Retry-After` is not waited for here but handed to the caller. */
+const MAX_RETRY_AFTER_MS = 30_000
+/** The API server sends `Retry-After: 1` itself; used where a proxy in front sends none. */
+const DEFAULT_RETRY_AFTER_MS = 1000
+/** Wait before the first retry of a broken connection; doubles. */
+const RECONNECT_BASE_MS = 50
+/** A whole page of 500 large objects is far below this. */
+const MAX_BODY_BYTES = 256 * 1024 * 1024
+
+/**
+ * A client of one API server: credentials, client-side rate limit, time-outs, bounded retries, errors with a closed set of codes.
+ *
+ * A request is tried again after 429 (whatever the verb: the server did nothing yet), after a first 401 with a fresh
+ * credential, and, unless it creates, after 503 and a broken connection.
+ */
+export class KubeClient {
+  readonly #transport: Transport
+  readonly #config: ClusterConfig
+  readonly #limiter: TokenBucket
+  readonly #userAgent: string
+  readonly #timeoutMs: number
+  readonly #counts: Record<Verb, number> = {
+    get: 0,
+    list: 0,
+    watch: 0,
+    create: 0,
+    update: 0,
+    patch: 0,
+    delete: 0,
+  }
+  #closed = false
+
+  constructor(config: ClusterConfig, options: KubeClientOptions = {}) {
+    this.#config = config
+    this.#transport = new Transport(config)
+    this.#limiter = new TokenBucket(options.qps ?? 50, options.burst ?? 100)
+    this.#userAgent = options.userAgent ?? 'kubefledged'
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  }
+
+  /** HTTP requests sent so far, retries included. */
+  get requestCount(): Readonly<Record<Verb, number>> {
+    return this.#counts
+  }
+
+  /** The typed operations of one kind of object. */
+  resource<T extends KubeObject>(def: ResourceDef, options?: ResourceOptions): Resource<T> {
+    return new Resource<T>(this, def, options)
+  }
+
+  /** Sends a request and parses the JSON answer (undefined when it is empty). Throws KubeError. */
+  async request<T>(request: KubeRequest): Promise<T> {
+    const what = describe(request)
+    const response = await this.#send(request, request.timeoutMs ?? this.#timeoutMs)
+    return parseBody(await readText(response, what), what) as T
+  }
+
+  /** Sends a request and hands out the answer's bytes as they come. Throws KubeError, also while they are read. */
+  async stream(request: KubeStreamRequest): Promise<AsyncIterable<Buffer>> {
+    const response = await this.#send(request, this.#timeoutMs, request.silenceTimeoutMs)
+    return response.body
+  }
+
+  /** What the API server says about itself at `/version`. */
+  async serverVersion(
+    signal?: AbortSignal,
+  ): Promise<{ readonly major: number; readonly minor: number; readonly gitVersion: string }> {
+    const version = await this.request<{ major: string; minor: string; gitVersion: string }>({
+      verb: 'get',
+      path: '/version',
+      signal,
+    })
+    // Some vendors write "30+".
+    const major = Number.parseInt(version.major, 10)
+    const minor = Number.parseInt(version.minor, 10)
+    if (Number.isNaN(major) || Number.isNaN(minor)) {
+      throw new KubeError(
+        'Unexpected',
+        `cannot read the server's version "${version.major}.${version.minor}"`,
+      )
+    }
+    return { major, minor, gitVersion: version.gitVersion }
+  }
+
+  /** Cuts all connections; requests fail from then on. */
+  close(): void {
+    this.#closed = true
+    this.#transport.close()
+  }
+
+  async #send(
+    request: KubeRequest,
+    headTimeoutMs: number,
+    silenceTimeoutMs?: number,
+  ): Promise<TransportResponse> {
+    const what = describe(request)
+    const retries = request.retries ?? DEFAULT_RETRIES
+    let refreshed = false
+    for (let attempt = 0; ; attempt++) {
+      if (this.#closed) throw new KubeError('Aborted', `the client is closed (${what})`)
+      if (!request.unthrottled) await this.#limiter.take(request.signal)
+      let error: KubeError
+      try {
+        const response = await this.#attempt(request, headTimeoutMs, silenceTimeoutMs)
+        if (response.status >= 200 && response.status < 300) return response
+        error = errorFromAnswer(
+          what,
+          response.status,
+          await readText(response, what),
+          response.headers['retry-after'],
+        )
+      } catch (cause) {
+        if (!isKubeError(cause)) throw cause
+        error = cause
+      }
+      if (error.status === 401 && !refreshed) {
+        refreshed = true
+        this.#config.credentials.invalidate()
+        continue
+      }
+      const waitMs = retryDelay(request.verb, error, attempt)
+      if (waitMs === undefined || attempt >= retries) throw error
+      await sleep(waitMs, request.signal)
+    }
+  }
+
+  async #attempt(
+    request: KubeRequest,
+    headTimeoutMs: number,
+    silenceTimeoutMs: number | undefined,
+  ): Promise<TransportResponse> {
+    const credential = await this.#config.credentials.get()
+    const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body))
+    this.#counts[request.verb]++
+    return this.#transport.send({
+      method: METHOD_BY_VERB[request.verb],
+      path: request.path + queryString(request.query),
+      headers: {
+        accept: 'application/json',
+        'user-agent': this.#userAgent,
+        ...(body ? { 'content-type': request.contentType ?? 'application/json' } : {}),
+      },
+      credential,
+      signal: request.signal,
+      headTimeoutMs,
+      ...(body ? { body } : {}),
+      ...(silenceTimeoutMs === undefined
+        ? { totalTimeoutMs: headTimeoutMs }
+        : { totalTimeoutMs: request.timeoutMs ?? headTimeoutMs, silenceTimeoutMs }),
+    })
+  }
+}
+
+function retryDelay(verb: Verb, error: KubeError, attempt: number): number | undefined {
+  if (error.retryAfterMs !== undefined && error.retryAfterMs > MAX_RETRY_AFTER_MS) return undefined
+  if (error.status === 429) return error.retryAfterMs ?? DEFAULT_RETRY_AFTER_MS
+  if (verb === 'create') return undefined
+  if (error.status === 503) return error.retryAfterMs ?? DEFAULT_RETRY_AFTER_MS
+  // Twice is enough for a stale connection; a server that is down is the caller's to wait for.
+  if (error.code === 'Unreachable' && attempt < 2) return RECONNECT_BASE_MS * 2 ** attempt
+  return undefined
+}
+
+function describe(request: KubeRequest): string {
+  return `${request.verb} ${request.path}`
+}
+
+function queryString(query: KubeRequest['query']): string {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== '') parameters.set(name, String(value))
+  }
+  const text = parameters.toString()
+  return text === '' ? '' : `?${text}`
+}
+
+async function readText(response: TransportResponse, what: string): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of response.body) {
+    bytes += chunk.length
+    if (bytes > MAX_BODY_BYTES) throw new KubeError('Unexpected', `the answer is too large (${what})`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parseBody(text: string, what: string): unknown {
+  try {
+    return text === '' ? undefined : JSON.parse(text)
+  } catch (cause) {
+    throw new KubeError('Unexpected', `the answer is not JSON (${what})`, { cause })
+  }
+}

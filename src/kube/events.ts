@@ -1,0 +1,191 @@
+import { type KubeObject } from '../api/object.ts'
+import { type KubeClient } from './client.ts'
+import { isKubeError } from './errors.ts'
+import { type Logger, silentLogger } from './logger.ts'
+import { LruMap } from './lru-map.ts'
+import { type Resource, type ResourceDef } from './resource.ts'
+import { TokenBucket } from './token-bucket.ts'
+import { abortedError, orAborted } from './wait.ts'
+
+/** core/v1 Event, as far as it is written here. */
+export interface CoreEvent extends KubeObject {
+  readonly involvedObject: {
+    readonly apiVersion?: string
+    readonly kind?: string
+    readonly namespace?: string
+    readonly name: string
+    readonly uid?: string
+  }
+  readonly type: 'Normal' | 'Warning'
+  readonly reason: string
+  readonly message: string
+  readonly source: { readonly component: string; readonly host?: string }
+  readonly reportingComponent: string
+  readonly reportingInstance?: string
+  readonly firstTimestamp: string
+  readonly lastTimestamp: string
+  readonly count: number
+}
+
+/** Where core/v1 Events are served. */
+export const EVENTS: ResourceDef = {
+  group: '',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  namespaced: true,
+}
+
+/** One Event, and what of it the API server does not know yet. */
+interface Entry {
+  readonly event: Omit<CoreEvent, 'count' | 'lastTimestamp'>
+  count: number
+  lastTimestamp: string
+  created: boolean
+}
+
+/** client-go's values: how many Events and objects are remembered, and how many Events one object may have. */
+const CACHE_SIZE = 4096
+const OBJECT_BURST = 25
+const OBJECT_QPS = 1 / 300
+/** Events that wait to be written; more are dropped. */
+const QUEUE_SIZE = 1000
+/** The API server refuses longer ones. */
+const MAX_MESSAGE_LENGTH = 1024
+const MAX_NAME_LENGTH = 253
+
+/**
+ * Records Events about objects. The same event (object, type, reason, message) is one Event whose count grows; one object gets
+ * 25 at once and then one per five minutes, as with client-go. Recording neither waits nor fails; what cannot be written is logged.
+ */
+export class EventRecorder {
+  readonly #events: Resource<CoreEvent>
+  readonly #component: string
+  readonly #instance: string | undefined
+  readonly #log: Logger
+  readonly #known = new LruMap<string, Entry>(CACHE_SIZE)
+  readonly #limits = new LruMap<string, TokenBucket>(CACHE_SIZE)
+  readonly #pending = new Set<Entry>()
+  #pump: Promise<void> | undefined
+  #dropped = 0
+
+  constructor(client: KubeClient, options: { component: string; instance?: string; log?: Logger }) {
+    this.#events = client.resource<CoreEvent>(EVENTS)
+    this.#component = options.component
+    this.#instance = options.instance
+    this.#log = options.log ?? silentLogger
+  }
+
+  /** Events that were not written so far: beyond an object's limit, or because the queue was full. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /**
+   * Records that something happened to an object.
+   *
+   * @param reason one word in CamelCase
+   * @param message a sentence for people; cut at 1024 characters
+   */
+  record(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const { apiVersion, kind, metadata } = object
+    const identity = [apiVersion, kind, metadata.namespace, metadata.name, metadata.uid]
+    const limit = this.#limits.getOrMake(identity.join('\0'), () => new TokenBucket(OBJECT_QPS, OBJECT_BURST))
+    const full = this.#pending.size >= QUEUE_SIZE
+    if (full || !limit.tryTake()) {
+      this.#dropped++
+      this.#log.debug({ reason, object: metadata.name, full }, 'event dropped')
+      return
+    }
+    const text = message.slice(0, MAX_MESSAGE_LENGTH)
+    const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z')
+    const entry = this.#known.getOrMake([...identity, type, reason, text].join('\0'), () => ({
+      event: this.#event(object, type, reason, text, now),
+      count: 0,
+      lastTimestamp: now,
+      created: false,
+    }))
+    entry.count++
+    entry.lastTimestamp = now
+    this.#pending.add(entry)
+    this.#pump ??= this.#writePending()
+  }
+
+  /** Resolves when all that was recorded is written or given up. Rejects with KubeError `Aborted` when the signal fires first. */
+  async flush(signal: AbortSignal): Promise<void> {
+    while (this.#pump !== undefined) {
+      if (signal.aborted) throw abortedError(signal, 'flush of events')
+      await orAborted(this.#pump, signal, 'flush of events')
+    }
+  }
+
+  async #writePending(): Promise<void> {
+    // The first turn of the loop gathers what its caller records at once.
+    await Promise.resolve()
+    for (const entry of this.#pending) {
+      this.#pending.delete(entry)
+      try {
+        await this.#write(entry)
+      } catch (error) {
+        this.#dropped++
+        this.#log.warn({ err: error, reason: entry.event.reason }, 'cannot write an event')
+      }
+    }
+    this.#pump = undefined
+  }
+
+  async #write(entry: Entry): Promise<void> {
+    const { count, lastTimestamp } = entry
+    if (entry.created) {
+      try {
+        await this.#events.mergePatch(entry.event.metadata, { count, lastTimestamp })
+        return
+      } catch (error) {
+        // Events live for an hour; this one is over and begins again under the same name.
+        if (!isKubeError(error, 'NotFound')) throw error
+      }
+    }
+    try {
+      await this.#events.create({ ...entry.event, count, lastTimestamp })
+    } catch (error) {
+      if (!isKubeError(error, 'AlreadyExists')) throw error
+      await this.#events.mergePatch(entry.event.metadata, { count, lastTimestamp })
+    }
+    entry.created = true
+  }
+
+  #event(
+    object: KubeObject,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    now: string,
+  ): Entry['event'] {
+    const { namespace, name, uid } = object.metadata
+    // Unique without a request: client-go takes the time in nanoseconds.
+    const suffix = `.${BigInt(Date.now()).toString(16)}${Math.floor(Math.random() * 2 ** 32).toString(16)}`
+    return {
+      metadata: {
+        namespace: namespace ?? 'default',
+        name: name.slice(0, MAX_NAME_LENGTH - suffix.length) + suffix,
+      },
+      involvedObject: {
+        ...(object.apiVersion === undefined ? {} : { apiVersion: object.apiVersion }),
+        ...(object.kind === undefined ? {} : { kind: object.kind }),
+        ...(namespace === undefined ? {} : { namespace }),
+        name,
+        ...(uid === undefined ? {} : { uid }),
+      },
+      type,
+      reason,
+      message,
+      source: {
+        component: this.#component,
+        ...(this.#instance === undefined ? {} : { host: this.#instance }),
+      },
+      reportingComponent: this.#component,
+      ...(this.#instance === undefined ? {} : { reportingInstance: this.#instance }),
+      firstTimestamp: now,
+    }
+  }
+}

@@ -1,0 +1,300 @@
+import { type KubeObject } from '../api/object.ts'
+import { isKubeError, KubeError } from './errors.ts'
+import { type Logger, silentLogger } from './logger.ts'
+import { type Resource, type Selection, type WatchOptions } from './resource.ts'
+import { type ChangeHandler, type Indexer, isNewer, keyOf, Store } from './store.ts'
+import { Backoff, orAborted, sleep } from './wait.ts'
+import { type WatchEvent } from './watch.ts'
+
+/** What an informer watches and keeps. */
+export interface InformerOptions<T extends KubeObject, R extends KubeObject = T> extends Selection {
+  /** Keeps only what is needed of an object, before it is cached: most of the memory saved is saved here. Must keep name, namespace, uid, resourceVersion. */
+  readonly project?: (raw: R) => T
+  readonly indexers?: Readonly<Record<string, Indexer<T>>>
+  readonly log?: Logger
+  /** For tests: shorter times than the defaults of `INFORMER_TIMING`. */
+  readonly timing?: Partial<InformerTiming>
+}
+
+/** Times that an informer goes by. */
+export interface InformerTiming {
+  /** A watch is asked to end after a random time between this and twice this, so that many clients do not come back at once (as client-go). */
+  readonly watchSeconds: number
+  /** A watch without a byte for so long is given up. */
+  readonly silenceMs: number
+  /** A watch-list that begins with so much silence is taken for a server that ignores `sendInitialEvents`. */
+  readonly initialSilenceMs: number
+}
+
+/** The API server sends a bookmark a minute; two missing ones and a half make a dead connection. */
+export const INFORMER_TIMING: InformerTiming = {
+  watchSeconds: 300,
+  silenceMs: 150_000,
+  initialSilenceMs: 20_000,
+}
+
+const PAGE_SIZE = 500
+const BACKOFF_BASE_MS = 200
+const BACKOFF_CAP_MS = 30_000
+/** A watch that ended sooner than this without an event is treated as failed (client-go: "very short watch"). */
+const SHORT_WATCH_MS = 1000
+const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
+
+/**
+ * Keeps a copy of a collection up to date and tells subscribers of every change.
+ *
+ * It begins with a watch-list (KEP-3157), or with a paged LIST where the server has none, goes on with watches from the last seen
+ * resourceVersion, and after 410 Gone compares a fresh list with what it holds, so that deletions in a gap are told too. Nothing
+ * but its signal ends it. Follows client-go's reflector and informer.
+ */
+export class Informer<T extends KubeObject, R extends KubeObject = T> {
+  readonly #resource: Resource<R>
+  readonly #options: InformerOptions<T, R>
+  readonly #timing: InformerTiming
+  readonly #project: (raw: R) => T
+  readonly #log: Logger
+  readonly #store: Store<T>
+  readonly #synced = Promise.withResolvers<void>()
+  readonly #backoff = new Backoff(BACKOFF_BASE_MS, BACKOFF_CAP_MS)
+  #hasSynced = false
+  #watchList = true
+  /** All changes up to this one are in the store. */
+  #progress: string | undefined
+  /** Where the next watch starts; undefined: with a list. */
+  #resumeFrom: string | undefined
+
+  constructor(resource: Resource<R>, options: InformerOptions<T, R> = {}) {
+    this.#resource = resource
+    this.#options = options
+    this.#timing = { ...INFORMER_TIMING, ...options.timing }
+    // Without a projection T is R: the default of the type parameter.
+    this.#project = options.project ?? (raw => raw as unknown as T)
+    this.#log = options.log ?? silentLogger
+    this.#store = new Store(options.indexers ?? {}, this.#log)
+  }
+
+  /** True once the whole collection has been seen. */
+  get hasSynced(): boolean {
+    return this.#hasSynced
+  }
+
+  /** Number of objects held. */
+  get size(): number {
+    return this.#store.size
+  }
+
+  /** The object with this key: `namespace/name`, or `name` for cluster-scoped ones. */
+  get(key: string): T | undefined {
+    return this.#store.get(key)
+  }
+
+  /** All objects, as they are now; a copy is needed to keep them over an `await`. */
+  list(): Iterable<T> {
+    return this.#store.values()
+  }
+
+  /** The objects that the indexer of this name put under `value`. Throws RangeError for an unknown index. */
+  byIndex(index: string, value: string): readonly T[] {
+    return this.#store.byIndex(index, value)
+  }
+
+  /** Tells the handler of all objects held as `added`, then of every change. What it throws is logged and ends nothing. */
+  subscribe(handler: ChangeHandler<T>): void {
+    this.#store.subscribe(handler)
+  }
+
+  /**
+   * Read-your-writes: puts in the (projected) object of a write's answer before the watch brings it. Ignored when the watch is
+   * already past it, so an object that was deleted since does not come back. It must match the informer's selectors.
+   */
+  upsert(object: T): void {
+    // Everything up to #progress is in the store; what is older and not there has been deleted.
+    if (this.#progress !== undefined && !isNewer(object.metadata.resourceVersion, this.#progress)) return
+    this.#store.put(object)
+  }
+
+  /** Resolves when the whole collection has been seen. Rejects with KubeError `Aborted` when the signal fires first. */
+  waitForSync(signal: AbortSignal): Promise<void> {
+    return orAborted(this.#synced.promise, signal, `wait for ${this.#resource.def.plural}`)
+  }
+
+  /** Lists and watches until the signal fires, then resolves. Call it once. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#listAndWatch(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        await this.#recover(error, signal)
+      }
+    }
+  }
+
+  async #listAndWatch(signal: AbortSignal): Promise<void> {
+    if (this.#resumeFrom === undefined && !this.#watchList) await this.#listPages(signal)
+    if (this.#resumeFrom === undefined) {
+      await this.#watchFromList(signal)
+    } else {
+      await this.#watchFrom(this.#resumeFrom, signal)
+    }
+  }
+
+  /** LIST in pages, for servers without watch-list. */
+  async #listPages(signal: AbortSignal): Promise<void> {
+    const seen = new Set<string>()
+    let next: string | undefined
+    let resourceVersion = ''
+    do {
+      const page = await this.#resource.list({
+        ...this.#selection(),
+        limit: PAGE_SIZE,
+        continue: next,
+        signal,
+      })
+      for (const raw of page.items) seen.add(this.#put(raw))
+      resourceVersion = page.resourceVersion
+      next = page.continue
+    } while (next !== undefined)
+    this.#finishList(seen, resourceVersion)
+  }
+
+  /** A watch that begins with the whole collection. */
+  async #watchFromList(signal: AbortSignal): Promise<void> {
+    const ignored = new AbortController()
+    const timer = setTimeout(() => ignored.abort(), this.#timing.initialSilenceMs)
+    let seen: Set<string> | undefined = new Set<string>()
+    try {
+      const events = this.#resource.watch({
+        ...this.#watchOptions(AbortSignal.any([signal, ignored.signal])),
+        sendInitialEvents: true,
+      })
+      for await (const event of events) {
+        if (seen === undefined) {
+          this.#apply(event)
+        } else if (event.type === 'BOOKMARK') {
+          clearTimeout(timer)
+          if (event.object.metadata.annotations?.[INITIAL_EVENTS_END] !== 'true') {
+            this.#giveUpWatchList('a bookmark came before the end of the initial events')
+            return
+          }
+          this.#finishList(seen, event.object.metadata.resourceVersion ?? '')
+          seen = undefined
+        } else {
+          timer.refresh()
+          this.#applyInitial(event, seen)
+        }
+      }
+      if (seen !== undefined)
+        throw new KubeError('Unreachable', 'the watch ended before the end of its initial events')
+    } catch (error) {
+      if (signal.aborted || seen === undefined) throw error
+      if (ignored.signal.aborted) this.#giveUpWatchList('no initial events came')
+      else if (isKubeError(error, 'BadRequest', 'Invalid')) this.#giveUpWatchList(error.message)
+      else throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #watchFrom(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    const startedAt = performance.now()
+    let events = 0
+    for await (const event of this.#resource.watch({ ...this.#watchOptions(signal), resourceVersion })) {
+      events++
+      this.#apply(event)
+    }
+    if (events === 0 && performance.now() - startedAt < SHORT_WATCH_MS) {
+      throw new KubeError('Unreachable', `the watch of ${this.#resource.def.plural} ended at once`)
+    }
+  }
+
+  #selection(): Selection {
+    const { namespace, labelSelector, fieldSelector } = this.#options
+    return { namespace, labelSelector, fieldSelector }
+  }
+
+  #watchOptions(signal: AbortSignal): WatchOptions {
+    const { watchSeconds, silenceMs } = this.#timing
+    return {
+      ...this.#selection(),
+      signal,
+      timeoutSeconds: Math.ceil(watchSeconds * (1 + Math.random())),
+      silenceTimeoutMs: silenceMs,
+    }
+  }
+
+  /** Puts a raw object in and returns its key. */
+  #put(raw: R): string {
+    const object = this.#project(raw)
+    this.#store.put(object)
+    return keyOf(object)
+  }
+
+  #applyInitial(event: Exclude<WatchEvent<R>, { type: 'BOOKMARK' }>, seen: Set<string>): void {
+    if (event.type !== 'DELETED') {
+      seen.add(this.#put(event.object))
+      return
+    }
+    seen.delete(keyOf(event.object))
+    this.#remove(event.object)
+  }
+
+  #apply(event: WatchEvent<R>): void {
+    if (event.type === 'DELETED') this.#remove(event.object)
+    else if (event.type !== 'BOOKMARK') this.#put(event.object)
+    const { resourceVersion } = event.object.metadata
+    if (resourceVersion) this.#advance(resourceVersion)
+    this.#backoff.reset()
+  }
+
+  #remove(raw: R): void {
+    const last = this.#project(raw)
+    const key = keyOf(last)
+    const held = this.#store.get(key)
+    // By read-your-writes the store may already hold the next object of this name.
+    const successor =
+      held?.metadata.uid !== last.metadata.uid &&
+      isNewer(held?.metadata.resourceVersion, last.metadata.resourceVersion)
+    if (!successor) this.#store.delete(key, last)
+  }
+
+  #finishList(seen: ReadonlySet<string>, resourceVersion: string): void {
+    for (const key of this.#store.keys()) {
+      // What was written after the list is not in it, and still there.
+      const writtenSince = isNewer(this.#store.get(key)?.metadata.resourceVersion, resourceVersion)
+      if (!seen.has(key) && !writtenSince) this.#store.delete(key)
+    }
+    this.#advance(resourceVersion)
+    this.#hasSynced = true
+    this.#synced.resolve()
+    this.#log.debug(this.#fields({ objects: this.#store.size, resourceVersion }), 'listed')
+  }
+
+  #advance(resourceVersion: string): void {
+    this.#progress = resourceVersion
+    this.#resumeFrom = resourceVersion
+  }
+
+  #giveUpWatchList(why: string): void {
+    this.#watchList = false
+    this.#log.info(this.#fields({ why }), 'the API server has no watch-list: listing in pages')
+  }
+
+  async #recover(error: unknown, signal: AbortSignal): Promise<void> {
+    if (isKubeError(error, 'Gone')) {
+      this.#resumeFrom = undefined
+      this.#log.info(this.#fields({ reason: error.message }), 'resourceVersion is too old: listing again')
+    } else {
+      this.#log.warn(this.#fields({ err: error }), 'watch failed')
+    }
+    try {
+      await sleep(this.#backoff.next(), signal)
+    } catch (error) {
+      if (!isKubeError(error, 'Aborted')) throw error
+    }
+  }
+
+  #fields(more: object): object {
+    return { resource: this.#resource.def.plural, ...more }
+  }
+}

@@ -1,0 +1,179 @@
+import { type KubeClient } from './client.ts'
+import { isKubeError } from './errors.ts'
+import { LEASES, type Lease } from './lease.ts'
+import { LeaseLock } from './lease-lock.ts'
+import { type Logger, silentLogger } from './logger.ts'
+import { sleep } from './wait.ts'
+
+/** Who stands for election, for what, and what the leader does. */
+export interface LeaderElectionOptions {
+  readonly client: KubeClient
+  /** Where the Lease is, and its name. */
+  readonly namespace: string
+  readonly name: string
+  /** Unique among the candidates: the Pod's name and something random. */
+  readonly identity: string
+  /** How long others wait, from the renewal that they saw last, before they take over. Default 10 000. */
+  readonly leaseDurationMs?: number
+  /** How long a leader goes on without having renewed. Must be less than the lease. Default 7 000. */
+  readonly renewDeadlineMs?: number
+  /** Between two tries. Default 2 000. */
+  readonly retryPeriodMs?: number
+  readonly signal: AbortSignal
+  /** The leader's work. Its signal fires when leadership is lost or `signal` fired; the Lease is held until it has settled. */
+  readonly lead: (signal: AbortSignal) => Promise<void>
+  /** Leadership was lost, not given up; `lead` has settled. A caller who rather starts anew as a process fires `signal` here. */
+  readonly onLost?: () => void
+  readonly log?: Logger
+}
+
+type Outcome =
+  | { readonly type: 'finished' }
+  | { readonly type: 'failed'; readonly error: unknown }
+  | { readonly type: 'lost' }
+
+/**
+ * Stands for election by a Lease until the signal fires; while elected, runs `lead`. After client-go's tools/leaderelection.
+ *
+ * Whether another's lease is over is judged by how long this process has seen it unchanged, on its monotonic clock: the time written
+ * in the Lease is never compared with ours. When `lead` ends by itself or the signal fires, the Lease is released, so that the next
+ * leader need not wait; after a loss, this candidate stands again. Rejects with what `lead` rejects with.
+ */
+export async function runWithLeaderElection(options: LeaderElectionOptions): Promise<void> {
+  const { signal, client, namespace, name, identity } = options
+  const times = {
+    leaseDurationMs: options.leaseDurationMs ?? 10_000,
+    renewDeadlineMs: options.renewDeadlineMs ?? 7000,
+    retryPeriodMs: options.retryPeriodMs ?? 2000,
+  }
+  checkTimes(times)
+  const log = options.log ?? silentLogger
+  const leases = client.resource<Lease>(LEASES, {
+    unthrottled: true,
+    retries: 0,
+    // One attempt that hangs must leave time for another before the deadline.
+    timeoutMs: times.renewDeadlineMs / 2,
+  })
+  const lock = new LeaseLock(leases, { namespace, name, identity, leaseDurationMs: times.leaseDurationMs })
+
+  while (!signal.aborted) {
+    if (!(await acquire(lock, times.retryPeriodMs, signal, log))) return
+    log.info({ lease: name, identity }, 'became the leader')
+    const outcome = await leadWhileRenewing(lock, times, options, log)
+    if (outcome.type !== 'lost') {
+      await release(lock, times.renewDeadlineMs, log)
+      if (outcome.type === 'failed') throw outcome.error
+      return
+    }
+    log.error({ lease: name, identity }, 'lost leadership')
+    options.onLost?.()
+  }
+}
+
+interface Times {
+  readonly leaseDurationMs: number
+  readonly renewDeadlineMs: number
+  readonly retryPeriodMs: number
+}
+
+function checkTimes({ leaseDurationMs, renewDeadlineMs, retryPeriodMs }: Times): void {
+  if (!(leaseDurationMs > renewDeadlineMs && renewDeadlineMs > retryPeriodMs && retryPeriodMs > 0)) {
+    throw new RangeError(
+      `lease ${leaseDurationMs} ms must be longer than renew deadline ${renewDeadlineMs} ms, and that than retry period ${retryPeriodMs} ms`,
+    )
+  }
+}
+
+/** Tries until the lease is ours (true) or the signal fires (false). */
+async function acquire(
+  lock: LeaseLock,
+  retryPeriodMs: number,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<boolean> {
+  while (!signal.aborted) {
+    try {
+      if (await lock.tryAcquireOrRenew(signal)) return true
+    } catch (error) {
+      if (signal.aborted) break
+      log.warn({ err: error }, 'cannot acquire the lease')
+    }
+    // Jitter, so that candidates do not try in step.
+    await pause(retryPeriodMs * (1 + Math.random() * 0.2), signal)
+  }
+  return false
+}
+
+async function leadWhileRenewing(
+  lock: LeaseLock,
+  times: Times,
+  options: LeaderElectionOptions,
+  log: Logger,
+): Promise<Outcome> {
+  const leading = new AbortController()
+  const stop = () => leading.abort(options.signal.reason)
+  if (options.signal.aborted) stop()
+  else options.signal.addEventListener('abort', stop, { once: true })
+  // Renewing goes on while the work drains: it ends only when the work has settled.
+  const settled = new AbortController()
+  const work = settle(options.lead, leading.signal).finally(() => settled.abort())
+  try {
+    const kept = await keepRenewing(lock, times, settled.signal, log)
+    if (!kept) leading.abort(new Error('leadership was lost'))
+    const outcome = await work
+    return kept || outcome.type === 'failed' ? outcome : { type: 'lost' }
+  } finally {
+    options.signal.removeEventListener('abort', stop)
+  }
+}
+
+async function settle(lead: LeaderElectionOptions['lead'], signal: AbortSignal): Promise<Outcome> {
+  try {
+    await lead(signal)
+    return { type: 'finished' }
+  } catch (error) {
+    return { type: 'failed', error }
+  }
+}
+
+/** Renews until the signal fires (true) or the deadline passed without a renewal (false). */
+async function keepRenewing(
+  lock: LeaseLock,
+  times: Times,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<boolean> {
+  let deadline = performance.now() + times.renewDeadlineMs
+  for (;;) {
+    await pause(Math.min(times.retryPeriodMs, deadline - performance.now()), signal)
+    if (signal.aborted) return true
+    const remaining = deadline - performance.now()
+    if (remaining <= 0) return false
+    const startedAt = performance.now()
+    try {
+      const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(remaining))])
+      if (!(await lock.tryAcquireOrRenew(attempt))) return false
+      deadline = startedAt + times.renewDeadlineMs
+    } catch (error) {
+      if (signal.aborted) return true
+      log.warn({ err: error }, 'cannot renew the lease')
+    }
+  }
+}
+
+async function release(lock: LeaseLock, timeoutMs: number, log: Logger): Promise<void> {
+  try {
+    await lock.release(AbortSignal.timeout(timeoutMs))
+  } catch (error) {
+    log.warn({ err: error }, 'cannot release the lease: the next leader waits until it is over')
+  }
+}
+
+/** Waits, at most until the signal fires. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(Math.max(0, ms), signal)
+  } catch (error) {
+    if (!isKubeError(error, 'Aborted')) throw error
+  }
+}

@@ -1,0 +1,126 @@
+import { isKubeError } from './errors.ts'
+import { type Lease, microTime } from './lease.ts'
+import { type Resource } from './resource.ts'
+
+/** One candidate's view of a Lease. After LeaderElector.tryAcquireOrRenew of client-go. */
+export class LeaseLock {
+  readonly #leases: Resource<Lease>
+  readonly #options: {
+    readonly namespace: string
+    readonly name: string
+    readonly identity: string
+    readonly leaseDurationMs: number
+  }
+  #observed: Lease | undefined
+  /** When `#observed` was first seen with this content, on the monotonic clock. */
+  #observedAt = 0
+
+  constructor(
+    leases: Resource<Lease>,
+    options: { namespace: string; name: string; identity: string; leaseDurationMs: number },
+  ) {
+    this.#leases = leases
+    this.#options = options
+  }
+
+  /**
+   * Takes or renews the lease; false when another holds it. Throws KubeError when the API server could not be asked or took
+   * another's write.
+   */
+  async tryAcquireOrRenew(signal: AbortSignal): Promise<boolean> {
+    if (this.#observed && this.#isOurs(this.#observed) && this.#isValid(this.#observed)) {
+      // The holder's own last write is most likely the latest: renewing costs one request instead of two.
+      try {
+        this.#observe(await this.#leases.replace(this.#renewed(this.#observed), { signal }))
+        return true
+      } catch (error) {
+        if (!isKubeError(error, 'Conflict', 'NotFound')) throw error
+      }
+    }
+    const current = await this.#read(signal)
+    if (current === undefined) {
+      this.#observe(await this.#leases.create(this.#fresh(), { signal }))
+      return true
+    }
+    if (!this.#observed || !sameContent(current, this.#observed)) this.#observe(current)
+    if (current.spec?.holderIdentity && !this.#isOurs(current) && this.#isValid(current)) return false
+    this.#observe(await this.#leases.replace(this.#renewed(current), { signal }))
+    return true
+  }
+
+  /** Gives the lease up, so that another candidate may take it at once. Does nothing when it is not ours. */
+  async release(signal: AbortSignal): Promise<void> {
+    const held = this.#observed
+    if (!held || !this.#isOurs(held)) return
+    const now = microTime(new Date())
+    const spec = {
+      ...held.spec,
+      holderIdentity: '',
+      leaseDurationSeconds: 1,
+      renewTime: now,
+      acquireTime: now,
+    }
+    this.#observe(await this.#leases.replace({ ...held, spec }, { signal }))
+  }
+
+  async #read(signal: AbortSignal): Promise<Lease | undefined> {
+    const { namespace, name } = this.#options
+    try {
+      return await this.#leases.get({ namespace, name, signal })
+    } catch (error) {
+      if (isKubeError(error, 'NotFound')) return undefined
+      throw error
+    }
+  }
+
+  #fresh(): Lease {
+    const { namespace, name } = this.#options
+    return { metadata: { namespace, name }, spec: { ...this.#record(), leaseTransitions: 0 } }
+  }
+
+  #renewed(lease: Lease): Lease {
+    const record = this.#record()
+    const transitions = lease.spec?.leaseTransitions ?? 0
+    const spec = this.#isOurs(lease)
+      ? {
+          ...record,
+          acquireTime: lease.spec?.acquireTime ?? record.acquireTime,
+          leaseTransitions: transitions,
+        }
+      : { ...record, leaseTransitions: transitions + 1 }
+    return { ...lease, spec }
+  }
+
+  #record(): {
+    holderIdentity: string
+    leaseDurationSeconds: number
+    acquireTime: string
+    renewTime: string
+  } {
+    const now = microTime(new Date())
+    return {
+      holderIdentity: this.#options.identity,
+      leaseDurationSeconds: Math.max(1, Math.ceil(this.#options.leaseDurationMs / 1000)),
+      acquireTime: now,
+      renewTime: now,
+    }
+  }
+
+  #observe(lease: Lease): void {
+    this.#observed = lease
+    this.#observedAt = performance.now()
+  }
+
+  #isOurs(lease: Lease): boolean {
+    return lease.spec?.holderIdentity === this.#options.identity
+  }
+
+  #isValid(lease: Lease): boolean {
+    const durationMs = (lease.spec?.leaseDurationSeconds ?? 0) * 1000
+    return performance.now() < this.#observedAt + durationMs
+  }
+}
+
+function sameContent(a: Lease, b: Lease): boolean {
+  return a.metadata.uid === b.metadata.uid && a.metadata.resourceVersion === b.metadata.resourceVersion
+}

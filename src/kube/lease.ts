@@ -1,0 +1,28 @@
+import { type KubeObject } from '../api/object.ts'
+import { type ResourceDef } from './resource.ts'
+
+/** coordination.k8s.io/v1 Lease, as far as leader election uses it. */
+export interface Lease extends KubeObject {
+  readonly spec?: {
+    readonly holderIdentity?: string
+    readonly leaseDurationSeconds?: number
+    /** RFC 3339 with microseconds. */
+    readonly acquireTime?: string
+    readonly renewTime?: string
+    readonly leaseTransitions?: number
+  }
+}
+
+/** Where Leases are served. */
+export const LEASES: ResourceDef = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  plural: 'leases',
+  kind: 'Lease',
+  namespaced: true,
+}
+
+/** A date as meta/v1 MicroTime. */
+export function microTime(date: Date): string {
+  return date.toISOString().replace('Z', '000Z')
+}

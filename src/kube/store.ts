@@ -1,0 +1,144 @@
+import { type KubeObject } from '../api/object.ts'
+import { type Logger } from './logger.ts'
+
+/** What happened to an object of an informer's store. */
+export interface Change<T> {
+  readonly type: 'added' | 'updated' | 'deleted'
+  /** The new object; of a deletion, its last known state. */
+  readonly object: T
+  /** The object before an update. */
+  readonly previous?: T
+}
+
+/** Hears of changes. Must not throw; if it does, that is logged and others go on. */
+export type ChangeHandler<T> = (change: Change<T>) => void
+
+/** Computes the values under which an object is found in an index. Must be pure: it is asked again at removal. */
+export type Indexer<T> = (object: T) => readonly string[]
+
+/** `namespace/name`, or `name` for objects without namespace. */
+export function keyOf(object: KubeObject): string {
+  const { namespace, name } = object.metadata
+  return namespace ? `${namespace}/${name}` : name
+}
+
+/**
+ * True when `a` was written after `b`. Resource versions are decimal numbers that may exceed 2^53; comparing them by order
+ * is allowed for objects of one resource (KEP-5504).
+ */
+export function isNewer(a: string | undefined, b: string | undefined): boolean {
+  if (!a) return false
+  return !b || BigInt(a) > BigInt(b)
+}
+
+/** Objects by key, with indexes, that tells its subscribers what changed. */
+export class Store<T extends KubeObject> {
+  readonly #objects = new Map<string, T>()
+  readonly #indexers: Readonly<Record<string, Indexer<T>>>
+  readonly #indexes = new Map<string, Map<string, Set<string>>>()
+  readonly #handlers: ChangeHandler<T>[] = []
+  readonly #log: Logger
+
+  constructor(indexers: Readonly<Record<string, Indexer<T>>>, log: Logger) {
+    this.#indexers = indexers
+    this.#log = log
+    for (const name of Object.keys(indexers)) this.#indexes.set(name, new Map())
+  }
+
+  get size(): number {
+    return this.#objects.size
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key)
+  }
+
+  values(): IterableIterator<T> {
+    return this.#objects.values()
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#objects.keys()
+  }
+
+  byIndex(name: string, value: string): readonly T[] {
+    const index = this.#indexes.get(name)
+    if (!index) throw new RangeError(`no index "${name}"`)
+    const keys = index.get(value)
+    return keys ? Array.from(keys, key => this.#objects.get(key)).filter(object => object !== undefined) : []
+  }
+
+  /** Tells the handler of all objects as `added`, then of every change. */
+  subscribe(handler: ChangeHandler<T>): void {
+    this.#handlers.push(handler)
+    for (const object of this.#objects.values()) this.#tell(handler, { type: 'added', object })
+  }
+
+  /**
+   * Puts an object in unless it is not newer than the one that is there. An object made anew under the name of another is told as
+   * the old one's deletion and its own addition.
+   */
+  put(object: T): void {
+    const key = keyOf(object)
+    const previous = this.#objects.get(key)
+    if (!previous) {
+      this.#set(key, object)
+      this.#notify({ type: 'added', object })
+      return
+    }
+    if (!isNewer(object.metadata.resourceVersion, previous.metadata.resourceVersion)) return
+    if (previous.metadata.uid !== object.metadata.uid) {
+      this.delete(key)
+      this.#set(key, object)
+      this.#notify({ type: 'added', object })
+      return
+    }
+    this.#unindex(key, previous)
+    this.#set(key, object)
+    this.#notify({ type: 'updated', object, previous })
+  }
+
+  /** Takes an object out, telling `last` as its last state where one is known. */
+  delete(key: string, last?: T): void {
+    const previous = this.#objects.get(key)
+    if (!previous) return
+    this.#objects.delete(key)
+    this.#unindex(key, previous)
+    this.#notify({ type: 'deleted', object: last ?? previous })
+  }
+
+  #set(key: string, object: T): void {
+    this.#objects.set(key, object)
+    for (const [name, indexer] of Object.entries(this.#indexers)) {
+      const index = this.#indexes.get(name)
+      for (const value of indexer(object)) {
+        const keys = index?.get(value)
+        if (keys) keys.add(key)
+        else index?.set(value, new Set([key]))
+      }
+    }
+  }
+
+  #unindex(key: string, object: T): void {
+    for (const [name, indexer] of Object.entries(this.#indexers)) {
+      const index = this.#indexes.get(name)
+      for (const value of indexer(object)) {
+        const keys = index?.get(value)
+        keys?.delete(key)
+        if (keys?.size === 0) index?.delete(value)
+      }
+    }
+  }
+
+  #notify(change: Change<T>): void {
+    for (const handler of this.#handlers) this.#tell(handler, change)
+  }
+
+  #tell(handler: ChangeHandler<T>, change: Change<T>): void {
+    try {
+      handler(change)
+    } catch (err) {
+      this.#log.error({ err, type: change.type, key: keyOf(change.object) }, 'change handler failed')
+    }
+  }
+}

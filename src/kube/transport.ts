@@ -1,0 +1,192 @@
+import http from 'node:http'
+import https from 'node:https'
+import tls from 'node:tls'
+import { type ClusterConfig } from './cluster-config.ts'
+import { type Credential } from './credentials.ts'
+import { KubeError } from './errors.ts'
+import { abortedError } from './wait.ts'
+
+/** One HTTP request to the API server. */
+export interface TransportRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Buffer
+  readonly credential: Credential
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds until the answer's head must be there. */
+  readonly headTimeoutMs: number
+  /** Milliseconds until the answer must have ended, counted from the start. */
+  readonly totalTimeoutMs: number
+  /** Milliseconds that may pass without a byte once the head is there. */
+  readonly silenceTimeoutMs?: number
+}
+
+/** An answer whose head has come; its body is read (or left early, which cuts the connection) by iterating. */
+export interface TransportResponse {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: AsyncIterable<Buffer>
+}
+
+/**
+ * A free connection is closed after this time: before the API server does it (90 s), so that a request seldom meets a connection
+ * that is being closed.
+ */
+const IDLE_CONNECTION_MS = 60_000
+/** TCP keep-alive probes start after this much silence; they find a peer that vanished. */
+const TCP_KEEPALIVE_MS = 15_000
+/** More than all informers and workers of a process use together. */
+const MAX_CONNECTIONS = 256
+
+/**
+ * HTTP/1.1 on keep-alive connections with one TLS context for all of them: building one per connection costs 30 MB in 5 000
+ * reconnects. A new client certificate starts a new pool; the old connections end when their requests do.
+ */
+export class Transport {
+  readonly #config: ClusterConfig
+  readonly #url: URL
+  #agent: http.Agent | undefined
+  #agentCredential: Credential = {}
+
+  constructor(config: ClusterConfig) {
+    this.#config = config
+    this.#url = new URL(config.server)
+  }
+
+  /** Sends a request and resolves at the answer's head, whatever its status. Throws KubeError `Unreachable`, `Timeout`, `Aborted`. */
+  send(request: TransportRequest): Promise<TransportResponse> {
+    const { signal } = request
+    const what = `${request.method} ${request.path}`
+    if (signal?.aborted) return Promise.reject(abortedError(signal, what))
+    return new Promise((resolve, reject) => {
+      const outgoing = this.#open(request)
+      let incoming: http.IncomingMessage | undefined
+      let failure: KubeError | undefined
+      const fail = (error: KubeError) => {
+        failure ??= error
+        outgoing.destroy(error)
+        incoming?.destroy(error)
+      }
+      const timedOut = (ms: number, missing: string) =>
+        fail(new KubeError('Timeout', `no ${missing} within ${ms / 1000} s (${what})`))
+      const head = setTimeout(timedOut, request.headTimeoutMs, request.headTimeoutMs, 'answer')
+      const total = setTimeout(timedOut, request.totalTimeoutMs, request.totalTimeoutMs, 'end of the answer')
+      let silence: NodeJS.Timeout | undefined
+      const onAbort = () => fail(abortedError(signal ?? AbortSignal.abort(), what))
+      signal?.addEventListener('abort', onAbort, { once: true })
+      const settle = () => {
+        clearTimeout(head)
+        clearTimeout(total)
+        clearTimeout(silence)
+        signal?.removeEventListener('abort', onAbort)
+      }
+
+      outgoing.on('error', cause => {
+        settle()
+        reject(failure ?? unreachable(what, cause))
+      })
+      outgoing.on('response', response => {
+        incoming = response
+        clearTimeout(head)
+        const { silenceTimeoutMs } = request
+        if (silenceTimeoutMs !== undefined) {
+          silence = setTimeout(timedOut, silenceTimeoutMs, silenceTimeoutMs, 'byte')
+        }
+        response.once('close', settle)
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: readBody(
+            response,
+            what,
+            () => silence?.refresh(),
+            () => failure,
+          ),
+        })
+      })
+      outgoing.end(request.body)
+    })
+  }
+
+  /** Cuts all connections. */
+  close(): void {
+    this.#agent?.destroy()
+  }
+
+  #open(request: TransportRequest): http.ClientRequest {
+    const url = this.#url
+    const options: http.RequestOptions = {
+      agent: this.#agentFor(request.credential),
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port || (url.protocol === 'https:' ? 443 : 80),
+      method: request.method,
+      path: url.pathname.replace(/\/$/, '') + request.path,
+      headers: {
+        ...request.headers,
+        ...(request.credential.token ? { authorization: `Bearer ${request.credential.token}` } : {}),
+        ...(request.body ? { 'content-length': String(request.body.byteLength) } : {}),
+      },
+    }
+    const outgoing = url.protocol === 'https:' ? https.request(options) : http.request(options)
+    outgoing.setSocketKeepAlive(true, TCP_KEEPALIVE_MS)
+    outgoing.setNoDelay(true)
+    return outgoing
+  }
+
+  #agentFor(credential: Credential): http.Agent {
+    const same =
+      credential.cert === this.#agentCredential.cert && credential.key === this.#agentCredential.key
+    if (this.#agent && same) return this.#agent
+    const pool = { keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_CONNECTION_MS }
+    this.#agentCredential = credential
+    this.#agent = this.#url.protocol === 'https:' ? this.#tlsAgent(pool, credential) : new http.Agent(pool)
+    return this.#agent
+  }
+
+  #tlsAgent(pool: http.AgentOptions, { cert, key }: Credential): https.Agent {
+    const { ca, insecureSkipTlsVerify, tlsServerName } = this.#config
+    try {
+      return new https.Agent({
+        ...pool,
+        secureContext: tls.createSecureContext({
+          ...(ca === undefined ? {} : { ca }),
+          ...(cert === undefined ? {} : { cert }),
+          ...(key === undefined ? {} : { key }),
+        }),
+        rejectUnauthorized: insecureSkipTlsVerify !== true,
+        ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+      })
+    } catch (cause) {
+      throw new KubeError(
+        'Unexpected',
+        `the CA or client certificate for ${this.#config.server} is not usable PEM`,
+        {
+          cause,
+        },
+      )
+    }
+  }
+}
+
+async function* readBody(
+  response: http.IncomingMessage,
+  what: string,
+  onBytes: () => void,
+  failure: () => KubeError | undefined,
+): AsyncGenerator<Buffer, void, void> {
+  try {
+    for await (const chunk of response) {
+      onBytes()
+      yield chunk
+    }
+  } catch (cause) {
+    throw failure() ?? (cause instanceof KubeError ? cause : unreachable(what, cause))
+  }
+}
+
+function unreachable(what: string, cause: unknown): KubeError {
+  const words = cause instanceof AggregateError ? String(cause.errors[0]) : String(cause)
+  return new KubeError('Unreachable', `${words} (${what})`, { cause })
+}

@@ -1,0 +1,162 @@
+import { type Clock, systemClock } from './clock.ts'
+import { KeyedBackoff } from './keyed-backoff.ts'
+
+/** What a reconcile of one key says: nothing, or when it wants to be asked again. */
+export type HandlerResult = { readonly requeueAfterMs?: number | undefined } | undefined | void
+
+/** How a queue is worked off. */
+export interface RunOptions<K extends string> {
+  /** Handlers at once, at least 1. */
+  readonly workers: number
+  /**
+   * Deals with one key. When it rejects, the key comes back after its back-off, unless the error has a truthy `terminal`.
+   * Its signal fires `drainMs` after the run was ended.
+   */
+  readonly handler: (key: K, signal: AbortSignal) => Promise<HandlerResult>
+  readonly signal: AbortSignal
+  readonly onError?: (key: K, error: unknown) => void
+  /**
+   * Milliseconds that running handlers have to finish once `signal` has fired. Default 3 000: what lies between a leader's renew
+   * deadline and the end of its lease, so that no write comes after another leader took over.
+   */
+  readonly drainMs?: number
+}
+
+const DEFAULT_DRAIN_MS = 3000
+
+/**
+ * A queue of keys with the semantics of client-go's workqueue: a key is queued once however often it is added, is never handled
+ * by two workers at a time, and comes back when it was added while being handled.
+ */
+export class WorkQueue<K extends string> {
+  readonly #clock: Clock
+  readonly #backoff: KeyedBackoff<K>
+  readonly #ready: K[] = []
+  readonly #dirty = new Set<K>()
+  readonly #processing = new Set<K>()
+  readonly #delayed = new Map<K, { readonly at: number; readonly cancel: () => void }>()
+  readonly #idle: (() => void)[] = []
+  #terminalErrors = 0
+  #retries = 0
+
+  constructor(options: { clock?: Clock } = {}) {
+    this.#clock = options.clock ?? systemClock
+    this.#backoff = new KeyedBackoff<K>(this.#clock)
+  }
+
+  /** Keys that wait for a worker; those delayed or being handled do not count. */
+  get size(): number {
+    return this.#ready.length
+  }
+
+  /** Handlers that failed for good so far. */
+  get terminalErrors(): number {
+    return this.#terminalErrors
+  }
+
+  /** Keys added again by back-off so far. */
+  get retries(): number {
+    return this.#retries
+  }
+
+  /** Queues a key now. */
+  add(key: K): void {
+    if (this.#dirty.has(key)) return
+    this.#dirty.add(key)
+    if (!this.#processing.has(key)) this.#enqueue(key)
+  }
+
+  /** Queues a key in `ms`; of several delays of one key the earliest counts. */
+  addAfter(key: K, ms: number): void {
+    if (ms <= 0) {
+      this.add(key)
+      return
+    }
+    const at = this.#clock.now() + ms
+    const earlier = this.#delayed.get(key)
+    if (earlier && earlier.at <= at) return
+    earlier?.cancel()
+    this.#delayed.set(key, { at, cancel: this.#clock.after(ms, () => this.#fire(key, at)) })
+  }
+
+  /** Queues a key after its back-off: 5 ms doubled for every failure since `forget`, and all keys together 10 a second beyond 100. */
+  addRateLimited(key: K): void {
+    this.#retries++
+    this.addAfter(key, this.#backoff.next(key))
+  }
+
+  /** The key's next back-off starts from the beginning. */
+  forget(key: K): void {
+    this.#backoff.forget(key)
+  }
+
+  /**
+   * Works the queue off until the signal fires, then waits for the running handlers. What is still queued stays there. Resolves
+   * also when handlers failed: `onError` hears of each.
+   */
+  async run(options: RunOptions<K>): Promise<void> {
+    const { signal } = options
+    const cutOff = new AbortController()
+    let cancelCutOff = () => {}
+    const onAbort = () => {
+      cancelCutOff = this.#clock.after(options.drainMs ?? DEFAULT_DRAIN_MS, () => cutOff.abort(signal.reason))
+      for (const wake of this.#idle.splice(0)) wake()
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await Promise.all(Array.from({ length: options.workers }, () => this.#work(options, cutOff.signal)))
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      cancelCutOff()
+    }
+  }
+
+  async #work(options: RunOptions<K>, cutOff: AbortSignal): Promise<void> {
+    while (!options.signal.aborted) {
+      const key = this.#ready.shift()
+      if (key === undefined) {
+        await new Promise<void>(resolve => this.#idle.push(resolve))
+        continue
+      }
+      this.#dirty.delete(key)
+      this.#processing.add(key)
+      try {
+        const result = await options.handler(key, cutOff)
+        this.forget(key)
+        if (result?.requeueAfterMs !== undefined) this.addAfter(key, result.requeueAfterMs)
+      } catch (error) {
+        this.#failed(key, error, options.onError)
+      } finally {
+        this.#processing.delete(key)
+        if (this.#dirty.has(key)) this.#enqueue(key)
+      }
+    }
+  }
+
+  #failed(key: K, error: unknown, onError: RunOptions<K>['onError']): void {
+    if (isTerminal(error)) {
+      this.#terminalErrors++
+      this.forget(key)
+    } else {
+      this.addRateLimited(key)
+    }
+    onError?.(key, error)
+  }
+
+  #enqueue(key: K): void {
+    this.#ready.push(key)
+    this.#idle.shift()?.()
+  }
+
+  #fire(key: K, at: number): void {
+    const remaining = at - this.#clock.now()
+    this.#delayed.delete(key)
+    // A timer cannot count further than 24 days.
+    if (remaining > 1) this.addAfter(key, remaining)
+    else this.add(key)
+  }
+}
+
+function isTerminal(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'terminal' in error && Boolean(error.terminal)
+}

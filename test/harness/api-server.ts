@@ -1,0 +1,245 @@
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import https from 'node:https'
+import net from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createPki, type Pki } from './pki.ts'
+import { ServerProcess } from './process.ts'
+
+/** How a test's API server is started. */
+export interface ApiServerOptions {
+  /** More arguments of kube-apiserver, e.g. `--feature-gates=WatchList=false`. */
+  readonly args?: readonly string[]
+}
+
+const READY_TIMEOUT_MS = 90_000
+
+/**
+ * etcd and kube-apiserver of their own on loopback, with their own directory, ports and certificates. Node and RBAC authorization as
+ * in a real cluster; no controllers, so nothing happens but what a test does.
+ */
+export class ApiServer implements AsyncDisposable {
+  readonly url: string
+  readonly etcdUrl: string
+  readonly pki: Pki
+  /** A kubeconfig file with all rights. */
+  readonly kubeconfig: string
+  readonly #directory: string
+  readonly #args: readonly string[]
+  readonly #etcd: ServerProcess
+  #server: ServerProcess
+
+  private constructor(parts: {
+    directory: string
+    pki: Pki
+    url: string
+    etcdUrl: string
+    kubeconfig: string
+    args: readonly string[]
+    etcd: ServerProcess
+  }) {
+    this.#directory = parts.directory
+    this.pki = parts.pki
+    this.url = parts.url
+    this.etcdUrl = parts.etcdUrl
+    this.kubeconfig = parts.kubeconfig
+    this.#args = parts.args
+    this.#etcd = parts.etcd
+    this.#server = this.#spawn()
+  }
+
+  /** Starts both and waits until the API server is ready. Throws when the binaries are missing. */
+  static async start(options: ApiServerOptions = {}): Promise<ApiServer> {
+    const etcdBinary = binary('etcd')
+    binary('kube-apiserver')
+    const directory = await mkdtemp(join(tmpdir(), 'kubefledged-api-'))
+    await mkdir(join(directory, 'pki'))
+    const pki = await createPki(join(directory, 'pki'))
+    await pki.issue(
+      'apiserver',
+      '/CN=kube-apiserver',
+      'DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1',
+    )
+    await pki.issue('admin', '/O=system:masters/CN=admin')
+    const [port, etcdPort, peerPort] = await freePorts(3)
+    const etcdUrl = `http://127.0.0.1:${etcdPort}`
+    const peerUrl = `http://127.0.0.1:${peerPort}`
+    const etcd = new ServerProcess(
+      'etcd',
+      etcdBinary,
+      [
+        `--data-dir=${join(directory, 'etcd')}`,
+        '--unsafe-no-fsync',
+        '--log-level=warn',
+        `--listen-client-urls=${etcdUrl}`,
+        `--advertise-client-urls=${etcdUrl}`,
+        `--listen-peer-urls=${peerUrl}`,
+        `--initial-advertise-peer-urls=${peerUrl}`,
+        `--initial-cluster=default=${peerUrl}`,
+      ],
+      join(directory, 'etcd.log'),
+    )
+    const url = `https://127.0.0.1:${port}`
+    const kubeconfig = join(directory, 'admin.kubeconfig')
+    await writeFile(kubeconfig, kubeconfigFor(url, pki, 'admin'), { mode: 0o600 })
+    const args = [
+      `--etcd-servers=${etcdUrl}`,
+      '--bind-address=127.0.0.1',
+      '--advertise-address=127.0.0.1',
+      `--secure-port=${port}`,
+      '--service-cluster-ip-range=10.96.0.0/16',
+      `--tls-cert-file=${pki.path('apiserver.crt')}`,
+      `--tls-private-key-file=${pki.path('apiserver.key')}`,
+      `--client-ca-file=${pki.path('ca.crt')}`,
+      '--authorization-mode=Node,RBAC',
+      '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
+      `--service-account-key-file=${pki.path('sa.pub')}`,
+      `--service-account-signing-key-file=${pki.path('sa.key')}`,
+      // Nothing here makes service accounts or tokens for Pods.
+      '--disable-admission-plugins=ServiceAccount',
+      '--profiling=false',
+      '--allow-privileged=true',
+      ...(options.args ?? []),
+    ]
+    const server = new ApiServer({ directory, pki, url, etcdUrl, kubeconfig, args, etcd })
+    try {
+      await server.waitUntilReady()
+    } catch (error) {
+      await server.stop()
+      throw error
+    }
+    return server
+  }
+
+  /** A kubeconfig text for another user: signs a client certificate with this subject (`/O=group/CN=user`). */
+  async kubeconfigOf(name: string, subject: string): Promise<string> {
+    await this.pki.issue(name, subject)
+    return kubeconfigFor(this.url, this.pki, name)
+  }
+
+  /** kill -9 of kube-apiserver; etcd goes on. */
+  async kill(): Promise<void> {
+    await this.#server.end('SIGKILL')
+  }
+
+  /** Starts kube-apiserver again on the same port, with the same etcd, and waits until it is ready. */
+  async restart(): Promise<void> {
+    await this.#server.end('SIGTERM')
+    this.#server = this.#spawn()
+    await this.waitUntilReady()
+  }
+
+  /** Freezes kube-apiserver (SIGSTOP): connections stay open and silent. `thaw` ends that. */
+  freeze(): void {
+    this.#server.signal('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#server.signal('SIGCONT')
+  }
+
+  /** Throws away etcd's history, so that older resourceVersions are Gone, up to and including this revision. */
+  async compact(revision: string): Promise<void> {
+    const response = await fetch(`${this.etcdUrl}/v3/kv/compaction`, {
+      method: 'POST',
+      body: JSON.stringify({ revision, physical: true }),
+    })
+    if (!response.ok) throw new Error(`etcd refused to compact: ${await response.text()}`)
+  }
+
+  /** Ends both processes and removes their directory. */
+  async stop(): Promise<void> {
+    this.#server.signal('SIGCONT')
+    await this.#server.end('SIGKILL')
+    await this.#etcd.end('SIGKILL')
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /** Resolves when `/readyz` says ok. Throws with the end of the log when it does not in time or a process ended. */
+  async waitUntilReady(): Promise<void> {
+    const deadline = Date.now() + READY_TIMEOUT_MS
+    while (!(await this.#ready())) {
+      const ended = [this.#etcd, this.#server].find(process => !process.running)
+      if (ended) throw new Error(`${ended.name} ended at once:\n${ended.logTail()}`)
+      if (Date.now() > deadline) throw new Error(`kube-apiserver is not ready:\n${this.#server.logTail()}`)
+      await delay(100)
+    }
+  }
+
+  #spawn(): ServerProcess {
+    return new ServerProcess(
+      'kube-apiserver',
+      binary('kube-apiserver'),
+      this.#args,
+      join(this.#directory, 'kube-apiserver.log'),
+    )
+  }
+
+  #ready(): Promise<boolean> {
+    return new Promise(resolve => {
+      const request = https.get(
+        `${this.url}/readyz`,
+        { rejectUnauthorized: false, timeout: 2000 },
+        response => {
+          response.resume()
+          resolve(response.statusCode === 200)
+        },
+      )
+      request.on('timeout', () => request.destroy())
+      request.on('error', () => resolve(false))
+    })
+  }
+}
+
+/** Path of a cluster binary. Throws, saying how to build it, when it is not there. */
+function binary(name: string): string {
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const directory = process.env['KUBEFLEDGED_BIN'] ?? join(cache, 'kubefledged', 'bin')
+  const path = join(directory, name)
+  if (!existsSync(path)) {
+    throw new Error(
+      `${path} is missing: run "make cluster-build", or set KUBEFLEDGED_BIN to where the binaries are`,
+    )
+  }
+  return path
+}
+
+/** Ports that were free a moment ago, all different. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = net.createServer()
+      await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+      return server
+    }),
+  )
+  return Promise.all(
+    servers.map(async server => {
+      const address = server.address()
+      await new Promise(resolve => server.close(resolve))
+      return typeof address === 'object' && address !== null ? address.port : 0
+    }),
+  )
+}
+
+function kubeconfigFor(server: string, pki: Pki, user: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster: { server, 'certificate-authority': pki.path('ca.crt') } }],
+    users: [
+      {
+        name: user,
+        user: { 'client-certificate': pki.path(`${user}.crt`), 'client-key': pki.path(`${user}.key`) },
+      },
+    ],
+    contexts: [{ name: 'test', context: { cluster: 'test', user, namespace: 'default' } }],
+    'current-context': 'test',
+  })
+}
