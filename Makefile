@@ -1,8 +1,69 @@
-# Targets are listed by `make help`. Every step is a script that can also be run by hand.
+# `make help` lists the targets. Every step is a script that can also be run by hand.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/hack/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+##@ Development
+
+# written by npm at the end of an installation
+DEPS := node_modules/.package-lock.json
+
+.PHONY: deps build lint format generate unit contract e2e test
+
+$(DEPS): package-lock.json
+	npm ci
+	@touch $@
+
+deps: $(DEPS) ## Install the npm packages (which bring Node.js 24 where the machine's is older)
+
+build: $(DEPS) ## Bundle the program into dist/main.js
+	node hack/build.ts
+
+lint: $(DEPS) ## Check format, lint, types and dead code
+	npm run --silent format:check
+	npm run --silent lint
+	npm run --silent typecheck
+	npm run --silent deadcode
+
+format: $(DEPS) ## Format the sources
+	npm run --silent format
+
+generate: $(DEPS) ## Write the files that are generated from the schemas
+	npm run --silent generate
+
+unit: $(DEPS) ## Unit tests
+	vitest run --project unit
+
+contract: $(DEPS) cluster-build ## Tests against real components, each started alone
+	vitest run --project contract
+
+e2e: cluster-up cluster-images ## End-to-end tests on this checkout's cluster, which stays up
+	vitest run --project e2e
+
+test: $(DEPS) ## Everything: checks, unit, contract and end-to-end tests on a cluster of their own
+	@node hack/test.ts
+
+##@ Images and installation
+
+# Names of the images; the default RELEASE_VERSION is the version in package.json with a leading v.
+export CONTROLLER_IMAGE_REPO BUSYBOX_IMAGE_REPO RELEASE_VERSION BASE_IMAGE PLATFORMS PUSH REGISTRY INSECURE
+KUBECTL ?= kubectl
+export KUBECTL
+
+.PHONY: images push-images deploy-using-yaml remove-kubefledged
+
+images: build ## Build the images, by Docker's buildx or by buildah [PUSH=1] [PLATFORMS=linux/amd64,linux/arm64]
+	hack/images/build.sh
+
+push-images: ## Push the images [REGISTRY=host:port/path] [INSECURE=1]
+	hack/images/push.sh
+
+deploy-using-yaml: ## Install into kubectl's current context [CONTROLLER_IMAGE_REPO=] [BUSYBOX_IMAGE_REPO=] [RELEASE_VERSION=]
+	hack/deploy/yaml.sh apply
+
+remove-kubefledged: ## Remove everything again, image caches and CRDs included
+	hack/deploy/yaml.sh remove
 
 ##@ A real cluster on this machine (root, Debian or Ubuntu; or CLUSTER=kind with Docker and kind)
 
@@ -10,7 +71,7 @@ NODES ?= 2
 NODE ?= 1
 CMD ?= ctr -n k8s.io images ls
 
-.PHONY: cluster-build cluster-up cluster-down cluster-shell cluster-exec
+.PHONY: cluster-build cluster-up cluster-down cluster-shell cluster-exec cluster-images cluster-deploy
 
 cluster-build: ## Compile the cluster's programs (Kubernetes, etcd, containerd, …); about 12 minutes the first time
 	hack/cluster/build.sh
@@ -35,8 +96,14 @@ cluster-shell: ## A shell with KUBECONFIG, kubectl and helm
 cluster-exec: ## Run a command on a node [NODE=1] [CMD="ctr -n k8s.io images ls"]
 	@hack/cluster/exec.sh $(NODE) $(CMD)
 
+cluster-images: $(DEPS) ## Build the images and push them into the cluster's registry
+	hack/cluster/images.sh
+
+cluster-deploy: cluster-images ## Install what this checkout builds into the cluster
+	hack/cluster/deploy.sh
+
 ##@ Other
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -20,12 +20,7 @@ case $action in
     ;;
   kill) node_power_cut "$n" ;;
   partition) ip -n "$PREFIX" link set "v$n" down ;;
-  heal)
-    ip -n "$PREFIX" link set "v$n" up
-    # taking a link down took the routes over it along
-    node_link "$n"
-    pod_routes
-    ;;
+  heal) ip -n "$PREFIX" link set "v$n" up ;;
   remove)
     node_power_cut "$n"
     node_unlink "$n"

