@@ -31,6 +31,9 @@ export const MESSAGE = {
   pullFailed: 'Image pull failed for some images. Please see "failures" section',
   deleteFailed: 'Image deletion failed for some images. Please see "failures" section',
   nothingDone: 'No images were pulled or deleted because nodeSelector specified did not match any nodes',
+  noImages: 'No images were pulled or deleted because the image lists for the matching nodes are empty',
+  allSkipped:
+    'No images were pulled or deleted because no matching node can take work now. Please see "skipped" section',
   suspended: 'Image cache is suspended',
 } as const
 

@@ -1,8 +1,176 @@
-import { parseControllerOptions } from './options.ts'
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { pino } from 'pino'
+import { RegistryHealth } from '../engines/job/index.ts'
+import { EventRecorder, KubeClient, WorkQueue, loadConfig, runWithLeaderElection } from '../kube/index.ts'
+import { VERSION } from '../version.ts'
+import { CacheReconciler } from './cache-reconciler.ts'
+import { serveHttp } from './http-server.ts'
+import { JobWriter } from './job-writer.ts'
+import { Metrics } from './metrics.ts'
+import { NodeReconciler } from './node-reconciler.ts'
+import { type ControllerOptions, parseControllerOptions } from './options.ts'
+import { RefusedNamespaces } from './refused-namespaces.ts'
+import { Slots } from './slots.ts'
+import { connect } from './triggers.ts'
+import { World } from './world.ts'
+
+/** Name of the Lease that the leader holds, and of the component in events. */
+const COMPONENT = 'kubefledged-controller'
+const NODE_WORKERS = 16
+const CACHE_WORKERS = 4
+/** How long what was recorded may take to be written when the controller stops. */
+const FLUSH_MS = 2_000
 
 /** Runs the controller until it is told to stop. Resolves to the exit code; throws `UsageError`. */
 export async function runController(argv: readonly string[]): Promise<number> {
   const options = parseControllerOptions(argv, process.env)
-  if ('help' in options) process.stdout.write(options.help)
-  return 0
+  if ('help' in options) {
+    process.stdout.write(options.help)
+    return 0
+  }
+  const log = pino({ level: options.logLevel, base: { component: COMPONENT } })
+  for (const warning of options.warnings) log.warn(warning)
+  log.info({ version: VERSION, node: process.version }, 'starting')
+  const stop = new AbortController()
+  stopOnSignals(stop, log)
+  try {
+    await run(options, log, stop)
+    log.info('stopped')
+    return 0
+  } catch (error) {
+    stop.abort()
+    log.fatal({ err: error }, 'the controller cannot go on')
+    return 1
+  }
+}
+
+async function run(options: ControllerOptions, log: pino.Logger, stop: AbortController): Promise<void> {
+  const { signal } = stop
+  const config = loadConfig({ kubeconfig: options.kubeconfig, master: options.master })
+  const client = new KubeClient(config, {
+    qps: options.kubeApiQps,
+    burst: options.kubeApiBurst,
+    userAgent: `${COMPONENT}/${VERSION}`,
+  })
+  const world = new World(client, options.imagePullPolicy, log)
+  const queues = { nodes: new WorkQueue<string>(), caches: new WorkQueue<string>() }
+  const metrics = new Metrics(client, world, queues)
+  await serveHttp(
+    options.metricsBindAddress,
+    {
+      isHealthy: () => true,
+      isReady: () => world.hasSynced,
+      metrics: async () => ({
+        contentType: metrics.registry.contentType,
+        body: await metrics.registry.metrics(),
+      }),
+    },
+    signal,
+  )
+  const watching = world.run(signal)
+  const lead = (leading: AbortSignal) =>
+    work({ options, log, client, world, queues, metrics, signal: leading })
+  try {
+    await (options.leaderElect
+      ? runWithLeaderElection({
+          client,
+          namespace: options.namespace,
+          name: COMPONENT,
+          identity: `${hostname()}_${randomUUID()}`,
+          signal,
+          lead,
+          // A process that starts anew knows nothing that is no longer true.
+          onLost: () => stop.abort(),
+          log,
+        })
+      : lead(signal))
+  } finally {
+    stop.abort()
+    await watching
+    client.close()
+  }
+}
+
+interface Leadership {
+  readonly options: ControllerOptions
+  readonly log: pino.Logger
+  readonly client: KubeClient
+  readonly world: World
+  readonly queues: { readonly nodes: WorkQueue<string>; readonly caches: WorkQueue<string> }
+  readonly metrics: Metrics
+  readonly signal: AbortSignal
+}
+
+/** What only one controller of a cluster does. Ends when the signal fires, after running reconciles have ended. */
+async function work({ options, log, client, world, queues, metrics, signal }: Leadership): Promise<void> {
+  const version = await client.serverVersion(signal)
+  await world.waitForSync(signal)
+  const events = new EventRecorder(client, { component: COMPONENT, log })
+  const refused = new RefusedNamespaces()
+  const registries = new RegistryHealth()
+  const slots = new Slots({
+    inFlight: () => unfinished(world),
+    nodeCount: () => world.nodeInformer.size,
+    maxSurge: options.jobsMaxSurge,
+    wake: node => queues.nodes.add(node),
+  })
+  const jobs = new JobWriter(client, world, refused, log)
+  const nodes = new NodeReconciler({
+    world,
+    jobs,
+    slots,
+    registries,
+    refused,
+    settings: {
+      helperImage: options.busyboxImage,
+      pullDeadlineMs: options.imagePullDeadlineMs,
+      recheckIntervalMs: options.recheckIntervalMs,
+      retainJobs: options.jobRetentionPolicy === 'retain',
+      serviceAccountName: options.serviceAccountName,
+      priorityClassName: options.jobPriorityClassName,
+    },
+    pullMethod: options.jobPullMethod,
+    serverMinor: version.minor,
+    log,
+  })
+  const caches = new CacheReconciler(world, events, log)
+  connect(world, queues, registries, slots)
+  log.info({ kubernetes: version.gitVersion, nodes: world.nodeInformer.size }, 'leading')
+  const onError = (key: string, err: unknown) =>
+    log.warn({ key, err }, 'reconcile failed; it will be tried again')
+  await Promise.all([
+    queues.nodes.run({
+      workers: NODE_WORKERS,
+      handler: (key, cutOff) => metrics.measure('node', () => nodes.reconcile(key, cutOff)),
+      signal,
+      onError,
+    }),
+    queues.caches.run({
+      workers: CACHE_WORKERS,
+      handler: (key, cutOff) => metrics.measure('cache', () => caches.reconcile(key, cutOff)),
+      signal,
+      onError,
+    }),
+  ])
+  await events
+    .flush(AbortSignal.timeout(FLUSH_MS))
+    .catch((err: unknown) => log.warn({ err }, 'events were lost'))
+}
+
+function* unfinished(world: World) {
+  for (const job of world.jobInformer.list()) {
+    if (!job.finished && !job.metadata.deletionTimestamp) yield job
+  }
+}
+
+/** The first SIGTERM or SIGINT ends the work in order, the second at once. */
+function stopOnSignals(stop: AbortController, log: pino.Logger): void {
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(1)
+      log.info({ signal: name }, 'stopping')
+      stop.abort()
+    })
+  }
 }

@@ -20,3 +20,4 @@ export { type Change, type ChangeHandler, type Indexer, isNewer, keyOf } from '.
 export { type HandlerResult, type RunOptions, WorkQueue } from './work-queue.ts'
 export { EventRecorder } from './events.ts'
 export { type LeaderElectionOptions, runWithLeaderElection } from './leader-election.ts'
+export { mergePatchOf } from './merge-patch.ts'

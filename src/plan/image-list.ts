@@ -35,12 +35,13 @@ export function isNewerThan(node: NodeFacts, verifiedAt: string | undefined): bo
   return Date.parse(node.heartbeatAt) - LIST_LAG_MS > Date.parse(verifiedAt)
 }
 
-/** The digest that the list gives beside a name, in the same repository; undefined where it gives none. */
+/** The digest that the list gives an image before its name, in the same repository; undefined where it gives none. */
 export function listedDigest(node: NodeFacts, name: string, repository: string): string | undefined {
   const at = node.imageNames.indexOf(`\n${name}\n`)
   if (at < 0) return undefined
   const before = node.imageNames.slice(0, at).split('\n').toReversed()
-  for (const candidate of before.slice(0, NAME_CAP)) {
+  for (const candidate of before) {
+    if (candidate === '') return undefined
     if (candidate.startsWith(`${repository}@`)) return candidate.slice(repository.length + 1)
   }
   return undefined

@@ -20,13 +20,16 @@ export interface NodeFacts extends KubeObject {
   readonly runtime: string
   /** When the kubelet last wrote this status; what `imageNames` is as old as. */
   readonly heartbeatAt: string
-  /** When DiskPressure last changed; images may have been collected since. Absent where it never did. */
+  /** When DiskPressure last ended: images may have been collected before. Absent while it lasts. */
   readonly diskPressureAt?: string
   /** Number of images in the kubelet's list. */
   readonly imageCount: number
   /** The most names that one image of the list has: at 5 the kubelet may have left some out. */
   readonly mostNames: number
-  /** All names of the list, each between line feeds: one flat string, because thousands of small ones cost more. */
+  /**
+   * All names of the list, each between line feeds, images apart by an empty line: one flat string, because thousands
+   * of small ones cost more.
+   */
   readonly imageNames: string
 }
 
@@ -77,11 +80,11 @@ export function projectNode(raw: RawNode): NodeFacts {
     kubeletVersion: raw.status?.nodeInfo?.kubeletVersion ?? '',
     runtime: raw.status?.nodeInfo?.containerRuntimeVersion ?? '',
     heartbeatAt: ready?.lastHeartbeatTime ?? '',
-    ...(disk?.status === 'True' &&
+    ...(disk?.status === 'False' &&
       disk.lastTransitionTime !== undefined && { diskPressureAt: disk.lastTransitionTime }),
     imageCount: images.length,
     mostNames: Math.max(0, ...names.map(list => list.length)),
-    imageNames: `\n${names.flat().join('\n')}\n`,
+    imageNames: `\n${names.map(list => list.join('\n')).join('\n\n')}\n`,
   }
 }
 

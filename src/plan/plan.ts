@@ -49,13 +49,24 @@ export function planNode({ node, caches, existing, ledger, now }: PlanInput): De
       for (const { image, pullPolicy } of list.wanted) {
         const key = entryKey({ image, credential: cache.credential })
         const old = before.get(key)
-        if (selection.kind === 'skipped' && !old) continue
+        if (selection.kind === 'skipped' && !old?.owners.includes(cache.owner)) continue
         const merged = merge(wanted.get(key) ?? fresh(cache, image, old, now), cache, pullPolicy)
         wanted.set(key, { ...merged, requestedAt: requestTime(merged, cache, old, failed.get(key), now) })
       }
     }
   }
   return [...wanted.values()].toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
+}
+
+/** Keys of the images that the node may have work for now: a cordoned node, say, keeps its requests and gets none. */
+export function startableKeys(node: NodeFacts, caches: readonly CompiledCache[]): Set<string> {
+  const keys = new Set<string>()
+  for (const cache of caches.filter(candidate => !candidate.idle)) {
+    for (const list of cache.lists.filter(candidate => select(node, candidate).kind === 'desired')) {
+      for (const { image } of list.wanted) keys.add(entryKey({ image, credential: cache.credential }))
+    }
+  }
+  return keys
 }
 
 /** The oldest cache first: its Job pulls what several want. */
@@ -96,8 +107,8 @@ function merge(
 }
 
 /**
- * When the image was last asked for. A refresh asks for every image of its cache again, an edit for those that failed,
- * a policy that turned into Always for those that it covers.
+ * When the image was last asked for. A refresh asks for every image of its cache again, an edit for those that had
+ * failed before, a policy that turned into Always for those that it covers.
  */
 function requestTime(
   image: DesiredImage,
@@ -107,8 +118,14 @@ function requestTime(
   now: string,
 ): string {
   const { requestedAt, editedAt } = cache.cache.status ?? {}
+  const failedBefore = failed && !(Date.parse(failed.finishedAt ?? '') >= Date.parse(editedAt ?? ''))
   const stricter = old?.pullPolicy === 'IfNotPresent' && image.pullPolicy === 'Always'
-  return latest(image.requestedAt, requestedAt, failed ? editedAt : undefined, stricter ? now : undefined)
+  return latest(
+    image.requestedAt,
+    requestedAt,
+    failedBefore ? editedAt : undefined,
+    stricter ? now : undefined,
+  )
 }
 
 function latest(first: string, ...others: (string | undefined)[]): string {

@@ -61,7 +61,7 @@ function firstGroup(candidates: readonly DueImage[], work: NodeWork): Group | un
   const groups = new Map<string, { cache: CompiledCache; kind: number; items: DueImage[] }>()
   for (const item of candidates) {
     const cache = item.desired.owners.map(owner => work.caches.get(owner)).find(found => found && !found.idle)
-    if (!cache) continue
+    if (!cache || work.refusedIn(cache.cache.metadata.namespace ?? '') !== undefined) continue
     const kind = kindOf(item)
     const key = JSON.stringify([cache.owner, item.desired.credential ?? '', kind])
     const group = groups.get(key) ?? { cache, kind, items: [] }
@@ -85,26 +85,44 @@ function kindOf(item: DueImage): number {
   return item.entry?.state === 'Failed' ? 3 : 2
 }
 
+/** Failures that are not the image's: it goes with others again. */
+const BLAMELESS = new Set<string | undefined>([
+  'HelperImageUnavailable',
+  'NodeRefused',
+  'JobRefused',
+  'NodeUnavailable',
+])
+
 function isolated(items: readonly DueImage[]): boolean {
-  return items.length > 1 && items.some(item => (item.entry?.attempts ?? 0) > 0)
+  return items.length > 1 && items.some(({ entry }) => entry?.reason === UNPROVEN || isFaulty(entry))
+}
+
+function isFaulty(entry: LedgerEntry | undefined): boolean {
+  return entry?.state === 'Failed' && !BLAMELESS.has(entry.reason)
 }
 
 function fill(items: readonly DueImage[], work: NodeWork): DueImage[] {
   const chosen: DueImage[] = []
   const unknown = new Set<string>()
+  let always = false
+  let faulty = false
   for (const item of items) {
     if (chosen.length === BATCH_SIZE) break
+    // What one slow image of a Job made time out is not known to be slow itself: each gets a Job of its own.
+    const isSlow = item.entry?.reason === 'Timeout'
+    if (isSlow && chosen.length > 0) continue
+    const isAlways = always || item.desired.pullPolicy === 'Always'
+    const isTainted = faulty || isFaulty(item.entry)
+    if (isAlways && isTainted && chosen.length > 0) continue
     const host = hostOf(item.desired.image)
     if (work.registries.state(host) === 'unknown') {
       if (unknown.has(host)) continue
       unknown.add(host)
     }
-    const retried = (item.entry?.attempts ?? 0) > 0
-    if (retried && item.desired.pullPolicy === 'Always' && item.entry?.state === 'Failed') {
-      if (chosen.length > 0) continue
-      return [item]
-    }
     chosen.push(item)
+    if (isSlow) break
+    always = isAlways
+    faulty = isTainted
   }
   // Known registries first: one that may not answer shall hold up nothing of this batch.
   return chosen.toSorted(

@@ -30,10 +30,24 @@ export function deadlineMs(job: PullJob, pod: PullPod, work: NodeWork): number {
   const one = pullDeadlineMs(cache, work.settings)
   const begun = Date.parse(pod.startedAt ?? job.metadata.creationTimestamp ?? '')
   if (job.images.length === 1) return begun + one
-  if (!isWhole(work.node)) return begun + one * job.images.length
   const keys = new Set(job.images.map(image => entryKey({ image, credential: job.credential })))
-  const came = work.ledger
-    .filter(entry => keys.has(entryKey(entry)) && entry.state === 'Present')
+  const byStatus = job.method === 'containers'
+  if (!byStatus && !isListed(keys, job, work)) return begun + one * job.images.length
+  const ended = work.ledger
+    .filter(entry => keys.has(entryKey(entry)) && (entry.state === 'Present' || entry.state === 'Failed'))
     .map(entry => Date.parse(entry.finishedAt ?? ''))
-  return Math.max(begun, ...came.filter(time => time > begun)) + one + LIST_LAG_MS
+    .filter(time => time > begun)
+  return Math.max(begun, ...ended) + one + (byStatus ? 0 : LIST_LAG_MS)
+}
+
+/**
+ * True where the ledger follows the node's list for all images of a Job. Image volumes need it: the kubelet pulls all
+ * of a Pod before it starts the first container, so no status tells how far it is.
+ */
+function isListed(keys: ReadonlySet<string>, job: PullJob, work: NodeWork): boolean {
+  return (
+    isWhole(work.node) &&
+    job.credential === undefined &&
+    work.desired.every(image => image.pullPolicy === 'IfNotPresent' || !keys.has(entryKey(image)))
+  )
 }

@@ -1,17 +1,24 @@
+import { type FailureReasonName } from '../../api/failure-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import { BATCH_SIZE, type Batch, type DueImage, nextBatch } from './batch.ts'
 import { pullDeadlineMs } from './deadline.ts'
 import { due } from './due.ts'
 import { jobHash, jobName } from './job-name.ts'
-import { byKey, identity, record } from './ledger.ts'
+import { byKey, clip, identity, record } from './ledger.ts'
 import { type Decision, type JobRequest, type NodeWork } from './node-work.ts'
 import { type PullJob } from './pull-job.ts'
 import { type ReadJob, readJob } from './read-job.ts'
 import { hostOf } from './registry-host.ts'
-import { correct } from './truth.ts'
+import { correct, isGone } from './truth.ts'
 
 /** One pull of the kubelet's limit in milliseconds (`registryPullQPS` 5): a batch of ten earns its pulls in 2 s. */
 const PULL_COST_MS = 200
+/** Entries of images that nobody wants, for each node. */
+const MOST_TOMBSTONES = 200
+/** Two Jobs of one node never share a creation time, which has no fractions. */
+const LEAST_PACE_MS = 1_000
+/** How soon to look whether this node may try a silent registry. */
+const OTHERS_TURN_MS = 60_000
 /** Time that a Job is given beyond its pulls before Kubernetes ends it; ours is the shorter one while we live. */
 const SAFETY_S = 600
 
@@ -66,7 +73,14 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
       correct(work.node, desired, entry, now) ?? { ...identity(desired, entry), state: 'Pending' },
     )
   }
-  return settleSilent(work, next, now)
+  for (const entry of tombstones(work, next)) next.set(entryKey(entry), entry)
+  return settleHopeless(work, next, now)
+}
+
+/** What nobody wants any more stays on record while it is there: it says whose an image is, should it be removed. */
+function tombstones(work: NodeWork, wanted: ReadonlyMap<string, LedgerEntry>): LedgerEntry[] {
+  const left = work.ledger.filter(entry => entry.state === 'Present' && !wanted.has(entryKey(entry)))
+  return left.filter(entry => !isGone(work.node, entry)).slice(0, MOST_TOMBSTONES)
 }
 
 function tries(entry: LedgerEntry): Pick<LedgerEntry, 'attempts' | 'requestedAt' | 'finishedAt'> {
@@ -77,8 +91,11 @@ function tries(entry: LedgerEntry): Pick<LedgerEntry, 'attempts' | 'requestedAt'
   }
 }
 
-/** Images of a registry that does not answer fail with it, instead of each waiting for its own turn to find out. */
-function settleSilent(
+/**
+ * Images of a registry that does not answer, and of a namespace that lets no Job be made, fail with it, instead of each
+ * waiting for its own turn to find out.
+ */
+function settleHopeless(
   work: NodeWork,
   ledger: Map<string, LedgerEntry>,
   now: string,
@@ -86,19 +103,50 @@ function settleSilent(
   for (const desired of work.desired) {
     const key = entryKey(desired)
     const entry = ledger.get(key)
-    const host = hostOf(desired.image)
-    if (entry?.state !== 'Pending' || work.registries.state(host) !== 'failing') continue
+    const hopeless = entry?.state === 'Pending' ? hopelessness(desired, work) : undefined
+    if (!hopeless) continue
     ledger.set(key, {
       ...identity(desired, entry),
       state: 'Failed',
       requestedAt: desired.requestedAt,
-      attempts: Math.max(1, entry.attempts ?? 0),
-      reason: 'RegistryUnavailable',
-      message: `${host} did not answer when another of its images was pulled; tried again when it does`,
+      attempts: Math.max(1, entry?.attempts ?? 0),
+      reason: hopeless.reason,
+      message: clip(hopeless.message),
       finishedAt: now,
     })
   }
   return ledger
+}
+
+function hopelessness(
+  desired: DesiredImage,
+  work: NodeWork,
+): { reason: FailureReasonName; message: string } | undefined {
+  const host = hostOf(desired.image)
+  if (work.registries.state(host) === 'failing') {
+    const message = `${host} did not answer when another of its images was pulled; tried again when it does`
+    return { reason: 'RegistryUnavailable', message }
+  }
+  const namespaces = desired.owners.map(owner => work.caches.get(owner)?.cache.metadata.namespace ?? '')
+  const refusals = namespaces.map(namespace => work.refusedIn(namespace))
+  const message = refusals.every(Boolean) ? refusals[0] : undefined
+  return message === undefined ? undefined : { reason: 'JobRefused', message }
+}
+
+/** The ledger after the API server refused to make the Job that was decided on. */
+export function refuse(
+  ledger: readonly LedgerEntry[],
+  request: JobRequest,
+  message: string,
+  now: string,
+): LedgerEntry[] {
+  const entries = byKey(ledger)
+  for (const desired of request.images) {
+    const verdict = { kind: 'failed', reason: 'JobRefused', message } as const
+    const attempt = { job: jobHash(request.name), requestedAt: request.requestedAt, startedAt: now, now }
+    entries.set(entryKey(desired), record(desired, entries.get(entryKey(desired)), verdict, attempt))
+  }
+  return [...entries.values()]
 }
 
 /** Made for another Node object that had this name. */
@@ -160,23 +208,34 @@ function next(
   const wait = paceMs(work)
   if (wait > 0) return { lookAgainMs: Math.min(wait, soonest ?? wait) }
   const batch = nextBatch(candidates, work)
-  return batch ? { start: request(batch, work, ledger), ...later } : later
+  // Another node is trying the registry: no event of this node says when it has ended.
+  if (!batch) return { lookAgainMs: Math.min(OTHERS_TURN_MS, soonest ?? OTHERS_TURN_MS) }
+  return { start: request(batch, work, ledger), ...later }
 }
 
-/** How long until the kubelet's limit has room for another batch, by when the last ones began. */
+/**
+ * How long until the kubelet's limit has room for another batch, by when the last ones began: those that still are, and
+ * those that are gone already, which the ledger knows. Creation times are whole seconds, and by them Jobs are told apart.
+ */
 function paceMs(work: NodeWork): number {
-  const begun = work.jobs
-    .filter(job => !isForeign(job, work))
-    .map(job => Date.parse(job.metadata.creationTimestamp ?? '') + job.images.length * PULL_COST_MS)
-  return Math.max(0, ...begun) - work.now
+  const own = work.jobs.filter(job => !isForeign(job, work))
+  const pulls = own.map(job => [job.metadata.creationTimestamp ?? '', job.images.length] as const)
+  const gone = Map.groupBy(
+    work.ledger.filter(entry => entry.job !== undefined),
+    entry => entry.startedAt ?? '',
+  )
+  for (const [startedAt, entries] of gone) pulls.push([startedAt, entries.length])
+  const free = pulls
+    .map(([begun, count]) => Date.parse(begun) + Math.max(LEAST_PACE_MS, count * PULL_COST_MS))
+    .filter(time => !Number.isNaN(time))
+  return Math.max(0, ...free) - work.now
 }
 
 function request(batch: Batch, work: NodeWork, ledger: ReadonlyMap<string, LedgerEntry>): JobRequest {
   const images = batch.proofOnly ? batch.images.map(asProof) : batch.images
-  const newest = images.reduce(
-    (latest, image) => (image.requestedAt > latest ? image.requestedAt : latest),
-    '',
-  )
+  const newest = images
+    .map(image => image.requestedAt)
+    .reduce((latest, time) => (Date.parse(time) > Date.parse(latest) ? time : latest))
   const deadline = pullDeadlineMs(batch.cache, work.settings) * Math.min(images.length, BATCH_SIZE)
   return {
     name: jobName(

@@ -4,6 +4,7 @@ import { isWhole } from '../../plan/index.ts'
 import { backoffMs, fraction } from './backoff.ts'
 import { answers } from './ledger.ts'
 import { type NodeWork } from './node-work.ts'
+import { isSilence } from './registry-health.ts'
 import { hostOf } from './registry-host.ts'
 
 /** Whether an image needs a Job. */
@@ -17,9 +18,6 @@ export type Due =
 
 const SETTLED: Due = { kind: 'settled' }
 
-/** Failures of the registry as a whole: over for every image as soon as one of its images is pulled. */
-const REGISTRY_FAILURES = new Set(['RegistryUnavailable', 'RateLimited', 'Timeout'])
-
 /** Whether a desired image needs a Job, and when. */
 export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work: NodeWork): Due {
   const answered = answers(entry, desired)
@@ -30,19 +28,19 @@ export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work:
   // A proof that keeps coming to nothing (Pods deleted, throttled pulls) must not turn into a loop.
   const attempts = entry?.attempts ?? 0
   const at =
-    Date.parse(entry?.finishedAt ?? '') + (attempts > 2 ? backoffMs(attempts - 2, entryKey(desired)) : 0)
+    Date.parse(entry?.finishedAt ?? '') +
+    (attempts > 2 ? backoffMs(attempts - 2, jitterKey(desired, work)) : 0)
   if (attempts > 2 && at > work.now) return { kind: 'later', inMs: at - work.now }
   return { kind: 'now', how: 'ask', urgent: attempts === 0 && entry?.reason === undefined }
 }
 
 function retry(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {
   if (isPermanent(entry.reason)) return SETTLED
-  const at = Date.parse(entry.finishedAt ?? '') + backoffMs(entry.attempts ?? 1, entryKey(desired))
+  const at = Date.parse(entry.finishedAt ?? '') + backoffMs(entry.attempts ?? 1, jitterKey(desired, work))
   const recovered = work.registries.lastSuccess(hostOf(desired.image))
   const isBack =
-    REGISTRY_FAILURES.has(entry.reason ?? '') &&
-    recovered !== undefined &&
-    Date.parse(recovered) > Date.parse(entry.finishedAt ?? '')
+    // An error that the registry answers with is its image's own; silence is over for all images at once.
+    isSilence(entry) && recovered !== undefined && Date.parse(recovered) > Date.parse(entry.finishedAt ?? '')
   if (isBack || !(at > work.now)) return { kind: 'now', how: 'ask', urgent: false }
   return { kind: 'later', inMs: at - work.now }
 }
@@ -52,8 +50,13 @@ function recheck(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due
   if (isWhole(work.node) || work.settings.recheckIntervalMs <= 0) return SETTLED
   const verified = Date.parse(entry.verifiedAt ?? '')
   const pressure = Date.parse(work.node.diskPressureAt ?? '')
-  const jitter = 0.9 + 0.2 * fraction(`${work.node.metadata.uid ?? ''} ${entryKey(desired)}`)
+  const jitter = 0.9 + 0.2 * fraction(jitterKey(desired, work))
   const at = verified + work.settings.recheckIntervalMs * jitter
   if (pressure > verified || !(at > work.now)) return { kind: 'now', how: 'prove', urgent: false }
   return { kind: 'later', inMs: at - work.now }
+}
+
+/** Differs from node to node, so that they do not all come back in the same second. */
+function jitterKey(desired: DesiredImage, work: NodeWork): string {
+  return `${work.node.metadata.uid ?? ''} ${entryKey(desired)}`
 }

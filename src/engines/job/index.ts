@@ -5,7 +5,7 @@
  * `decide` is pure: it reads the node's Jobs (`read-job.ts`, `read-pod.ts`), keeps the ledger (`ledger.ts`, `truth.ts`),
  * says what is due (`due.ts`) and chooses the next batch (`batch.ts`). `buildJob` writes the manifest.
  */
-export { decide } from './decide.ts'
+export { decide, refuse } from './decide.ts'
 export { buildJob, type JobManifest } from './build-job.ts'
 export { sameMachine } from './truth.ts'
 export { hostOf } from './registry-host.ts'

@@ -23,6 +23,7 @@ export function jobName(
       image.requestedAt,
       entry?.attempts ?? 0,
       entry?.verifiedAt ?? '',
+      entry?.finishedAt ?? '',
     ]
   })
   const hash = createHash('sha256')

@@ -27,8 +27,9 @@ export function record(
   attempt: Attempt,
 ): LedgerEntry {
   const base = identity(desired, old)
-  const answered = desired.requestedAt <= attempt.requestedAt ? desired.requestedAt : old?.requestedAt
-  const attempts = (old?.attempts ?? 0) + 1
+  const isAnswer = Date.parse(desired.requestedAt) <= Date.parse(attempt.requestedAt)
+  const answered = isAnswer ? desired.requestedAt : old?.requestedAt
+  const attempts = (answers(old, desired) || old?.state !== 'Failed' ? (old?.attempts ?? 0) : 0) + 1
   const times = { job: attempt.job, startedAt: attempt.startedAt, finishedAt: attempt.now }
   switch (verdict.kind) {
     case 'present':

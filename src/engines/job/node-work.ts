@@ -44,6 +44,8 @@ export interface NodeWork {
   readonly caches: ReadonlyMap<string, CompiledCache>
   readonly method: PullMethod
   readonly registries: RegistryView
+  /** Why no Job can be made in a namespace now, in the API server's words; undefined where nothing is known against it. */
+  refusedIn(namespace: string): string | undefined
   /** Why a Job has no Pod, in the API server's words, by Job UID; present once asked. */
   readonly refusals: ReadonlyMap<string, string>
   readonly settings: JobSettings

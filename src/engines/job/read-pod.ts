@@ -26,8 +26,15 @@ const AFTER_PULL = new Set([
   'CreateContainerError',
   'RunContainerError',
   'PreCreateHookError',
+  'PreStartHookError',
   'PostStartHookError',
 ])
+
+/**
+ * What the kubelet writes for every container of a Pod that ends, also for those that never had their image
+ * (pkg/kubelet/status/status_manager.go, TerminatePod): it proves nothing.
+ */
+const STATUS_UNKNOWN = 'ContainerStatusUnknown'
 
 /**
  * Reads a Pod.
@@ -78,23 +85,23 @@ function readVolumes(job: PullJob, pod: PullPod, helperImage: string): Map<strin
   }
   if (!job.images.every(image => mountedBy.has(image))) return undefined
   if (job.method === 'batch' && job.images.length > 1) {
-    const state = pod.containers[0]?.state
-    return state ? readBatch(job.images, state, helperImage) : undefined
+    const [container] = pod.containers
+    return container && readBatch(job.images, container, helperImage)
   }
   return new Map(
     [...mountedBy].map(([image, container]) => [
       image,
-      readOne(container.state, helperImage, container.image),
+      readOne(container.state, [helperImage, container.image]),
     ]),
   )
 }
 
 function readBatch(
   images: readonly string[],
-  state: ContainerState,
+  container: PullContainer,
   helperImage: string,
 ): Map<string, Verdict> {
-  const verdict = readOne(state, helperImage, helperImage)
+  const verdict = readOne(container.state, [helperImage, container.image])
   if (verdict.kind !== 'failed' || verdict.reason === 'HelperImageUnavailable') return all(images, verdict)
   const named = images.filter(image => names(verdict.message, image))
   return new Map(
@@ -107,11 +114,12 @@ function readBatch(
 
 /** One container of each image: the older way. */
 function readContainers(job: PullJob, pod: PullPod, helperImage: string): Map<string, Verdict> | undefined {
-  const init = pod.initContainers[0]?.state
+  const [helper] = pod.initContainers
+  const init = helper?.state
   if (init && init.phase === 'waiting' && PULL_ERRORS.has(init.reason)) {
-    return all(job.images, readOne(init, helperImage, helperImage))
+    return all(job.images, readOne(init, [helperImage, helper.image]))
   }
-  if (init && init.phase === 'terminated' && init.reason !== 'Completed') {
+  if (init && init.phase === 'terminated' && init.reason !== 'Completed' && init.reason !== STATUS_UNKNOWN) {
     const message = `the helper container ended with ${init.reason} ${init.message}`.trim()
     return all(job.images, { kind: 'failed', reason: 'HelperImageUnavailable', message })
   }
@@ -120,7 +128,7 @@ function readContainers(job: PullJob, pod: PullPod, helperImage: string): Map<st
     job.images.map(image => {
       const container = byImage.get(image)
       if (!container) return [image, { kind: 'unknown', message: 'the Pod has no container of this image' }]
-      const verdict = readOne(container.state, helperImage, undefined)
+      const verdict = readOne(container.state, [])
       const digest = digestOf(container.imageId)
       return [image, verdict.kind === 'present' && digest ? { kind: 'present', digest } : verdict]
     }),
@@ -128,16 +136,17 @@ function readContainers(job: PullJob, pod: PullPod, helperImage: string): Map<st
 }
 
 /**
- * @param ownImage the image that the container itself runs, where that is not the one to be proved: an error that
- *   names it is the helper's
+ * @param helpers names of the image that the container itself runs, where that is not the one to be proved (admission
+ *   may have renamed it): an error that names it is the helper's
  */
-function readOne(state: ContainerState, helperImage: string, ownImage: string | undefined): Verdict {
+function readOne(state: ContainerState, helpers: readonly string[]): Verdict {
+  if (state.phase === 'terminated' && state.reason === STATUS_UNKNOWN) return { kind: 'pulling' }
   if (state.phase === 'running' || state.phase === 'terminated') return { kind: 'present' }
   if (state.phase !== 'waiting') return { kind: 'pulling' }
   if (AFTER_PULL.has(state.reason)) return { kind: 'present' }
   if (!PULL_ERRORS.has(state.reason)) return { kind: 'pulling' }
   const message = state.message || state.reason
-  if (ownImage !== undefined && ownImage === helperImage && names(message, helperImage)) {
+  if (helpers.some(helper => names(message, helper))) {
     return { kind: 'failed', reason: 'HelperImageUnavailable', message }
   }
   const reason = classifyPullError(`${state.reason}: ${message}`)

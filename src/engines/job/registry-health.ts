@@ -3,7 +3,7 @@ import { hostOf } from './registry-host.ts'
 
 /** Words of a registry that gave no answer at all, as against one that answered with an error. */
 const SILENCE =
-  /dial tcp|i\/o timeout|no such host|deadline exceeded|connection (refused|reset)|no route to host|unreachable|TLS handshake/i
+  /dial tcp|i\/o timeout|no such host|deadline exceeded|connection (refused|reset)|no route to host|unreachable|TLS handshake|did not answer/i
 
 interface Health {
   /** RFC 3339; empty where it never did. */
@@ -47,6 +47,11 @@ export class RegistryHealth {
   }
 }
 
+/** True where the pull failed because its registry gave no answer at all. */
+export function isSilence(entry: LedgerEntry): boolean {
+  return entry.reason === 'RegistryUnavailable' && SILENCE.test(entry.message ?? '')
+}
+
 function isFailing(health: Health): boolean {
   return health.silent > health.answered
 }
@@ -61,7 +66,7 @@ function outcome(entry: LedgerEntry, health: Health): keyof Health | undefined {
   if (entry.state !== 'Failed' || !entry.reason) return undefined
   if (ANSWERS.has(entry.reason)) return 'answered'
   if (entry.reason === 'RateLimited') return 'silent'
-  if (entry.reason === 'RegistryUnavailable') return SILENCE.test(entry.message ?? '') ? 'silent' : 'answered'
+  if (entry.reason === 'RegistryUnavailable') return isSilence(entry) ? 'silent' : 'answered'
   // A registry that gave other images is not silent because one large image takes long.
   return entry.reason === 'Timeout' && !health.answered ? 'silent' : undefined
 }

@@ -1,4 +1,4 @@
-import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+import { type DesiredImage, type LedgerEntry } from '../../api/node-images.ts'
 import { normalizedName, repositoryOf, tryParseReference } from '../../image/reference.ts'
 import { type NodeFacts, isNewerThan, listedDigest, lookUp } from '../../plan/index.ts'
 import { DISAPPEARED, identity } from './ledger.ts'
@@ -19,8 +19,11 @@ export function correct(
   const name = normalizedName(reference)
   const listing = lookUp(node, name)
   if (entry?.state === 'Present') {
-    if (listing === 'unlisted' && isNewerThan(node, entry.verifiedAt)) return disappeared(desired, entry)
-    const digest = reference.digest ?? entry.digest ?? listedDigest(node, name, repositoryOf(reference))
+    if (isGone(node, entry)) return disappeared(desired, entry)
+    const listed = listedDigest(node, name, repositoryOf(reference))
+    // A list from before the last pull may still show what a moving tag meant then.
+    const recent = isNewerThan(node, entry.verifiedAt) ? (listed ?? entry.digest) : (entry.digest ?? listed)
+    const digest = reference.digest ?? recent
     return digest !== undefined && digest !== entry.digest ? { ...entry, digest } : entry
   }
   const provable = desired.pullPolicy === 'IfNotPresent' && desired.credential === undefined
@@ -57,7 +60,9 @@ function disappeared(desired: DesiredImage, entry: LedgerEntry): LedgerEntry {
   }
 }
 
-/** Keys of the desired images, for look-ups. */
-export function desiredByKey(desired: readonly DesiredImage[]): Map<string, DesiredImage> {
-  return new Map(desired.map(image => [entryKey(image), image]))
+/** The node's list shows that the image of an entry is no longer there. */
+export function isGone(node: NodeFacts, entry: LedgerEntry): boolean {
+  const reference = tryParseReference(entry.image)
+  if (!reference) return true
+  return lookUp(node, normalizedName(reference)) === 'unlisted' && isNewerThan(node, entry.verifiedAt)
 }

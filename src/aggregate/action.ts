@@ -1,0 +1,103 @@
+import { REFRESH_ANNOTATION } from '../api/constants.ts'
+import { type ImageCache, type ImageCacheStatus } from '../api/image-cache.ts'
+import { ACTION, type Action, MESSAGE, PROGRESS_MESSAGE, STATUS } from '../api/messages.ts'
+import { type Observation } from './observe.ts'
+
+/** The fields of the status that follow actions only: what an old client reads. */
+export type ActionStatus = Pick<
+  ImageCacheStatus,
+  | 'status'
+  | 'reason'
+  | 'message'
+  | 'startTime'
+  | 'completionTime'
+  | 'observedGeneration'
+  | 'requestedAt'
+  | 'editedAt'
+>
+
+/** The action that has to begin, if one has: a create, an edit or a refresh that was asked for. */
+export function newAction(cache: ImageCache): Action | undefined {
+  const status = cache.status ?? {}
+  if (cache.spec.suspend || cache.metadata.deletionTimestamp) return undefined
+  if (!status.status) return ACTION.create
+  if (status.observedGeneration === undefined) return adopt(status)
+  if (status.observedGeneration !== cache.metadata.generation) return ACTION.update
+  const isRefreshing = status.status === STATUS.processing && status.reason === ACTION.refresh
+  return wantsRefresh(cache) && !isRefreshing && status.status !== STATUS.processing
+    ? ACTION.refresh
+    : undefined
+}
+
+/** The annotation is there, with any value. */
+export function wantsRefresh(cache: ImageCache): boolean {
+  return cache.metadata.annotations?.[REFRESH_ANNOTATION] !== undefined
+}
+
+/** A status of a release that had no `observedGeneration`: finished work stays finished, broken-off work goes on. */
+function adopt(status: ImageCacheStatus): Action | undefined {
+  if (status.status !== STATUS.processing && status.status !== STATUS.aborted) return undefined
+  return status.reason === ACTION.create ? ACTION.create : ACTION.update
+}
+
+/** The status at the beginning of an action. */
+export function begin(action: Action, cache: ImageCache, now: string): ActionStatus {
+  const { requestedAt, editedAt } = cache.status ?? {}
+  return {
+    status: STATUS.processing,
+    reason: action,
+    message: PROGRESS_MESSAGE[action],
+    startTime: now,
+    ...observed(cache),
+    ...(action === ACTION.refresh ? { requestedAt: now } : requestedAt !== undefined && { requestedAt }),
+    ...(action === ACTION.update ? { editedAt: now } : editedAt !== undefined && { editedAt }),
+  }
+}
+
+/** The status of an action that goes on or is over. A late success corrects a failure. */
+export function carryOn(cache: ImageCache, observation: Observation, now: string): ActionStatus {
+  const { status, reason, message, startTime, completionTime, requestedAt, editedAt } = cache.status ?? {}
+  const old: ActionStatus = {
+    ...(status !== undefined && { status }),
+    ...(reason !== undefined && { reason }),
+    ...(message !== undefined && { message }),
+    ...(startTime !== undefined && { startTime }),
+    ...(completionTime !== undefined && { completionTime }),
+    ...(requestedAt !== undefined && { requestedAt }),
+    ...(editedAt !== undefined && { editedAt }),
+    ...observed(cache),
+  }
+  if (cache.spec.suspend) return suspended(old, now)
+  if (status === STATUS.processing) {
+    return observation.awaited > 0 ? old : { ...old, ...outcome(observation), completionTime: now }
+  }
+  const late = status === STATUS.failed || status === STATUS.nothingDone
+  const isWhole = observation.wanted > 0 && observation.unsettled === 0 && observation.failures.size === 0
+  return late && isWhole ? { ...old, ...outcome(observation), completionTime: now } : old
+}
+
+function suspended(old: ActionStatus, now: string): ActionStatus {
+  if (old.status !== undefined && old.status !== STATUS.processing) return old
+  return {
+    reason: ACTION.create,
+    startTime: now,
+    ...old,
+    status: STATUS.aborted,
+    message: MESSAGE.suspended,
+    completionTime: now,
+  }
+}
+
+function outcome(observation: Observation): { status: string; message: string } {
+  if (observation.failures.size > 0) return { status: STATUS.failed, message: MESSAGE.pullFailed }
+  if (observation.wanted > 0) return { status: STATUS.succeeded, message: MESSAGE.pulled }
+  if (observation.matched === 0) return { status: STATUS.nothingDone, message: MESSAGE.nothingDone }
+  return {
+    status: STATUS.nothingDone,
+    message: observation.nodes.desired > 0 ? MESSAGE.noImages : MESSAGE.allSkipped,
+  }
+}
+
+function observed(cache: ImageCache): Pick<ImageCacheStatus, 'observedGeneration'> {
+  return cache.metadata.generation === undefined ? {} : { observedGeneration: cache.metadata.generation }
+}

@@ -1,0 +1,101 @@
+import { type Failure, type ImageCacheStatus, type ImageStatus } from '../api/image-cache.ts'
+import { type NodeImages } from '../api/node-images.ts'
+import { STATUS } from '../api/messages.ts'
+import { type CompiledCache, type NodeFacts } from '../plan/index.ts'
+import { begin, carryOn, newAction, wantsRefresh } from './action.ts'
+import { conditions } from './conditions.ts'
+import { type Observation, observe } from './observe.ts'
+
+/** Room for the lists of a status: an object of etcd may have 1.5 MiB, and every client reads it whole. */
+const FAILURES_BYTES = 32_768
+const IMAGES_BYTES = 28_672
+/** Nodes named as examples of a skip reason. */
+const EXAMPLES = 3
+
+/** What the status of a cache shall be, and what goes with it. */
+export interface Aggregate {
+  readonly status: ImageCacheStatus
+  /** The refresh that the annotation asked for is done. */
+  readonly refreshDone: boolean
+  /** The action ended just now: worth an event. */
+  readonly ended: boolean
+}
+
+/** The status of a cache from the ledgers of its nodes. Pure. */
+export function aggregate(
+  cache: CompiledCache,
+  nodes: Iterable<NodeFacts>,
+  ledgerOf: (nodeName: string) => NodeImages | undefined,
+  now: string,
+): Aggregate {
+  const object = cache.cache
+  const action = newAction(object)
+  const observation = observe(cache, nodes, ledgerOf, action ? now : object.status?.startTime)
+  const main = action ? begin(action, object, now) : carryOn(object, observation, now)
+  const ended = main.completionTime !== undefined && main.completionTime !== object.status?.completionTime
+  const wasRefresh = object.status?.reason === main.reason && object.status?.status === STATUS.processing
+  return {
+    status: {
+      ...main,
+      ...lists(observation, !!action),
+      conditions: conditions(object, observation, now),
+    },
+    refreshDone: ended && wasRefresh && main.reason === 'ImageCacheRefresh' && wantsRefresh(object),
+    ended,
+  }
+}
+
+/** Everything that is counted. An action that just began shows no failures of the one before. */
+function lists(observation: Observation, begins: boolean): Partial<ImageCacheStatus> {
+  const { nodes, images } = observation
+  const failures = begins ? { listed: {}, more: 0 } : boundedFailures(observation)
+  const shown = boundedImages(images)
+  const present = images.filter(image => image.desired > 0 && image.present === image.desired).length
+  const desired = images.filter(image => image.desired > 0).length
+  return {
+    ...(Object.keys(failures.listed).length > 0 && { failures: failures.listed }),
+    ...(failures.more > 0 && { moreFailures: failures.more }),
+    nodes: {
+      desired: nodes.desired,
+      ready: nodes.ready,
+      ...(nodes.skipped > 0 && { skipped: nodes.skipped }),
+    },
+    ...(observation.skipped.size > 0 && {
+      skipped: [...observation.skipped].map(([reason, names]) => ({
+        reason,
+        count: names.length,
+        examples: names.toSorted().slice(0, EXAMPLES),
+      })),
+    }),
+    images: shown,
+    ...(shown.length < images.length && { moreImages: images.length - shown.length }),
+    summary: { images: `${present}/${desired}`, nodes: `${nodes.ready}/${nodes.desired}` },
+  }
+}
+
+function boundedFailures({ failures }: Observation): { listed: Record<string, Failure[]>; more: number } {
+  const listed = new Map<string, Failure[]>()
+  let bytes = 0
+  let more = 0
+  for (const [image, { listed: candidates, total }] of failures) {
+    const kept: Failure[] = []
+    for (const failure of candidates) {
+      const size =
+        Buffer.byteLength(JSON.stringify(failure)) + (kept.length === 0 ? Buffer.byteLength(image) : 0)
+      if (bytes + size > FAILURES_BYTES) break
+      bytes += size
+      kept.push(failure)
+    }
+    if (kept.length > 0) listed.set(image, kept)
+    more += total - kept.length
+  }
+  return { listed: Object.fromEntries(listed), more }
+}
+
+function boundedImages(images: readonly ImageStatus[]): ImageStatus[] {
+  let bytes = 0
+  return images.filter(image => {
+    bytes += Buffer.byteLength(JSON.stringify(image))
+    return bytes <= IMAGES_BYTES
+  })
+}

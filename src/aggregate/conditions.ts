@@ -1,0 +1,56 @@
+import { type Condition, type ImageCache } from '../api/image-cache.ts'
+import { type Observation } from './observe.ts'
+
+type Draft = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
+
+/** Ready, Progressing and Degraded. The time of a condition moves only when its status does. */
+export function conditions(cache: ImageCache, observation: Observation, now: string): Condition[] {
+  const before = new Map((cache.status?.conditions ?? []).map(condition => [condition.type, condition]))
+  const { generation } = cache.metadata
+  return [ready(cache, observation), progressing(cache, observation), degraded(observation)].map(draft => {
+    const old = before.get(draft.type)
+    return {
+      ...draft,
+      lastTransitionTime: old?.status === draft.status ? old.lastTransitionTime : now,
+      ...(generation !== undefined && { observedGeneration: generation }),
+    }
+  })
+}
+
+function ready(cache: ImageCache, { nodes, wanted }: Observation): Draft {
+  const type = 'Ready'
+  if (cache.spec.suspend)
+    return { type, status: 'False', reason: 'Suspended', message: 'spec.suspend is true' }
+  if (nodes.desired === 0) {
+    const message = nodes.skipped > 0 ? 'no matching node can take work now, see skipped' : 'no node matches'
+    return { type, status: 'True', reason: 'NoNodes', message }
+  }
+  const message = `${nodes.ready} of ${nodes.desired} nodes hold all their images`
+  if (wanted === 0 && nodes.ready === nodes.desired) {
+    return { type, status: 'True', reason: 'NoImages', message: 'the lists are empty' }
+  }
+  return nodes.ready === nodes.desired
+    ? { type, status: 'True', reason: 'AllImagesPresent', message }
+    : { type, status: 'False', reason: 'ImagesMissing', message }
+}
+
+function progressing(cache: ImageCache, { unsettled }: Observation): Draft {
+  const type = 'Progressing'
+  if (unsettled === 0 || cache.spec.suspend) return { type, status: 'False', reason: 'Settled', message: '' }
+  return { type, status: 'True', reason: 'Pulling', message: `waiting for ${unsettled} images on nodes` }
+}
+
+function degraded({ failures }: Observation): Draft {
+  const type = 'Degraded'
+  const [first] = failures
+  if (!first) return { type, status: 'False', reason: 'NoFailures', message: '' }
+  const [image, { listed }] = first
+  const [example] = listed
+  const more = failures.size > 1 ? ` (and ${failures.size - 1} more images)` : ''
+  return {
+    type,
+    status: 'True',
+    reason: example?.reason ?? 'PullFailed',
+    message: `${image.slice(0, 200)}: ${example?.message ?? ''}${more}`,
+  }
+}

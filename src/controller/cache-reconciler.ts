@@ -1,0 +1,75 @@
+import { type Aggregate, aggregate } from '../aggregate/index.ts'
+import { API_VERSION, REFRESH_ANNOTATION } from '../api/constants.ts'
+import { type ImageCache } from '../api/image-cache.ts'
+import { STATUS } from '../api/messages.ts'
+import { type EventRecorder, type HandlerResult, type Logger, mergePatchOf } from '../kube/index.ts'
+import { type World, withoutManagedFields } from './world.ts'
+
+/** Least time between two status writes of a cache, unless its action begins or ends. */
+const WRITE_INTERVAL_MS = 2_000
+
+/** Keeps the status of one ImageCache true, begins its actions and ends them. */
+export class CacheReconciler {
+  readonly #world: World
+  readonly #events: EventRecorder
+  readonly #log: Logger
+  readonly #lastWrite = new Map<string, number>()
+
+  constructor(world: World, events: EventRecorder, log: Logger) {
+    this.#world = world
+    this.#events = events
+    this.#log = log
+  }
+
+  /** Reconciles the cache `namespace/name`. */
+  async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
+    const cache = this.#world.compiled(key)
+    if (!cache || cache.cache.metadata.deletionTimestamp) {
+      this.#lastWrite.delete(key)
+      return {}
+    }
+    const now = new Date()
+    const next = aggregate(
+      cache,
+      this.#world.nodeInformer.list(),
+      node => this.#world.nodeImagesInformer.get(node),
+      now.toISOString(),
+    )
+    const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
+    if (patch === undefined) return {}
+    const turns = next.status.status !== cache.cache.status?.status || next.ended
+    const wait = (this.#lastWrite.get(key) ?? 0) + WRITE_INTERVAL_MS - now.getTime()
+    if (wait > 0 && !turns) return { requeueAfterMs: wait }
+    await this.#write(cache.cache, next, patch, signal)
+    this.#lastWrite.set(key, now.getTime())
+    return {}
+  }
+
+  async #write(cache: ImageCache, next: Aggregate, patch: unknown, signal: AbortSignal): Promise<void> {
+    const { caches, cacheInformer } = this.#world
+    const { name, namespace } = cache.metadata
+    let { resourceVersion } = cache.metadata
+    // First the annotation, then the status: broken off between the two, the action ends again; the other way about, a
+    // refresh that is done would be done once more.
+    if (next.refreshDone) {
+      const metadata = { resourceVersion, annotations: { [REFRESH_ANNOTATION]: null } }
+      const written = await caches.mergePatch({ name, namespace }, { metadata }, { signal })
+      resourceVersion = written.metadata.resourceVersion
+      this.#log.info({ imageCache: `${namespace}/${name}` }, `annotation ${REFRESH_ANNOTATION} removed`)
+    }
+    const body = { metadata: { resourceVersion }, status: patch }
+    const written = await caches.mergePatch({ name, namespace }, body, { subresource: 'status', signal })
+    cacheInformer.upsert(withoutManagedFields(written))
+    this.#tell(cache, next)
+  }
+
+  #tell(cache: ImageCache, { status, ended }: Aggregate): void {
+    const { namespace, name } = cache.metadata
+    const fields = { imageCache: `${namespace}/${name}`, status: status.status, reason: status.reason }
+    if (status.status !== cache.status?.status) this.#log.info(fields, status.message ?? '')
+    if (!ended || status.status === STATUS.aborted) return
+    const type = status.status === STATUS.failed ? 'Warning' : 'Normal'
+    const object = { ...cache, apiVersion: API_VERSION, kind: 'ImageCache' }
+    this.#events.record(object, type, status.reason ?? '', status.message ?? '')
+  }
+}

@@ -1,0 +1,118 @@
+import {
+  type JobRequest,
+  type JobSettings,
+  type PullJob,
+  buildJob,
+  hostOf,
+  projectJob,
+} from '../engines/job/index.ts'
+import { type KubeClient, type Logger, type Resource, isKubeError } from '../kube/index.ts'
+import { type KubeObject } from '../api/object.ts'
+import { type NodeFacts } from '../plan/index.ts'
+import { type RefusedNamespaces } from './refused-namespaces.ts'
+import { type World } from './world.ts'
+
+/** core/v1 Event, as far as it is read. */
+interface FailedCreate extends KubeObject {
+  readonly message?: string
+}
+
+/** Explanations that are kept; each goes with its Job. */
+const MOST_EXPLANATIONS = 1_000
+
+/** Makes, deletes and explains pull Jobs. */
+export class JobWriter {
+  readonly #world: World
+  readonly #events: Resource<FailedCreate>
+  readonly #refused: RefusedNamespaces
+  readonly #log: Logger
+  readonly #explanations = new Map<string, string>()
+
+  constructor(client: KubeClient, world: World, refused: RefusedNamespaces, log: Logger) {
+    this.#world = world
+    this.#events = client.resource({
+      group: '',
+      version: 'v1',
+      plural: 'events',
+      kind: 'Event',
+      namespaced: true,
+    })
+    this.#refused = refused
+    this.#log = log
+    world.jobInformer.subscribe(({ type, object }) => {
+      if (type === 'deleted') this.#explanations.delete(object.metadata.uid ?? '')
+    })
+    world.podInformer.subscribe(({ type, object }) => {
+      if (type === 'added') this.#refused.clear(object.metadata.namespace ?? '')
+    })
+  }
+
+  /** Why a Job has no Pod, in the API server's words, by Job UID. */
+  get explanations(): ReadonlyMap<string, string> {
+    return this.#explanations
+  }
+
+  /** Makes the Job, or finds it made: its name says what it is. */
+  async create(
+    request: JobRequest,
+    node: NodeFacts,
+    settings: JobSettings,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const manifest = buildJob(request, node, settings)
+    try {
+      const created = await this.#world.jobs.create(manifest, { signal })
+      this.#world.jobInformer.upsert(projectJob(created))
+      const fields = {
+        job: request.name,
+        node: node.metadata.name,
+        method: request.method,
+        images: request.images.length,
+      }
+      this.#log.info(fields, 'Job created')
+    } catch (error) {
+      if (!isKubeError(error, 'AlreadyExists')) throw error
+    }
+  }
+
+  /** Deletes Jobs together with their Pods. Those that are gone already are no error. */
+  async deleteAll(jobs: readonly PullJob[], signal: AbortSignal): Promise<void> {
+    for (const job of jobs) {
+      const { name, namespace, uid } = job.metadata
+      if (job.metadata.deletionTimestamp) continue
+      const options = {
+        propagationPolicy: 'Background',
+        ...(uid && { preconditions: { uid } }),
+        signal,
+      } as const
+      try {
+        await this.#world.jobs.delete({ name, namespace }, options)
+        this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
+      } catch (error) {
+        if (!isKubeError(error, 'NotFound') && !isKubeError(error, 'Conflict')) throw error
+      }
+    }
+  }
+
+  /** Asks why a Job has no Pod: the job controller says so in an event, and nowhere else. */
+  async explain(job: PullJob, signal: AbortSignal): Promise<void> {
+    const { uid = '', namespace } = job.metadata
+    if (!uid || this.#explanations.has(uid)) return
+    const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`
+    const { items } = await this.#events.list({ namespace, fieldSelector, limit: 1, signal })
+    const message = items[0]?.message
+    if (message === undefined) return
+    if (this.#explanations.size >= MOST_EXPLANATIONS) this.#explanations.clear()
+    this.#explanations.set(uid, message)
+    this.#refused.refuse(namespace ?? '', message, Date.now())
+  }
+
+  /** Another node's Job is pulling from this registry now. */
+  isProbing(host: string, nodeName: string): boolean {
+    for (const job of this.#world.jobInformer.list()) {
+      const isRunning = !job.finished && !job.metadata.deletionTimestamp && job.nodeName !== nodeName
+      if (isRunning && job.images.some(image => hostOf(image) === host)) return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,241 @@
+import { API_VERSION } from '../api/constants.ts'
+import { type DesiredImage, type LedgerEntry, type NodeImages } from '../api/node-images.ts'
+import {
+  type Decision,
+  type JobSettings,
+  type NodeWork,
+  type PullMethodSetting,
+  type RegistryHealth,
+  choosePullMethod,
+  decide,
+  refuse,
+  sameMachine,
+} from '../engines/job/index.ts'
+import { type HandlerResult, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
+import { type NodeFacts, planNode, startableKeys } from '../plan/index.ts'
+import { type JobWriter } from './job-writer.ts'
+import { type RefusedNamespaces } from './refused-namespaces.ts'
+import { type Slots } from './slots.ts'
+import { type World, withoutManagedFields } from './world.ts'
+
+/** Least time between two ledger writes of a node; with many nodes more, so that all together write 50 a second. */
+const WRITE_INTERVAL_MS = 2_000
+const WRITES_PER_SECOND = 50
+/** How soon a node that may not start a Job looks again, should nobody wake it. */
+const SLOT_PATIENCE_MS = 30_000
+
+/** What the reconciler of nodes works with. */
+export interface NodeReconcilerOptions {
+  readonly world: World
+  readonly jobs: JobWriter
+  readonly slots: Slots
+  readonly registries: RegistryHealth
+  readonly refused: RefusedNamespaces
+  readonly settings: JobSettings
+  readonly pullMethod: PullMethodSetting
+  /** Minor version of the API server. */
+  readonly serverMinor: number
+  readonly log: Logger
+}
+
+/**
+ * Brings one node nearer to what its caches want: plan → `NodeImages.spec` → Jobs → `NodeImages.status`. It may be cut
+ * off after any step and run again: the ledger is written before a Job that it was read from goes.
+ */
+export class NodeReconciler {
+  readonly #options: NodeReconcilerOptions
+  readonly #lastWrite = new Map<string, number>()
+  #serverMinor: number
+
+  constructor(options: NodeReconcilerOptions) {
+    this.#options = options
+    this.#serverMinor = options.serverMinor
+  }
+
+  /** Reconciles the node of this name. */
+  async reconcile(name: string, signal: AbortSignal): Promise<HandlerResult> {
+    const { world, slots } = this.#options
+    const node = world.nodeInformer.get(name)
+    if (!node) {
+      slots.leave(name)
+      this.#lastWrite.delete(name)
+      await this.#options.jobs.deleteAll(world.jobsOf(name), signal)
+      return {}
+    }
+    const nodeImages = await this.#plan(node, signal)
+    return nodeImages ? this.#execute(node, nodeImages, signal) : {}
+  }
+
+  /** Writes what the node shall hold; undefined where nobody wants anything of it. */
+  async #plan(node: NodeFacts, signal: AbortSignal): Promise<NodeImages | undefined> {
+    const { world, log } = this.#options
+    const { name, uid } = node.metadata
+    let current = world.nodeImagesInformer.get(name)
+    if (current && !current.metadata.ownerReferences?.some(owner => owner.uid === uid)) {
+      log.info({ node: name }, 'the Node was made anew: its NodeImages starts empty')
+      const preconditions = { uid: current.metadata.uid ?? '' }
+      await world.nodeImages.delete({ name }, { preconditions, signal }).catch(ignoreMissing)
+      current = undefined
+    }
+    const images = planNode({
+      node,
+      caches: world.compiledCaches(),
+      existing: current?.spec?.images ?? [],
+      ledger: current?.status?.images ?? [],
+      now: new Date().toISOString(),
+    })
+    if (!current && images.length === 0) return undefined
+    if (!current) return this.#create(node, images, signal)
+    const patch = mergePatchOf(current.spec ?? {}, { images })
+    if (patch === undefined) return current
+    return this.#kept(await world.nodeImages.mergePatch({ name }, { spec: patch }, { signal }))
+  }
+
+  async #create(node: NodeFacts, images: DesiredImage[], signal: AbortSignal): Promise<NodeImages> {
+    const { name, uid = '' } = node.metadata
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }]
+    const created = await this.#options.world.nodeImages.create(
+      { apiVersion: API_VERSION, kind: 'NodeImages', metadata: { name, ownerReferences }, spec: { images } },
+      { signal },
+    )
+    return this.#kept(created)
+  }
+
+  async #execute(node: NodeFacts, nodeImages: NodeImages, signal: AbortSignal): Promise<HandlerResult> {
+    const { jobs, settings } = this.#options
+    const { name } = node.metadata
+    const work = this.#gather(node, nodeImages)
+    const decision = decide(work)
+    if (decision.volumesDropped && this.#serverMinor > 0) {
+      this.#options.log.warn({}, 'the API server drops image volumes: pulling by containers from now on')
+      this.#serverMinor = 0
+    }
+    const requeue: number[] = decision.lookAgainMs === undefined ? [] : [decision.lookAgainMs]
+    const { ledger, retryMs } = await this.#start(decision, node, settings, signal)
+    if (retryMs !== undefined) requeue.push(retryMs)
+    const waitMs = await this.#write(node, nodeImages, ledger, decision, signal)
+    if (waitMs === 0) await jobs.deleteAll(decision.finished, signal)
+    else requeue.push(waitMs)
+    for (const job of decision.unexplained) await jobs.explain(job, signal)
+    if (decision.unexplained.length > 0) requeue.push(50)
+    this.#options.log.debug(
+      { node: name, start: decision.start?.name, finished: decision.finished.length },
+      'reconciled',
+    )
+    return requeue.length > 0 ? { requeueAfterMs: Math.min(...requeue) } : {}
+  }
+
+  #gather(node: NodeFacts, nodeImages: NodeImages): NodeWork {
+    const { world, registries, refused, settings, jobs } = this.#options
+    const { name } = node.metadata
+    const now = Date.now()
+    const caches = world.compiledCaches()
+    const refusals = new Map<string, string | undefined>()
+    return {
+      node,
+      desired: nodeImages.spec?.images ?? [],
+      startable: startableKeys(node, caches),
+      ledger: sameMachine(node, nodeImages.status ?? {}) ? (nodeImages.status?.images ?? []) : [],
+      jobs: world.jobsOf(name),
+      pods: world.podsOf(name),
+      caches: new Map(caches.map(cache => [cache.owner, cache])),
+      method: choosePullMethod(node, this.#serverMinor, this.#options.pullMethod),
+      registries: {
+        state: host => registries.state(host),
+        lastSuccess: host => registries.lastSuccess(host),
+        mayProbe: host => !jobs.isProbing(host, name),
+      },
+      refusedIn: namespace => {
+        // Asked once: whoever is let through by the pause's end is let through for the whole decision.
+        if (!refusals.has(namespace)) refusals.set(namespace, refused.messageFor(namespace, now))
+        return refusals.get(namespace)
+      },
+      refusals: jobs.explanations,
+      settings,
+      now,
+    }
+  }
+
+  /** Starts the Job that was decided on, if there is a slot for it. */
+  async #start(
+    { start, ledger }: Decision,
+    node: NodeFacts,
+    settings: JobSettings,
+    signal: AbortSignal,
+  ): Promise<{ ledger: readonly LedgerEntry[]; retryMs?: number }> {
+    const { slots, jobs, refused } = this.#options
+    const { name } = node.metadata
+    if (!start) {
+      slots.leave(name)
+      return { ledger }
+    }
+    if (!slots.tryTake(name, start.cache.key, start.urgent)) return { ledger, retryMs: SLOT_PATIENCE_MS }
+    try {
+      await jobs.create(start, node, settings, signal)
+      return { ledger: pulling(ledger, start.images, start.name) }
+    } catch (error) {
+      if (!isKubeError(error) || error.retryable) throw error
+      refused.refuse(start.cache.cache.metadata.namespace ?? '', error.message, Date.now())
+      return { ledger: refuse(ledger, start, error.message, new Date().toISOString()) }
+    } finally {
+      slots.release(name)
+    }
+  }
+
+  /** Writes the ledger if it changed. Answers 0, or how many milliseconds it has to wait for its turn. */
+  async #write(
+    node: NodeFacts,
+    nodeImages: NodeImages,
+    images: readonly LedgerEntry[],
+    decision: Decision,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { world } = this.#options
+    const { name, uid } = node.metadata
+    const status = {
+      ...(nodeImages.metadata.generation !== undefined && {
+        observedGeneration: nodeImages.metadata.generation,
+      }),
+      ...(uid !== undefined && { nodeUid: uid }),
+      machineId: node.machineId,
+      images,
+    }
+    const patch = mergePatchOf(nodeImages.status ?? {}, status)
+    if (patch === undefined) return 0
+    const interval = Math.max(WRITE_INTERVAL_MS, (world.nodeInformer.size / WRITES_PER_SECOND) * 1000)
+    const wait = (this.#lastWrite.get(name) ?? 0) + interval - Date.now()
+    // The last word of a node that came to rest is not held back: a cache may wait for it.
+    const rests = decision.start === undefined && decision.finished.length > 0
+    if (wait > 0 && !rests) return wait
+    const { resourceVersion } = nodeImages.metadata
+    const body = { metadata: { resourceVersion }, status: patch }
+    this.#kept(await world.nodeImages.mergePatch({ name }, body, { subresource: 'status', signal }))
+    this.#lastWrite.set(name, Date.now())
+    return 0
+  }
+
+  /** Read-your-writes: the next look sees what was written. */
+  #kept(written: NodeImages): NodeImages {
+    const object = withoutManagedFields(written)
+    this.#options.world.nodeImagesInformer.upsert(object)
+    return object
+  }
+}
+
+/** Marks the images of a Job that was just made; what is present stays so until something else is proved. */
+function pulling(
+  ledger: readonly LedgerEntry[],
+  images: readonly DesiredImage[],
+  jobName: string,
+): LedgerEntry[] {
+  const started = new Set(images.map(image => `${image.image} ${image.credential ?? ''}`))
+  return ledger.map(entry =>
+    entry.state === 'Pending' && started.has(`${entry.image} ${entry.credential ?? ''}`)
+      ? { ...entry, state: 'Pulling', job: jobName.slice(-10), startedAt: new Date().toISOString() }
+      : entry,
+  )
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!isKubeError(error, 'NotFound') && !isKubeError(error, 'Conflict')) throw error
+}

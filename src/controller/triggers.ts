@@ -1,0 +1,93 @@
+import { type CompiledCache, type NodeFacts, cacheKey, sameFacts, select } from '../plan/index.ts'
+import { type RegistryHealth } from '../engines/job/index.ts'
+import { type Change, type WorkQueue } from '../kube/index.ts'
+import { type NodeImages } from '../api/node-images.ts'
+import { type ImageCache } from '../api/image-cache.ts'
+import { type Slots } from './slots.ts'
+import { type World } from './world.ts'
+
+/** The two queues: names of nodes, and `namespace/name` of caches. */
+export interface Queues {
+  readonly nodes: WorkQueue<string>
+  readonly caches: WorkQueue<string>
+}
+
+/**
+ * Says which keys a change concerns. The outcome depends on the state of the world, never on which change was seen: one
+ * key too many costs a look, and every key is looked at when the controller starts.
+ */
+export function connect(world: World, queues: Queues, registries: RegistryHealth, slots: Slots): void {
+  const allNodes = () => {
+    for (const node of world.nodeInformer.list()) queues.nodes.add(node.metadata.name)
+  }
+  const allCaches = () => {
+    for (const cache of world.compiledCaches()) queues.caches.add(cache.key)
+  }
+  world.nodeInformer.subscribe(({ type, object, previous }) => {
+    if (type === 'updated' && previous && sameFacts(previous, object)) return
+    queues.nodes.add(object.metadata.name)
+    if (type !== 'updated' || !previous || concernsCaches(previous, object)) allCaches()
+  })
+  world.cacheInformer.subscribe(change => {
+    queues.caches.add(cacheKey(change.object))
+    if (!concernsNodes(change)) return
+    const compiled = world.compiled(cacheKey(change.object))
+    for (const node of world.nodeInformer.list()) {
+      if (change.type !== 'added' || !compiled || isSelected(compiled, node))
+        queues.nodes.add(node.metadata.name)
+    }
+  })
+  world.nodeImagesInformer.subscribe(change => {
+    queues.nodes.add(change.object.metadata.name)
+    for (const cache of ownersOf(change, world)) queues.caches.add(cache)
+    if (change.type !== 'deleted' && registries.observe(change.object.status?.images ?? [])) allNodes()
+  })
+  world.jobInformer.subscribe(({ type, object, previous }) => {
+    if (object.nodeName) queues.nodes.add(object.nodeName)
+    const ended = object.finished || object.metadata.deletionTimestamp !== undefined
+    if (type === 'deleted' || (ended && previous?.finished !== object.finished)) slots.wakeNext()
+  })
+  world.podInformer.subscribe(({ object }) => {
+    if (object.nodeName) queues.nodes.add(object.nodeName)
+  })
+}
+
+/** What a cache's counts depend on: eligibility and labels, not the image list. */
+function concernsCaches(before: NodeFacts, after: NodeFacts): boolean {
+  const essence = ({ metadata, ready, unschedulable, taints, os }: NodeFacts) =>
+    JSON.stringify([
+      metadata.uid,
+      metadata.labels,
+      metadata.deletionTimestamp,
+      ready,
+      unschedulable,
+      taints,
+      os,
+    ])
+  return essence(before) !== essence(after)
+}
+
+/** The plan reads the spec and the times of the last refresh and edit, nothing else of a cache. */
+function concernsNodes({ type, object, previous }: Change<ImageCache>): boolean {
+  if (type !== 'updated' || !previous) return true
+  return (
+    object.metadata.generation !== previous.metadata.generation ||
+    object.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
+    object.status?.requestedAt !== previous.status?.requestedAt ||
+    object.status?.editedAt !== previous.status?.editedAt
+  )
+}
+
+function isSelected(cache: CompiledCache, node: NodeFacts): boolean {
+  return cache.lists.some(list => select(node, list).kind !== 'unselected')
+}
+
+function ownersOf({ object, previous }: Change<NodeImages>, world: World): string[] {
+  const owners = new Set(
+    [...(object.spec?.images ?? []), ...(previous?.spec?.images ?? [])].flatMap(image => image.owners),
+  )
+  return world
+    .compiledCaches()
+    .filter(cache => owners.has(cache.owner))
+    .map(cache => cache.key)
+}

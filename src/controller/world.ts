@@ -1,0 +1,146 @@
+import { GROUP, JOB_SELECTOR, VERSION } from '../api/constants.ts'
+import { type ImageCache } from '../api/image-cache.ts'
+import { type NodeImages, type PullPolicy } from '../api/node-images.ts'
+import { type KubeObject } from '../api/object.ts'
+import {
+  type PullJob,
+  type PullPod,
+  type RawJob,
+  type RawPod,
+  projectJob,
+  projectPod,
+} from '../engines/job/index.ts'
+import { Informer, type KubeClient, type Logger, type Resource } from '../kube/index.ts'
+import { type CompiledCache, type NodeFacts, type RawNode, compileCache, projectNode } from '../plan/index.ts'
+
+/** Index of Jobs and Pods by the node that they are pinned to. */
+const BY_NODE = 'node'
+
+/**
+ * What the controller knows of the cluster: one informer for each kind of object, and the clients to change them. The
+ * only state that it works from; everything in it comes from the API server.
+ */
+export class World {
+  readonly caches: Resource<ImageCache>
+  readonly nodeImages: Resource<NodeImages>
+  readonly jobs: Resource<RawJob>
+  readonly nodeInformer: Informer<NodeFacts, RawNode>
+  readonly cacheInformer: Informer<ImageCache>
+  readonly nodeImagesInformer: Informer<NodeImages>
+  readonly jobInformer: Informer<PullJob, RawJob>
+  readonly podInformer: Informer<PullPod, RawPod>
+  readonly #defaultPolicy: PullPolicy
+  readonly #compiled = new Map<string, CompiledCache>()
+
+  constructor(client: KubeClient, defaultPolicy: PullPolicy, log: Logger) {
+    const ours = { group: GROUP, version: VERSION }
+    this.#defaultPolicy = defaultPolicy
+    this.caches = client.resource({ ...ours, plural: 'imagecaches', kind: 'ImageCache', namespaced: true })
+    this.nodeImages = client.resource({
+      ...ours,
+      plural: 'nodeimages',
+      kind: 'NodeImages',
+      namespaced: false,
+    })
+    this.jobs = client.resource({
+      group: 'batch',
+      version: 'v1',
+      plural: 'jobs',
+      kind: 'Job',
+      namespaced: true,
+    })
+    const nodes = client.resource<RawNode>(core('nodes', 'Node', false))
+    const pods = client.resource<RawPod>(core('pods', 'Pod', true))
+    this.nodeInformer = new Informer(nodes, { project: projectNode, log })
+    this.cacheInformer = new Informer(this.caches, { project: withoutManagedFields, log })
+    this.nodeImagesInformer = new Informer(this.nodeImages, { project: withoutManagedFields, log })
+    this.jobInformer = new Informer(this.jobs, {
+      labelSelector: JOB_SELECTOR,
+      project: projectJob,
+      indexers: { [BY_NODE]: job => [job.nodeName] },
+      log,
+    })
+    this.podInformer = new Informer(pods, {
+      labelSelector: JOB_SELECTOR,
+      project: projectPod,
+      indexers: { [BY_NODE]: pod => [pod.nodeName] },
+      log,
+    })
+    this.#keepCompiled()
+  }
+
+  /** Runs all informers until the signal fires. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#informers().map(informer => informer.run(signal)))
+  }
+
+  /** Resolves when every collection was seen whole. */
+  async waitForSync(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#informers().map(informer => informer.waitForSync(signal)))
+  }
+
+  /** True once every collection was seen whole. */
+  get hasSynced(): boolean {
+    return this.#informers().every(informer => informer.hasSynced)
+  }
+
+  /** All caches, ready for the plan. */
+  compiledCaches(): readonly CompiledCache[] {
+    return [...this.#compiled.values()]
+  }
+
+  /** One cache by `namespace/name`, ready for the plan. */
+  compiled(key: string): CompiledCache | undefined {
+    return this.#compiled.get(key)
+  }
+
+  /** Pull Jobs that are pinned to a node. */
+  jobsOf(nodeName: string): readonly PullJob[] {
+    return this.jobInformer.byIndex(BY_NODE, nodeName)
+  }
+
+  /** Pods of pull Jobs on a node. */
+  podsOf(nodeName: string): readonly PullPod[] {
+    return this.podInformer.byIndex(BY_NODE, nodeName)
+  }
+
+  #informers(): readonly Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'>[] {
+    return [
+      this.nodeInformer,
+      this.cacheInformer,
+      this.nodeImagesInformer,
+      this.jobInformer,
+      this.podInformer,
+    ]
+  }
+
+  #keepCompiled(): void {
+    this.cacheInformer.subscribe(({ type, object }) => {
+      const key = `${object.metadata.namespace ?? ''}/${object.metadata.name}`
+      if (type === 'deleted') {
+        this.#compiled.delete(key)
+        return
+      }
+      const old = this.#compiled.get(key)
+      // Lists are parsed once for each generation; status and annotations change more often than the spec.
+      const isSame =
+        old?.cache.metadata.uid === object.metadata.uid &&
+        old?.cache.metadata.generation === object.metadata.generation
+      const isIdle = object.metadata.deletionTimestamp !== undefined
+      this.#compiled.set(
+        key,
+        old && isSame && !isIdle ? { ...old, cache: object } : compileCache(object, this.#defaultPolicy),
+      )
+    })
+  }
+}
+
+function core(plural: string, kind: string, namespaced: boolean) {
+  return { group: '', version: 'v1', plural, kind, namespaced }
+}
+
+/** Half of a small object is who wrote which field; nobody here asks. */
+export function withoutManagedFields<T extends KubeObject>(raw: T): T {
+  const { managedFields: _, ...metadata } = raw.metadata as T['metadata'] & { managedFields?: unknown }
+  return { ...raw, metadata }
+}
