@@ -2,6 +2,9 @@
 # down.sh — ends exactly what up.sh started, and removes its namespaces, cgroups and data. The logs stay in $CLUSTER_DIR/log.
 . "$(dirname "$0")/lib/settings.sh"
 for part in process cgroups network node; do . "$CLUSTER_SCRIPTS/lib/$part.sh"; done
+mkdir -p "$D"
+exec 7>"$D/.lock"
+flock -n 7 || { echo "Another up or down of this cluster is under way; waiting for it."; flock 7; }
 [ -f "$D/env" ] || { echo "No cluster in $D."; exit 0; }
 load_cluster
 

@@ -8,6 +8,8 @@ PATH=$CALLER_PATH "$CLUSTER_SCRIPTS/build.sh"
 
 mkdir -p "$D/log" "$D/run"
 case $D in *[[:space:]]*) die "CLUSTER_DIR must not contain spaces: $D" ;; esac
+exec 7>"$D/.lock"
+flock -n 7 || { echo "Another up or down of this cluster is under way; waiting for it."; flock 7; }
 began=$(date +%s%N)
 since=$(date -u +%FT%TZ)
 progress() { printf '+%4.1fs %s\n' "$((($(date +%s%N) - began) / 100000000))e-1" "$1"; }

@@ -3,6 +3,7 @@
 
 # identity_claim: takes over what is recorded, else what the caller asks for, else the first that is free.
 identity_claim() {
+  local port
   exec 9>/run/lock/kubefledged-cluster.lock
   flock 9
   if [ ! -f "$D/env" ]; then
@@ -11,7 +12,6 @@ identity_claim() {
       die "Network namespace $PREFIX exists already: another cluster has it. Leave PREFIX unset to have a free one chosen."
     HOST_PORT=${HOST_PORT:-$(free_port 16443 1)}
     REG_PORT=${REG_PORT:-$(free_port 15000 2)}
-    local port
     for port in "$HOST_PORT" "$REG_PORT" "$((REG_PORT + 1))"; do
       port_free "$port" || die "Port $port of 127.0.0.1 is taken. Leave HOST_PORT and REG_PORT unset to have free ones chosen."
     done

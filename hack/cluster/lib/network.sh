@@ -46,6 +46,8 @@ port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # Doors: 127.0.0.1:PORT -> a unix socket, which namespaces do not part -> the hub. The sockets are not in $D because their paths may have 107 bytes at most.
 door_outside() { # NAME PORT
+  alive "door-$1-outside" || port_free "$2" ||
+    die "Port $2 of 127.0.0.1 is taken by another program. End that, or make cluster-down and let free ports be chosen (leave HOST_PORT, REG_PORT unset)."
   start "door-$1-outside" socat "TCP-LISTEN:$2,bind=127.0.0.1,fork,reuseaddr" "UNIX-CONNECT:$RUN/$1.sock"
 }
 door_inside() { # NAME HOST:PORT

@@ -13,12 +13,12 @@ pid_of() {
 alive() { pid_of "$1" >/dev/null; }
 
 # start NAME COMMAND…: in a session of its own, its output in $D/log/NAME.log. Nothing happens when it runs already.
-# The command must exec, never fork: its id is what is recorded. Descriptor 9 is the lock of `up`, which no child may keep.
+# The command must exec, never fork: its id is what is recorded. Descriptors 7 and 9 are locks of `up`, which no child may keep.
 start() {
   local name=$1
   shift
   alive "$name" && return 0
-  setsid "$@" </dev/null >>"$D/log/$name.log" 2>&1 9>&- &
+  setsid "$@" </dev/null >>"$D/log/$name.log" 2>&1 7>&- 9>&- &
   echo "$! $(start_time $!)" >"$D/run/$name.pid"
 }
 
