@@ -1,0 +1,114 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
+
+/** A request as it reached the front. */
+export interface SeenRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  /** Milliseconds on the monotonic clock. */
+  readonly at: number
+}
+
+/** An answer in place of the API server's. */
+export interface FrontAnswer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** The answer never ends, as that of a watch. */
+  readonly open?: boolean
+}
+
+/** What the front does with a request: answers itself, or passes it on where undefined. */
+export type FrontRule = (request: SeenRequest) => FrontAnswer | undefined
+
+/** Where the API server is, as its admin reaches it (paths of PEM files). */
+export interface FrontTarget {
+  readonly server: string
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+  /** The front's own certificate and key, for 127.0.0.1. */
+  readonly serverCert: string
+  readonly serverKey: string
+}
+
+/** An HTTPS server before the API server that a test lets misbehave. It passes requests on as the admin and remembers them. */
+export class ApiFront implements AsyncDisposable {
+  readonly url: string
+  readonly seen: SeenRequest[] = []
+  /** Decides about every request; by default all are passed on. */
+  rule: FrontRule = () => undefined
+  readonly #server: https.Server
+  readonly #target: FrontTarget
+  readonly #agent: https.Agent
+
+  private constructor(server: https.Server, port: number, target: FrontTarget) {
+    this.url = `https://127.0.0.1:${port}`
+    this.#server = server
+    this.#target = target
+    this.#agent = new https.Agent({
+      keepAlive: true,
+      ca: readFileSync(target.ca),
+      cert: readFileSync(target.cert),
+      key: readFileSync(target.key),
+    })
+    server.on('request', (request: IncomingMessage, response: ServerResponse) =>
+      this.#handle(request, response),
+    )
+  }
+
+  static async start(target: FrontTarget): Promise<ApiFront> {
+    const server = https.createServer({
+      cert: readFileSync(target.serverCert),
+      key: readFileSync(target.serverKey),
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new TypeError('a TCP server has a port')
+    return new ApiFront(server, address.port, target)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#agent.destroy()
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '/', this.url)
+    const seen: SeenRequest = {
+      method: request.method ?? '',
+      path: url.pathname,
+      query: url.searchParams,
+      at: performance.now(),
+    }
+    this.seen.push(seen)
+    const verdict = this.rule(seen)
+    if (verdict !== undefined) {
+      request.resume()
+      response.writeHead(verdict.status, verdict.headers)
+      if (verdict.open) response.write(verdict.body ?? '')
+      else response.end(verdict.body)
+      return
+    }
+    const outgoing = https.request(
+      `${this.#target.server}${request.url}`,
+      { method: request.method, headers: request.headers, agent: this.#agent },
+      answer => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers)
+        // A watch's head must not wait for its first event.
+        response.flushHeaders()
+        answer.pipe(response)
+        answer.on('error', () => response.destroy())
+      },
+    )
+    outgoing.on('error', () => response.destroy())
+    response.on('close', () => outgoing.destroy())
+    request.pipe(outgoing)
+  }
+}
