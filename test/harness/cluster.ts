@@ -63,6 +63,11 @@ export class Cluster {
     this.kubeconfig = env.kubeconfig
   }
 
+  /** True for the cluster of `hack/cluster`, whose nodes and registries tests can reach into. */
+  get isLocal(): boolean {
+    return this.#env.local !== undefined
+  }
+
   /** The cluster of `hack/cluster`. @throws HarnessError `NotAvailable` on another one. */
   get local(): LocalCluster {
     if (this.#env.local) return this.#env.local
