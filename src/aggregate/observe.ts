@@ -1,5 +1,6 @@
 import { type Failure, type ImageStatus } from '../api/image-cache.ts'
 import { type DesiredImage, type LedgerEntry, type NodeImages, entryKey } from '../api/node-images.ts'
+import { hasFailed } from '../api/failure-reasons.ts'
 import { HOSTNAME_LABEL } from '../api/constants.ts'
 import { type SkipReason } from '../api/skip-reasons.ts'
 import { type CompiledCache, type NodeFacts, select } from '../plan/index.ts'
@@ -124,7 +125,7 @@ class Tally {
         tally.digests.add(entry.digest ?? '')
       } else missing += 1
       if (entry?.state === 'Pulling') tally.pulling += 1
-      if (entry?.state === 'Failed') this.#fail(node, image, entry.reason, entry.message ?? '')
+      if (entry && hasFailed(entry)) this.#fail(node, image, entry.reason, entry.message ?? '')
       if (!this.#isSettled(spec.get(key), entry)) open += 1
     }
     return { open, missing }
@@ -138,17 +139,12 @@ class Tally {
     const least = Math.max(
       Date.parse(desired.requestedAt),
       time(requestedAt),
-      entry.state === 'Failed' ? time(editedAt) : 0,
+      hasFailed(entry) ? time(editedAt) : 0,
     )
     return time(entry.requestedAt) >= least
   }
 
-  #fail(
-    node: NodeFacts,
-    image: string,
-    reason: string | undefined,
-    message: string,
-  ): void {
+  #fail(node: NodeFacts, image: string, reason: string | undefined, message: string): void {
     const failures = this.#failures.get(image) ?? { listed: [], total: 0 }
     this.#failures.set(image, failures)
     failures.total += 1
