@@ -22,6 +22,8 @@ export type Fault =
   | { readonly kind: 'flaky'; readonly failures: number }
   /** Takes the request and never answers. */
   | { readonly kind: 'hang' }
+  /** Serves manifests; of every blob only the first half comes, and the connection stays open. */
+  | { readonly kind: 'stall' }
 
 /** An answer that is not what was pushed. */
 export interface FaultAnswer {
@@ -30,7 +32,7 @@ export interface FaultAnswer {
   readonly body: string
 }
 
-/** Name of each fault that needs no number, with what it answers; `hang` answers nothing. */
+/** What faults answer that have one answer for everything. */
 const ANSWERS = {
   unauthorized: error(401, 'UNAUTHORIZED', 'authentication required', {
     'www-authenticate': 'Basic realm="faulty"',
@@ -61,15 +63,15 @@ export function faultOfName(repository: string): Fault {
   const [kind, number] = repository.split('/')
   if (kind === 'slow') return { kind, delayMs: Number(number) || 1000 }
   if (kind === 'flaky') return { kind, failures: Number(number) || 1 }
-  if (kind === 'hang') return { kind }
+  if (kind === 'hang' || kind === 'stall') return { kind }
   if (kind !== undefined && Object.hasOwn(ANSWERS, kind)) return { kind: kind as keyof typeof ANSWERS }
   return { kind: 'none' }
 }
 
-/** What the fault answers at once; absent where it lets the request through or never answers. */
+/** What the fault answers instead of what was pushed; absent where it has no answer of its own. */
 export function answerOf(kind: Fault['kind']): FaultAnswer | undefined {
-  if (kind === 'none' || kind === 'slow' || kind === 'hang') return undefined
-  return kind === 'flaky' ? ANSWERS.unavailable : ANSWERS[kind]
+  if (kind === 'flaky') return ANSWERS.unavailable
+  return kind in ANSWERS ? ANSWERS[kind as keyof typeof ANSWERS] : undefined
 }
 
 function error(

@@ -157,11 +157,13 @@ export class FaultyRegistry {
     }
     const blob = this.store.blob(request.reference)
     if (!blob) return send(404, JSON_TYPE, notFound('BLOB_UNKNOWN', 'blob unknown to registry'))
-    send(
-      200,
-      { 'content-type': 'application/octet-stream', 'docker-content-digest': request.reference },
-      blob,
-    )
+    const headers = { 'content-type': 'application/octet-stream', 'docker-content-digest': request.reference }
+    if (fault.kind === 'stall' && request.method === 'GET') {
+      outgoing.writeHead(200, { ...headers, 'content-length': String(blob.length) })
+      outgoing.write(blob.subarray(0, blob.length / 2))
+      return
+    }
+    send(200, headers, blob)
   }
 
   #failsNow(request: RegistryRequest, failures: number): boolean {
