@@ -29,7 +29,7 @@ export const FAILURE_REASONS = {
     doc: 'The text is not an image reference. Correct the spelling in the ImageCache.',
     permanent: true,
     words: [
-      /InvalidImageName/,
+      /(^|: )InvalidImageName: /,
       /couldn't parse image (name|reference)/i,
       /invalid reference format/i,
       /repository name must be lowercase/i,
@@ -47,12 +47,12 @@ export const FAILURE_REASONS = {
   SignatureRejected: {
     doc: "The runtime's signature policy refused the image.",
     permanent: true,
-    words: [/SignatureValidationFailed/, /signature validation failed/i, /rejected by policy/i],
+    words: [/(^|: )SignatureValidationFailed: /, /signature validation failed/i, /rejected by policy/i],
   },
   RateLimited: {
     doc: 'The registry answered 429: too many requests. Tried again with a growing pause.',
     permanent: false,
-    words: [/429 Too Many Requests/i, /toomanyrequests/i, /rate limit/i],
+    words: [/429 Too Many Requests/i, /toomanyrequests: /i, /rate limit/i],
   },
   Unauthorized: {
     doc: 'The registry refused the credentials, or wants some. Check `spec.imagePullSecrets`, then refresh the cache.',
@@ -62,7 +62,7 @@ export const FAILURE_REASONS = {
       /no basic auth credentials/i,
       /authorization failed/i,
       /pull access denied/i,
-      /insufficient_scope/i,
+      /insufficient_scope: /i,
       /unauthorized: /i,
       /denied: /i,
     ],
@@ -90,7 +90,7 @@ export const FAILURE_REASONS = {
     doc: 'The registry did not answer or answered with a server error. Tried again with a growing pause.',
     permanent: false,
     words: [
-      /RegistryUnavailable/,
+      /(^|: )RegistryUnavailable: /,
       /connection (refused|reset|timed out)/i,
       /no such host/i,
       /dial tcp/i,
@@ -101,6 +101,8 @@ export const FAILURE_REASONS = {
       /\b5\d\d (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)/i,
       /unexpected status.*\b5\d\d\b/i,
       /context deadline exceeded/i,
+      /code = (DeadlineExceeded|Unavailable)\b/,
+      /timeout awaiting response headers/i,
       /Client\.Timeout/i,
       /server gave HTTP response to HTTPS client/i,
       /unexpected EOF/i,
