@@ -72,7 +72,7 @@ NODES ?= 2
 NODE ?= 1
 CMD ?= ctr -n k8s.io images ls
 
-.PHONY: cluster-build cluster-up cluster-down cluster-shell cluster-exec cluster-images cluster-deploy
+.PHONY: cluster-build cluster-up cluster-down cluster-shell cluster-exec cluster-images cluster-deploy demo
 
 cluster-build: ## Compile the cluster's programs (Kubernetes, etcd, containerd, …); about 12 minutes the first time
 	hack/cluster/build.sh
@@ -102,6 +102,9 @@ cluster-images: $(DEPS) ## Build the images and push them into the cluster's reg
 
 cluster-deploy: cluster-images ## Install what this checkout builds into the cluster
 	hack/cluster/deploy.sh
+
+demo: cluster-up cluster-deploy ## Start a cluster, install, and watch images arrive on its nodes
+	@node hack/demo.ts
 
 ##@ Other
 
