@@ -6,20 +6,21 @@ import { createNamespace, deleteNamespace } from '../harness/image-caches.ts'
 /** The cluster that the environment chooses, with the product installed. */
 export const cluster: Cluster = await connectCluster()
 
-/** A test with what it needs made for it alone, and taken away again. */
-export const test = base.extend<{ namespace: string; faulty: FaultyRegistry }>({
-  /** Name of a namespace that enforces the restricted Pod Security level. */
-  // biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of the fixtures from the pattern
-  namespace: async ({}, use) => {
+/**
+ * A test with what it asks for made for it, and taken away again: `namespace`, the name of one that enforces the
+ * restricted Pod Security level, for every test anew; `faulty`, the registry that nodes know as `faulty.test.local`,
+ * for every file anew.
+ */
+export const test = base
+  // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this one needs
+  .extend('namespace', async ({}, { onCleanup }) => {
     const name = await createNamespace(cluster)
-    await use(name)
-    await deleteNamespace(cluster, name)
-  },
-  /** A registry that nodes know as `faulty.test.local`. */
-  // biome-ignore lint/correctness/noEmptyPattern: as above
-  faulty: async ({}, use) => {
+    onCleanup(() => deleteNamespace(cluster, name))
+    return name
+  })
+  // oxlint-disable-next-line no-empty-pattern -- as above
+  .extend('faulty', { scope: 'file' }, async ({}, { onCleanup }) => {
     const registry = await FaultyRegistry.start(cluster.local)
-    await use(registry)
-    await registry.stop()
-  },
-})
+    onCleanup(() => registry.stop())
+    return registry
+  })

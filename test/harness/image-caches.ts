@@ -52,8 +52,13 @@ export function getCache(cluster: Cluster, { namespace, name }: CacheAddress): P
 /** `kubectl patch --type merge` of an ImageCache. */
 export async function patchCache(cluster: Cluster, address: CacheAddress, patch: object): Promise<void> {
   await cluster.kubectl([
-    ...['-n', address.namespace, 'patch', 'imagecache', address.name],
-    ...['--type', 'merge', '--patch', JSON.stringify(patch)],
+    '-n',
+    address.namespace,
+    'patch',
+    'imagecache',
+    address.name,
+    '--type=merge',
+    `--patch=${JSON.stringify(patch)}`,
   ])
 }
 
