@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { RefusedNamespaces } from './refused-namespaces.ts'
+
+describe('RefusedNamespaces', () => {
+  it('knows nothing against a namespace at first', () => {
+    expect(new RefusedNamespaces().messageFor('ns', 0)).toBeUndefined()
+  })
+
+  it('lets one try after a pause that grows, and nobody else until it is known how that went', () => {
+    const refused = new RefusedNamespaces()
+    refused.refuse('ns', 'exceeded quota', 0)
+    expect(refused.messageFor('ns', 9_999)).toBe('exceeded quota')
+    expect(refused.messageFor('ns', 10_000)).toBeUndefined()
+    expect(refused.messageFor('ns', 10_001)).toBe('exceeded quota')
+    refused.refuse('ns', 'exceeded quota again', 10_002)
+    expect(refused.messageFor('ns', 30_001)).toBe('exceeded quota again')
+    expect(refused.messageFor('ns', 30_002)).toBeUndefined()
+  })
+
+  it('is open again at once when a Pod could be made', () => {
+    const refused = new RefusedNamespaces()
+    refused.refuse('ns', 'exceeded quota', 0)
+    expect(refused.clear('ns')).toBe(true)
+    expect(refused.messageFor('ns', 1)).toBeUndefined()
+    expect(refused.clear('ns')).toBe(false)
+  })
+
+  it('keeps namespaces apart', () => {
+    const refused = new RefusedNamespaces()
+    refused.refuse('a', 'no', 0)
+    expect(refused.messageFor('b', 1)).toBeUndefined()
+  })
+})
