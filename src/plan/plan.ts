@@ -1,4 +1,5 @@
 import { type DesiredImage, type LedgerEntry, entryKey } from '../api/node-images.ts'
+import { hasFailed } from '../api/failure-reasons.ts'
 import { type SkipReason } from '../api/skip-reasons.ts'
 import { type CompiledCache, type CompiledList, pullSecretNames } from './compiled-cache.ts'
 import { skipReason } from './eligibility.ts'
@@ -38,9 +39,7 @@ export interface PlanInput {
  */
 export function planNode({ node, caches, existing, ledger, now }: PlanInput): DesiredImage[] {
   const before = new Map(existing.map(image => [entryKey(image), image]))
-  const failed = new Map(
-    ledger.filter(entry => entry.state === 'Failed').map(entry => [entryKey(entry), entry]),
-  )
+  const failed = new Map(ledger.filter(entry => hasFailed(entry)).map(entry => [entryKey(entry), entry]))
   const wanted = new Map<string, DesiredImage>()
   for (const cache of caches.filter(candidate => !candidate.idle).toSorted(byAge)) {
     for (const list of cache.lists) {

@@ -111,8 +111,8 @@ function fill(items: readonly DueImage[], work: NodeWork): DueImage[] {
     // What one slow image of a Job made time out is not known to be slow itself: each gets a Job of its own.
     const isSlow = item.entry?.reason === 'Timeout'
     if (isSlow && chosen.length > 0) continue
-    const isAlways = always || item.desired.pullPolicy === 'Always'
-    const isTainted = faulty || isFaulty(item.entry)
+    const isAlways: boolean = always || item.desired.pullPolicy === 'Always'
+    const isTainted: boolean = faulty || isFaulty(item.entry)
     if (isAlways && isTainted && chosen.length > 0) continue
     const host = hostOf(item.desired.image)
     if (work.registries.state(host) === 'unknown') {

@@ -9,10 +9,12 @@ import { type Decision, type JobRequest, type NodeWork } from './node-work.ts'
 import { type PullJob } from './pull-job.ts'
 import { type ReadJob, readJob } from './read-job.ts'
 import { hostOf } from './registry-host.ts'
-import { correct, isGone } from './truth.ts'
+import { correct, isDoubtful, isGone } from './truth.ts'
 
 /** One pull of the kubelet's limit in milliseconds (`registryPullQPS` 5): a batch of ten earns its pulls in 2 s. */
 const PULL_COST_MS = 200
+/** How soon a list that may be too old is held against the ledger again. */
+const LIST_PATIENCE_MS = 30_000
 /** Entries of images that nobody wants, for each node. */
 const MOST_TOMBSTONES = 200
 /** Two Jobs of one node never share a creation time, which has no fractions. */
@@ -33,7 +35,10 @@ export function decide(work: NodeWork): Decision {
   const running = readings.filter(read => isRunning(read, work))
   const { start, lookAgainMs } = next({ ...work, ledger: current }, ledger, running)
   const finished = readings.filter(read => mayGo(read, work)).map(read => read.job)
-  const waits = [lookAgainMs, ...running.map(read => read.lookAgainMs)].filter(ms => ms !== undefined)
+  const doubtful = current.some(entry => isDoubtful(work.node, entry)) ? LIST_PATIENCE_MS : undefined
+  const waits = [lookAgainMs, doubtful, ...running.map(read => read.lookAgainMs)].filter(
+    ms => ms !== undefined,
+  )
   return {
     ledger: current.toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1)),
     finished,

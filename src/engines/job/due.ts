@@ -1,4 +1,4 @@
-import { isPermanent } from '../../api/failure-reasons.ts'
+import { hasFailed, isPermanent } from '../../api/failure-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import { isWhole } from '../../plan/index.ts'
 import { backoffMs, fraction } from './backoff.ts'
@@ -21,17 +21,20 @@ const SETTLED: Due = { kind: 'settled' }
 /** Whether a desired image needs a Job, and when. */
 export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work: NodeWork): Due {
   const answered = answers(entry, desired)
-  if (entry?.state === 'Failed' && answered) return retry(desired, entry, work)
+  if (entry && answered && hasFailed(entry)) return retry(desired, entry, work)
   if (entry?.state === 'Present' && answered) return recheck(desired, entry, work)
-  if (entry?.state === 'Present') return { kind: 'now', how: 'ask', urgent: false }
-  if (entry?.state === 'Failed') return { kind: 'now', how: 'ask', urgent: true }
   // A proof that keeps coming to nothing (Pods deleted, throttled pulls) must not turn into a loop.
   const attempts = entry?.attempts ?? 0
-  const at =
-    Date.parse(entry?.finishedAt ?? '') +
-    (attempts > 2 ? backoffMs(attempts - 2, jitterKey(desired, work)) : 0)
-  if (attempts > 2 && at > work.now) return { kind: 'later', inMs: at - work.now }
-  return { kind: 'now', how: 'ask', urgent: attempts === 0 && entry?.reason === undefined }
+  const pause =
+    attempts > 2 && entry?.state !== 'Failed' ? backoffMs(attempts - 2, jitterKey(desired, work)) : 0
+  const at = Date.parse(entry?.finishedAt ?? '') + pause
+  if (pause > 0 && at > work.now) return { kind: 'later', inMs: at - work.now }
+  const isFirst = attempts === 0 && entry?.reason === undefined
+  return {
+    kind: 'now',
+    how: 'ask',
+    urgent: entry?.state === 'Failed' || (entry?.state !== 'Present' && isFirst),
+  }
 }
 
 function retry(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {

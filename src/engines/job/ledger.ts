@@ -1,3 +1,4 @@
+import { hasFailed } from '../../api/failure-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import { type Verdict } from './verdict.ts'
 
@@ -43,8 +44,7 @@ export function record(
       }
     case 'failed':
       return {
-        ...base,
-        state: 'Failed',
+        ...(staysPresent(desired, old) ? held(old) : { ...base, state: 'Failed' }),
         ...(answered !== undefined && { requestedAt: answered }),
         attempts,
         reason: verdict.reason,
@@ -52,18 +52,22 @@ export function record(
         ...times,
       }
     case 'unproven':
-      return { ...base, ...unanswered(old), state: 'Pending', attempts, reason: UNPROVEN, ...times }
+      return {
+        ...(staysPresent(desired, old) ? held(old) : { ...base, ...unanswered(old), state: 'Pending' }),
+        attempts,
+        reason: UNPROVEN,
+        ...times,
+      }
     case 'unknown':
       return {
-        ...base,
-        ...unanswered(old),
-        state: 'Pending',
+        ...(staysPresent(desired, old) ? held(old) : { ...base, ...unanswered(old), state: 'Pending' }),
         attempts,
         message: clip(verdict.message),
         ...times,
       }
     case 'pulling':
-      return old?.state === 'Present' || old?.state === 'Failed'
+      // What was there or had failed stays said until the new attempt says something else.
+      return old && (old.state === 'Pulling' ? old.job === attempt.job : old.state !== 'Pending')
         ? old
         : {
             ...base,
@@ -74,6 +78,20 @@ export function record(
             startedAt: attempt.startedAt,
           }
   }
+}
+
+/**
+ * An image that could not be refreshed is still there: the registry was asked for a newer one, and the node keeps what
+ * it has. One that was to be proved on the node and had to be pulled is not.
+ */
+function staysPresent(desired: DesiredImage, old: LedgerEntry | undefined): old is LedgerEntry {
+  const isRefresh = !answers(old, desired) || (old !== undefined && hasFailed(old))
+  return old?.state === 'Present' && desired.pullPolicy === 'Always' && isRefresh
+}
+
+/** The entry without what the last attempt said. */
+function held({ reason: _, message: __, attempts: ___, ...entry }: LedgerEntry): LedgerEntry {
+  return entry
 }
 
 /** Image, credential and origin: what no verdict changes. */

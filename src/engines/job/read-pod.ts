@@ -44,8 +44,7 @@ const STATUS_UNKNOWN = 'ContainerStatusUnknown'
 export function readPod(job: PullJob, pod: PullPod, helperImage: string): JobReading {
   const refused = refusal(pod)
   if (refused) return { done: true, verdicts: all(job.images, refused) }
-  const verdicts =
-    job.method === 'containers' ? readContainers(job, pod, helperImage) : readVolumes(job, pod, helperImage)
+  const verdicts = job.method === 'containers' ? readContainers(job, pod) : readVolumes(job, pod, helperImage)
   if (!verdicts) {
     const message = 'the API server does not keep image volumes'
     return { done: true, verdicts: all(job.images, { kind: 'unknown', message }), volumesDropped: true }
@@ -113,11 +112,15 @@ function readBatch(
 }
 
 /** One container of each image: the older way. */
-function readContainers(job: PullJob, pod: PullPod, helperImage: string): Map<string, Verdict> | undefined {
+function readContainers(job: PullJob, pod: PullPod): Map<string, Verdict> {
   const [helper] = pod.initContainers
   const init = helper?.state
   if (init && init.phase === 'waiting' && PULL_ERRORS.has(init.reason)) {
-    return all(job.images, readOne(init, [helperImage, helper.image]))
+    const verdict = readOne(init, [])
+    return all(
+      job.images,
+      verdict.kind === 'failed' ? { ...verdict, reason: 'HelperImageUnavailable' } : verdict,
+    )
   }
   if (init && init.phase === 'terminated' && init.reason !== 'Completed' && init.reason !== STATUS_UNKNOWN) {
     const message = `the helper container ended with ${init.reason} ${init.message}`.trim()

@@ -1,3 +1,4 @@
+import { hasFailed } from '../../api/failure-reasons.ts'
 import { type LedgerEntry } from '../../api/node-images.ts'
 import { hostOf } from './registry-host.ts'
 
@@ -62,8 +63,8 @@ const ANSWERS = new Set(['ImageNotFound', 'Unauthorized', 'NoMatchingPlatform', 
 function outcome(entry: LedgerEntry, health: Health): keyof Health | undefined {
   // Without a Job, nobody asked the registry.
   if (!entry.job) return undefined
-  if (entry.state === 'Present') return 'answered'
-  if (entry.state !== 'Failed' || !entry.reason) return undefined
+  if (!hasFailed(entry)) return entry.state === 'Present' ? 'answered' : undefined
+  if (!entry.reason) return undefined
   if (ANSWERS.has(entry.reason)) return 'answered'
   if (entry.reason === 'RateLimited') return 'silent'
   if (entry.reason === 'RegistryUnavailable') return isSilence(entry) ? 'silent' : 'answered'

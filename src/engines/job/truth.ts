@@ -24,7 +24,11 @@ export function correct(
     // A list from before the last pull may still show what a moving tag meant then.
     const recent = isNewerThan(node, entry.verifiedAt) ? (listed ?? entry.digest) : (entry.digest ?? listed)
     const digest = reference.digest ?? recent
-    return digest !== undefined && digest !== entry.digest ? { ...entry, digest } : entry
+    return {
+      ...entry,
+      ...(digest !== undefined && { digest }),
+      ...(listing === 'listed' && { listed: true }),
+    }
   }
   const provable = desired.pullPolicy === 'IfNotPresent' && desired.credential === undefined
   if (listing !== 'listed' || !provable) return entry
@@ -36,6 +40,7 @@ export function correct(
     ...(digest !== undefined && { digest }),
     requestedAt: desired.requestedAt,
     verifiedAt: now,
+    listed: true,
     ...(seenPulling && entry.startedAt !== undefined && { startedAt: entry.startedAt }),
     finishedAt: now,
   }
@@ -62,7 +67,15 @@ function disappeared(desired: DesiredImage, entry: LedgerEntry): LedgerEntry {
 
 /** The node's list shows that the image of an entry is no longer there. */
 export function isGone(node: NodeFacts, entry: LedgerEntry): boolean {
+  return isMissing(node, entry) && (entry.listed === true || isNewerThan(node, entry.verifiedAt))
+}
+
+/** The list lacks a present image and may only be too old to show it: worth another look when it is newer. */
+export function isDoubtful(node: NodeFacts, entry: LedgerEntry): boolean {
+  return entry.state === 'Present' && isMissing(node, entry) && !isGone(node, entry)
+}
+
+function isMissing(node: NodeFacts, entry: LedgerEntry): boolean {
   const reference = tryParseReference(entry.image)
-  if (!reference) return true
-  return lookUp(node, normalizedName(reference)) === 'unlisted' && isNewerThan(node, entry.verifiedAt)
+  return reference === undefined || lookUp(node, normalizedName(reference)) === 'unlisted'
 }
