@@ -8,12 +8,16 @@ import { type World, withoutManagedFields } from './world.ts'
 /** Least time between two status writes of a cache, unless its action begins or ends. */
 const WRITE_INTERVAL_MS = 2_000
 
+/** Least time between two looks at all nodes for a cache. */
+const LEAST_PAUSE_MS = 100
+
 /** Keeps the status of one ImageCache true, begins its actions and ends them. */
 export class CacheReconciler {
   readonly #world: World
   readonly #events: EventRecorder
   readonly #log: Logger
   readonly #lastWrite = new Map<string, number>()
+  readonly #nextLook = new Map<string, number>()
 
   constructor(world: World, events: EventRecorder, log: Logger) {
     this.#world = world
@@ -26,15 +30,22 @@ export class CacheReconciler {
     const cache = this.#world.compiled(key)
     if (!cache || cache.cache.metadata.deletionTimestamp) {
       this.#lastWrite.delete(key)
+      this.#nextLook.delete(key)
       return {}
     }
     const now = new Date()
+    const early = (this.#nextLook.get(key) ?? 0) - now.getTime()
+    if (early > 0) return { requeueAfterMs: early }
+    const began = performance.now()
     const next = aggregate(
       cache,
       this.#world.nodeInformer.list(),
       node => this.#world.nodeImagesInformer.get(node),
       now.toISOString(),
     )
+    // Counting costs time with every node: where nodes report all the time, it shall take a tenth of it at most.
+    const pause = Math.max(LEAST_PAUSE_MS, (performance.now() - began) * 10)
+    this.#nextLook.set(key, now.getTime() + pause)
     const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
     if (patch === undefined) return {}
     const turns = next.status.status !== cache.cache.status?.status || next.ended

@@ -28,7 +28,14 @@ export class JobWriter {
   readonly #log: Logger
   readonly #explanations = new Map<string, string>()
 
-  constructor(client: KubeClient, world: World, refused: RefusedNamespaces, log: Logger) {
+  /** @param onRecovery called when Pods can be made again in a namespace where they could not */
+  constructor(
+    client: KubeClient,
+    world: World,
+    refused: RefusedNamespaces,
+    log: Logger,
+    onRecovery: () => void,
+  ) {
     this.#world = world
     this.#events = client.resource({
       group: '',
@@ -43,7 +50,8 @@ export class JobWriter {
       if (type === 'deleted') this.#explanations.delete(object.metadata.uid ?? '')
     })
     world.podInformer.subscribe(({ type, object }) => {
-      if (type === 'added') this.#refused.clear(object.metadata.namespace ?? '')
+      if (type !== 'added' || !this.#refused.clear(object.metadata.namespace ?? '', Date.now())) return
+      onRecovery()
     })
   }
 

@@ -115,7 +115,9 @@ async function work({ options, log, client, world, queues, metrics, signal }: Le
     maxSurge: options.jobsMaxSurge,
     wake: node => queues.nodes.add(node),
   })
-  const jobs = new JobWriter(client, world, refused, log)
+  const jobs = new JobWriter(client, world, refused, log, () => {
+    for (const node of world.nodeInformer.list()) queues.nodes.add(node.metadata.name)
+  })
   const nodes = new NodeReconciler({
     world,
     jobs,

@@ -150,6 +150,7 @@ export class NodeReconciler {
         if (!refusals.has(namespace)) refusals.set(namespace, refused.messageFor(namespace, now))
         return refusals.get(namespace)
       },
+      admittedAt: namespace => refused.recoveredAt(namespace),
       refusals: jobs.explanations,
       settings,
       now,

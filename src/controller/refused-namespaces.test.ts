@@ -20,9 +20,12 @@ describe('RefusedNamespaces', () => {
   it('is open again at once when a Pod could be made', () => {
     const refused = new RefusedNamespaces()
     refused.refuse('ns', 'exceeded quota', 0)
-    expect(refused.clear('ns')).toBe(true)
+    expect(refused.recoveredAt('ns')).toBeUndefined()
+    expect(refused.clear('ns', 1)).toBe(true)
     expect(refused.messageFor('ns', 1)).toBeUndefined()
-    expect(refused.clear('ns')).toBe(false)
+    expect(refused.recoveredAt('ns')).toBe('1970-01-01T00:00:00.001Z')
+    expect(refused.clear('ns', 2)).toBe(false)
+    expect(refused.recoveredAt('ns')).toBe('1970-01-01T00:00:00.001Z')
   })
 
   it('keeps namespaces apart', () => {

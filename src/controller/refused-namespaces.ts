@@ -1,5 +1,7 @@
 const FIRST_MS = 10_000
 const MOST_MS = 600_000
+/** Namespaces whose recovery is remembered; forgetting one costs its images their pause, no more. */
+const MOST_RECOVERED = 10_000
 
 interface Refusal {
   readonly message: string
@@ -13,6 +15,7 @@ interface Refusal {
  */
 export class RefusedNamespaces {
   readonly #refusals = new Map<string, Refusal>()
+  readonly #recovered = new Map<string, string>()
 
   /** Why no Job can be made in this namespace now. When its pause is over, the one who asks first may try. */
   messageFor(namespace: string, now: number): string | undefined {
@@ -31,7 +34,15 @@ export class RefusedNamespaces {
   }
 
   /** A Pod was made there: all is well. True where it had been refused before. */
-  clear(namespace: string): boolean {
-    return this.#refusals.delete(namespace)
+  clear(namespace: string, now: number): boolean {
+    const wasRefused = this.#refusals.delete(namespace)
+    if (this.#recovered.size >= MOST_RECOVERED) this.#recovered.clear()
+    if (wasRefused) this.#recovered.set(namespace, new Date(now).toISOString())
+    return wasRefused
+  }
+
+  /** When Pods could be made there again after a refusal, RFC 3339; undefined where there was none. */
+  recoveredAt(namespace: string): string | undefined {
+    return this.#recovered.get(namespace)
   }
 }

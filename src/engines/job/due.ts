@@ -40,12 +40,19 @@ export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work:
 function retry(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {
   if (isPermanent(entry.reason)) return SETTLED
   const at = Date.parse(entry.finishedAt ?? '') + backoffMs(entry.attempts ?? 1, jitterKey(desired, work))
-  const recovered = work.registries.lastSuccess(hostOf(desired.image))
-  const isBack =
-    // An error that the registry answers with is its image's own; silence is over for all images at once.
-    isSilence(entry) && recovered !== undefined && Date.parse(recovered) > Date.parse(entry.finishedAt ?? '')
+  const recovered = recoveredAt(desired, entry, work)
+  const isBack = recovered !== undefined && Date.parse(recovered) > Date.parse(entry.finishedAt ?? '')
   if (isBack || !(at > work.now)) return { kind: 'now', how: 'ask', urgent: false }
   return { kind: 'later', inMs: at - work.now }
+}
+
+/** When what stood in the way of all images of a registry, or of a namespace, was over. */
+function recoveredAt(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): string | undefined {
+  // An error that a registry answers with is its image's own; silence is over for all images at once.
+  if (isSilence(entry)) return work.registries.lastSuccess(hostOf(desired.image))
+  if (entry.reason !== 'JobRefused') return undefined
+  const namespaces = desired.owners.map(owner => work.caches.get(owner)?.cache.metadata.namespace ?? '')
+  return namespaces.map(namespace => work.admittedAt(namespace)).find(time => time !== undefined)
 }
 
 function recheck(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {

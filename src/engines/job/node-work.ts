@@ -46,6 +46,8 @@ export interface NodeWork {
   readonly registries: RegistryView
   /** Why no Job can be made in a namespace now, in the API server's words; undefined where nothing is known against it. */
   refusedIn(namespace: string): string | undefined
+  /** When Jobs could be made again in a namespace that had refused them, RFC 3339. */
+  admittedAt(namespace: string): string | undefined
   /** Why a Job has no Pod, in the API server's words, by Job UID; present once asked. */
   readonly refusals: ReadonlyMap<string, string>
   readonly settings: JobSettings
