@@ -1,3 +1,6 @@
+/** Where a stalled answer stops. */
+export const STALL_BYTES = 4096
+
 /** How a registry treats requests for the manifests and blobs of a repository. */
 export type Fault =
   /** Serves what was pushed. */
@@ -22,7 +25,7 @@ export type Fault =
   | { readonly kind: 'flaky'; readonly failures: number }
   /** Takes the request and never answers. */
   | { readonly kind: 'hang' }
-  /** Serves manifests; of every blob only the first half comes, and the connection stays open. */
+  /** Serves manifests; of every blob only the first {@link STALL_BYTES} come, and the connection stays open. Configs fit in. */
   | { readonly kind: 'stall' }
 
 /** An answer that is not what was pushed. */

@@ -2,7 +2,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LocalCluster } from './cluster-env.ts'
-import { type Fault, answerOf, faultOfName } from './faults.ts'
+import { type Fault, STALL_BYTES, answerOf, faultOfName } from './faults.ts'
 import { MemoryStore } from './memory-store.ts'
 import { type NodeDoor, openNodeDoor } from './node-door.ts'
 import { digestOf } from './oci.ts'
@@ -158,9 +158,9 @@ export class FaultyRegistry {
     const blob = this.store.blob(request.reference)
     if (!blob) return send(404, JSON_TYPE, notFound('BLOB_UNKNOWN', 'blob unknown to registry'))
     const headers = { 'content-type': 'application/octet-stream', 'docker-content-digest': request.reference }
-    if (fault.kind === 'stall' && request.method === 'GET') {
+    if (fault.kind === 'stall' && request.method === 'GET' && blob.length > STALL_BYTES) {
       outgoing.writeHead(200, { ...headers, 'content-length': String(blob.length) })
-      outgoing.write(blob.subarray(0, blob.length / 2))
+      outgoing.write(blob.subarray(0, STALL_BYTES))
       return
     }
     send(200, headers, blob)

@@ -69,8 +69,9 @@ export async function openNodeDoor(
       `${address} to be listened on in network namespace ${cluster.prefix}`,
       async () => {
         if (socat.exitCode !== null) throw new Error(`socat ended: ${words.trim()}`)
-        const listeners = await run([...inside, 'ss', '-Hltn', `sport = :${port}`])
-        return listeners.includes(`:${port} `)
+        const listeners = await run([...inside, 'ss', '-Hltnp', `sport = :${port}`])
+        // Another process may hold the port; only socat's own id proves that it listens.
+        return listeners.includes(`pid=${socat.pid},`)
       },
       { timeoutMs: 10_000, everyMs: 50 },
     )
