@@ -6,5 +6,5 @@ if [ "${1:-}" != remove ]; then
   [ -f "$D/images" ] || "$CLUSTER_SCRIPTS/images.sh"
   set -a && . "$D/images" && set +a
 fi
-KUBECTL=$BIN/kubectl KUBECONFIG=$(recorded KUBECONFIG) PATH=$CALLER_PATH \
+KUBECTL=$(recorded BIN)/kubectl KUBECONFIG=$(recorded KUBECONFIG) PATH=$CALLER_PATH \
   exec make -C "$REPO" --no-print-directory "$([ "${1:-}" = remove ] && echo remove-kubefledged || echo deploy-using-yaml)"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # down.sh — ends exactly what up.sh started, and removes its namespaces, cgroups and data. The logs stay in $CLUSTER_DIR/log.
 . "$(dirname "$0")/lib/settings.sh"
-for part in process cgroups network node; do . "$CLUSTER_SCRIPTS/lib/$part.sh"; done
+for part in process cgroups limits network node; do . "$CLUSTER_SCRIPTS/lib/$part.sh"; done
 mkdir -p "$D"
 exec 7>"$D/.lock"
 flock -n 7 || { echo "Another up or down of this cluster is under way; waiting for it."; flock 7; }
@@ -21,4 +21,5 @@ done
 [ ! -e "/run/netns/$PREFIX" ] || ip netns del "$PREFIX"
 cgroup_remove "$PREFIX"
 rm -rf "$RUN"
+limits_restore
 find "$D" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +

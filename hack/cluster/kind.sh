@@ -1,5 +1,5 @@
 #!/bin/bash
-# kind.sh up [NODES] | down — the same cluster by kind, for a machine with Docker and without root. Its registry is kind's usual one:
+# kind.sh up [NODES] | down — the same cluster by kind, for a machine with Docker and without root (kind 0.27 or newer). Its registry is kind's usual one:
 # a container that the nodes reach as registry.test.local. Tests that cut power or run a misbehaving registry need the other cluster.
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/../.." && pwd)
@@ -21,7 +21,6 @@ up() {
     {
       printf 'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n- role: control-plane\n'
       for n in $(seq "$nodes"); do echo '- role: worker'; done
-      printf 'containerdConfigPatches:\n- |-\n  [plugins."io.containerd.grpc.v1.cri".registry]\n    config_path = "/etc/containerd/certs.d"\n'
     } | kind create cluster --name "$name" --kubeconfig "$dir/kubeconfig" --wait 180s --config -
   fi
   docker network connect kind "$registry" 2>/dev/null || true # refused when it is connected already

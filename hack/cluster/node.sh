@@ -16,7 +16,7 @@ case $action in
     since=$(date -u +%FT%TZ)
     node_launch "$n"
     pod_routes
-    wait_until "node-$n Ready" 180 node_ready "$n" "$since"
+    node_wait "$n" "$since"
     ;;
   kill) node_power_cut "$n" ;;
   partition) ip -n "$PREFIX" link set "v$n" down ;;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # up.sh [NODES=2] — a cluster of real components with at least that many nodes. Idempotent: starts what is not running, adds nodes that are missing.
 . "$(dirname "$0")/lib/settings.sh"
-for part in process cgroups network pki registries control-plane node identity; do . "$CLUSTER_SCRIPTS/lib/$part.sh"; done
+for part in process cgroups limits network pki registries control-plane node identity; do . "$CLUSTER_SCRIPTS/lib/$part.sh"; done
 NODES=${1:-2}
 [[ $NODES =~ ^[1-9][0-9]?$ ]] || die "NODES must be a number from 1 to 99, not '$NODES'."
 PATH=$CALLER_PATH "$CLUSTER_SCRIPTS/build.sh"
@@ -14,6 +14,7 @@ began=$(date +%s%N)
 since=$(date -u +%FT%TZ)
 progress() { printf '+%4.1fs %s\n' "$((($(date +%s%N) - began) / 100000000))e-1" "$1"; }
 
+limits_raise
 identity_claim
 identity_record "$NODES"
 hub_up
@@ -30,9 +31,10 @@ wait_until "the API server" 120 admin get --raw /readyz
 progress "API server answers"
 controllers_up
 for n in $(node_numbers); do
+  # what a node said before it was started again does not count
   case " $fresh " in
-    *" $n "*) wait_until "node-$n Ready" 180 node_ready "$n" "$since" ;;
-    *) wait_until "node-$n Ready" 60 node_ready "$n" "" ;;
+    *" $n "*) node_wait "$n" "$since" ;;
+    *) node_wait "$n" "" ;;
   esac
 done
 wait_until "the default service account" 60 admin -n default get serviceaccount default

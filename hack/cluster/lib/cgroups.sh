@@ -22,6 +22,10 @@ cgroup_prepare_v2() {
       echo "+$controller" 2>/dev/null >"$parent/cgroup.subtree_control" || true
     done
   done
+  for controller in cpu cpuset memory pids; do
+    grep -qw "$controller" "$dir/cgroup.controllers" ||
+      die "The cgroup controller $controller cannot be delegated. In a container, its processes must not be in the root of its cgroup namespace."
+  done
 }
 
 cgroup_prepare_v1() {

@@ -20,6 +20,16 @@ node_ready() {
   [ "${status%% *}" = True ] && [[ ! "${status##* }" < "$2" ]]
 }
 
+# node_wait N SINCE: until node_ready; fails at once when the node's own processes are gone.
+node_wait() {
+  local end=$((SECONDS + 180))
+  until node_ready "$1" "$2" 2>/dev/null; do
+    alive "node-$1" || die "node-$1 ended: $(tail -n 3 "$D/log/node-$1.log")"
+    [ $SECONDS -lt $end ] || die "node-$1 is not Ready after 3 minutes. Logs are in $D/log: kubelet-$1.log, containerd-$1.log, node-$1.log."
+    sleep 0.1
+  done
+}
+
 # node_init_pid N: the node's PID 1 as seen from outside, to enter its namespaces by.
 node_init_pid() {
   local outer
