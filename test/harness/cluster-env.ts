@@ -77,7 +77,7 @@ export function readClusterEnv(variables: NodeJS.ProcessEnv = process.env): Clus
 }
 
 /** Reads lines of `KEY=VALUE`; quotes around a value are taken off, other lines are left out. */
-export function parseClusterEnv(text: string, source = 'the cluster description'): ClusterEnv {
+function parseClusterEnv(text: string, source: string): ClusterEnv {
   const values = new Map<string, string>()
   for (const line of text.split('\n')) {
     const match = /^(?:export )?([A-Z_]+)=(?:"([^"]*)"|'([^']*)'|(.*))$/.exec(line.trim())
