@@ -8,6 +8,8 @@ export const UNPROVEN = 'Unproven'
 export const DISAPPEARED = 'Disappeared'
 /** Longest message, in bytes. */
 const MESSAGE_BYTES = 256
+/** Of these, the bytes before the cut. */
+const HEAD_BYTES = 64
 
 /** Facts about the attempt that a verdict came from. */
 export interface Attempt {
@@ -120,12 +122,22 @@ export function byKey(ledger: readonly LedgerEntry[]): Map<string, LedgerEntry> 
   return new Map(ledger.map(entry => [entryKey(entry), entry]))
 }
 
-/** Cuts to 256 bytes at a character's end and folds white space. */
+/**
+ * Folds white space and keeps 256 bytes. What is too long loses its middle: runtimes wrap the registry's words, which
+ * come last.
+ */
 export function clip(message: string): string {
   const folded = message.replace(/\s+/g, ' ').trim()
-  if (Buffer.byteLength(folded) <= MESSAGE_BYTES) return folded
-  const cut = Buffer.from(folded).subarray(0, MESSAGE_BYTES - 3)
-  return `${new TextDecoder('utf-8').decode(cut).replace(/\uFFFD+$/, '')}…`
+  const bytes = Buffer.from(folded)
+  if (bytes.length <= MESSAGE_BYTES) return folded
+  const head = text(bytes.subarray(0, HEAD_BYTES))
+  const tail = text(bytes.subarray(bytes.length - (MESSAGE_BYTES - HEAD_BYTES - 3)))
+  return `${head}…${tail}`
+}
+
+/** The characters that are whole within the bytes. */
+function text(bytes: Buffer): string {
+  return new TextDecoder('utf-8').decode(bytes).replace(/^\uFFFD+|\uFFFD+$/g, '')
 }
 
 function unanswered(old: LedgerEntry | undefined): Pick<LedgerEntry, 'requestedAt'> {
