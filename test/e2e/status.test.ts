@@ -104,7 +104,9 @@ test.skipIf(!cluster.isLocal)(
 test('what an old client sees of a cache that fails and of one that is edited', async ({ namespace }) => {
   await using watch = CacheWatch.start(cluster, namespace)
   const nodes = await cluster.nodes()
-  const address = await createCache(cluster, namespace, { cacheSpec: [{ images: ['registry.test.local/Upper:1'] }] })
+  const address = await createCache(cluster, namespace, {
+    cacheSpec: [{ images: ['registry.test.local/Upper:1'] }],
+  })
   const { status } = await waitForStatus(cluster, address, 'Failed')
   expect(status).toMatchObject({
     reason: 'ImageCacheCreate',
