@@ -27,6 +27,8 @@ export class JobWriter {
   readonly #refused: RefusedNamespaces
   readonly #log: Logger
   readonly #explanations = new Map<string, string>()
+  /** UIDs of Jobs whose deletion has not been seen yet. */
+  readonly #deleted = new Set<string>()
 
   /** @param onRecovery called when Pods can be made again in a namespace where they could not */
   constructor(
@@ -47,7 +49,9 @@ export class JobWriter {
     this.#refused = refused
     this.#log = log
     world.jobInformer.subscribe(({ type, object }) => {
-      if (type === 'deleted') this.#explanations.delete(object.metadata.uid ?? '')
+      if (type !== 'deleted') return
+      this.#explanations.delete(object.metadata.uid ?? '')
+      this.#deleted.delete(object.metadata.uid ?? '')
     })
     world.podInformer.subscribe(({ type, object }) => {
       if (type !== 'added' || !this.#refused.clear(object.metadata.namespace ?? '', Date.now())) return
@@ -86,8 +90,8 @@ export class JobWriter {
   /** Deletes Jobs together with their Pods. Those that are gone already are no error. */
   async deleteAll(jobs: readonly PullJob[], signal: AbortSignal): Promise<void> {
     for (const job of jobs) {
-      const { name, namespace, uid } = job.metadata
-      if (job.metadata.deletionTimestamp) continue
+      const { name, namespace, uid = '' } = job.metadata
+      if (job.metadata.deletionTimestamp || this.#deleted.has(uid)) continue
       const options = {
         propagationPolicy: 'Background',
         ...(uid && { preconditions: { uid } }),
@@ -95,6 +99,8 @@ export class JobWriter {
       } as const
       try {
         await this.#world.jobs.delete({ name, namespace }, options)
+        if (this.#world.jobInformer.get(`${namespace ?? ''}/${name}`)?.metadata.uid === uid)
+          this.#deleted.add(uid)
         this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
       } catch (error) {
         if (!isKubeError(error, 'NotFound') && !isKubeError(error, 'Conflict')) throw error

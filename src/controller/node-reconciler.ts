@@ -159,7 +159,7 @@ export class NodeReconciler {
 
   /** Starts the Job that was decided on, if there is a slot for it. */
   async #start(
-    { start, ledger }: Decision,
+    { start, ledger, finished }: Decision,
     node: NodeFacts,
     settings: JobSettings,
     signal: AbortSignal,
@@ -170,7 +170,8 @@ export class NodeReconciler {
       slots.leave(name)
       return { ledger }
     }
-    if (!slots.tryTake(name, start.cache.key, start.urgent)) return { ledger, retryMs: SLOT_PATIENCE_MS }
+    if (!slots.tryTake(name, start.cache.key, start.urgent, finished))
+      return { ledger, retryMs: SLOT_PATIENCE_MS }
     try {
       await jobs.create(start, node, settings, signal)
       return { ledger: pulling(ledger, start.images, start.name) }

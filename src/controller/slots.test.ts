@@ -55,6 +55,15 @@ describe('Slots', () => {
     expect(made.tryTake('b', 'c', true)).toBe(false)
   })
 
+  it('gives the slot of a Job that was read to its end to the next one of its node, and to no other', () => {
+    const { made, start, inFlight } = slots(1)
+    start('a', 'c')
+    const ended = inFlight.filter(each => each.metadata.name === 'a')
+    expect(made.tryTake('b', 'c', true)).toBe(false)
+    expect(made.tryTake('a', 'c', true)).toBe(false)
+    expect(made.tryTake('a', 'c', true, ended)).toBe(true)
+  })
+
   it('is as wide as the cluster where nothing is said, 100 at most', () => {
     const few = slots(0, 4)
     expect(Array.from({ length: 9 }, (_, index) => few.start(`n${index}`, 'c')).filter(Boolean)).toHaveLength(

@@ -40,9 +40,15 @@ export class Slots {
     this.#wake = options.wake
   }
 
-  /** Takes a slot for one Job, or puts the node on the waiting list. A taken slot is given back by `release`. */
-  tryTake(node: string, cache: string, urgent: boolean): boolean {
-    const free = this.#limit() - this.#used().size
+  /**
+   * Takes a slot for one Job, or puts the node on the waiting list. A taken slot is given back by `release`.
+   *
+   * @param ended Jobs of this node that were read to their end: the new one takes over their slots
+   */
+  tryTake(node: string, cache: string, urgent: boolean, ended: readonly PullJob[] = []): boolean {
+    const used = this.#used()
+    for (const job of ended) used.delete(slotOf(job))
+    const free = this.#limit() - used.size
     const ahead = [...this.#waiting.values()].filter(
       waiter => waiter.node !== node && waiter.urgent && !urgent,
     )
@@ -92,9 +98,12 @@ export class Slots {
   /** Caches of the slots in use, by Job. */
   #used(): Map<string, string> {
     const used = new Map<string, string>()
-    for (const job of this.#inFlight())
-      used.set(`${job.metadata.namespace ?? ''}/${job.metadata.name}`, job.cache)
+    for (const job of this.#inFlight()) used.set(slotOf(job), job.cache)
     for (const [node, cache] of this.#reserved) used.set(`reserved ${node}`, cache)
     return used
   }
+}
+
+function slotOf(job: PullJob): string {
+  return `${job.metadata.namespace ?? ''}/${job.metadata.name}`
 }

@@ -1,0 +1,185 @@
+/**
+ * `npm run bench`: how long 50 new images of 2 MB take to reach every node of a cluster by the Job engine, and what that costs, against
+ * the nodes' runtimes pulling equal images by hand in the same run. The cluster is the one of `make cluster-up`; the product is installed
+ * where it is not.
+ */
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { requestsBetween } from '../harness/api-requests.ts'
+import { ROOT } from '../harness/cluster-env.ts'
+import { type Cluster, connectCluster, eventually, uniqueName } from '../harness/cluster.ts'
+import { run } from '../harness/command.ts'
+import { InstalledController } from '../harness/controller.ts'
+import { pushImage } from '../harness/image-builder.ts'
+import { beyondIdle, measureIdle } from './api-load.ts'
+import { pullByRuntime } from './floor.ts'
+
+const IMAGES = 50
+const IMAGE_BYTES = 2_000_000
+const IDLE_SECONDS = 15
+const MOST_KINDS = 12
+const ALLOWED_MS = 300_000
+/** kube-fledged 0.10 on a cluster like this one. */
+const KUBE_FLEDGED = { onNodes: 41.9, succeeded: 61.7, requests: 40.8, megabytes: 38 }
+
+const cluster = await connectCluster()
+const controller = new InstalledController(cluster)
+const name = uniqueName('bench')
+const nodes = await cluster.nodes()
+const pairs = nodes.length * IMAGES
+
+await install()
+console.log(
+  `${IMAGES} images of ${IMAGE_BYTES / 1e6} MB on ${nodes.length} nodes; pushing three sets of them`,
+)
+const [serialSet, parallelSet, cacheSet] = await Promise.all(['serial', 'parallel', 'cache'].map(push))
+try {
+  const serial = await pullByRuntime(cluster, nodes, serialSet ?? [], 1)
+  const parallel = await pullByRuntime(cluster, nodes, parallelSet ?? [], 4)
+  report(await measure(cacheSet ?? []), { serial, parallel })
+} finally {
+  await clear()
+}
+
+interface Measured {
+  readonly onNodes: number
+  readonly succeeded: number
+  readonly requests: number
+  readonly byKind: ReadonlyMap<string, number>
+  readonly ownRequests: ReadonlyMap<string, number>
+  readonly memory: { now: number; most: number }
+}
+
+async function measure(images: readonly string[]): Promise<Measured> {
+  console.log(`measuring the idle cluster for ${IDLE_SECONDS} s`)
+  const idle = await measureIdle(cluster, IDLE_SECONDS)
+  const pod = await controller.pod()
+  await cluster.kubectl(['create', 'namespace', name])
+  const ownBefore = ownRequests(await controller.metrics(pod))
+  const before = await cluster.apiRequestTotal()
+  const began = performance.now()
+  const seconds = () => (performance.now() - began) / 1000
+  await cluster.apply({
+    apiVersion: 'kubefledged.io/v1alpha2',
+    kind: 'ImageCache',
+    metadata: { name, namespace: name },
+    spec: { cacheSpec: [{ images: [...images] }] },
+  })
+  const [onNodes, succeeded] = await Promise.all([
+    Promise.all(nodes.map(node => hasAll(node, images))).then(seconds),
+    // One watch, not a poll that would count among the requests.
+    cluster
+      .kubectl(
+        [
+          '-n',
+          name,
+          'wait',
+          '--for=jsonpath={.status.status}=Succeeded',
+          `imagecache/${name}`,
+          '--timeout=300s',
+        ],
+        { timeoutMs: ALLOWED_MS },
+      )
+      .then(seconds),
+  ])
+  await eventually(
+    'the Jobs and their Pods to go',
+    async () => {
+      const left = await cluster.kubectl(['-n', name, 'get', 'jobs,pods', '-o', 'name'])
+      return left.trim() === ''
+    },
+    { everyMs: 2_000 },
+  )
+  const { total, byKind } = beyondIdle(
+    requestsBetween(before, await cluster.apiRequestTotal()),
+    idle,
+    seconds(),
+  )
+  const ownAfter = ownRequests(await controller.metrics(pod))
+  return {
+    onNodes,
+    succeeded,
+    requests: total,
+    byKind,
+    ownRequests: new Map([...ownAfter].map(([verb, count]) => [verb, count - (ownBefore.get(verb) ?? 0)])),
+    memory: await controller.memory(pod),
+  }
+}
+
+function report(measured: Measured, floor: { serial: number; parallel: number }): void {
+  const { onNodes, succeeded, requests, byKind, ownRequests: own, memory } = measured
+  const seconds = (value: number) => `${value.toFixed(1)} s`
+  const times = (value: number) => `${value.toFixed(1)}x`
+  const line = (what: string, value: string, beside = '') =>
+    console.log(`${what.padEnd(34)}${value.padEnd(12)}${beside}`)
+  const reference = (value: string) => `kube-fledged, measured elsewhere: ${value}`
+  line('runtime alone, one by one', seconds(floor.serial))
+  line('runtime alone, four at a time', seconds(floor.parallel))
+  line('all images on the nodes', seconds(onNodes), reference(seconds(KUBE_FLEDGED.onNodes)))
+  line('status Succeeded', seconds(succeeded), reference(seconds(KUBE_FLEDGED.succeeded)))
+  line('  against one by one', times(succeeded / floor.serial))
+  line('  against four at a time', times(succeeded / floor.parallel))
+  line('  against kube-fledged', times(succeeded / KUBE_FLEDGED.succeeded))
+  line('API requests', requests.toFixed(0))
+  line('  per (node, image)', (requests / pairs).toFixed(2), reference(String(KUBE_FLEDGED.requests)))
+  line("controller's memory", `${megabytes(memory.now)} MB`, reference(`${KUBE_FLEDGED.megabytes} MB`))
+  line('  at most', `${megabytes(memory.most)} MB`)
+  line("controller's own requests", [...own].map(([verb, count]) => `${verb} ${count}`).join(', '))
+  console.log('API requests by kind, those of an idle cluster taken off:')
+  for (const [kind, count] of [...byKind].toSorted(([, a], [, b]) => b - a).slice(0, MOST_KINDS)) {
+    console.log(`${count.toFixed(0).padStart(7)}  ${kind}`)
+  }
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0)
+}
+
+/** `kubefledged_api_requests` by verb. */
+function ownRequests(page: string): Map<string, number> {
+  const lines = page.matchAll(/^kubefledged_api_requests\{verb="(\w+)"\} (\d+)$/gm)
+  return new Map([...lines].map(([, verb = '', count]) => [verb, Number(count)]))
+}
+
+async function push(set: string): Promise<string[]> {
+  const registry = cluster.openRegistry()
+  const targets = Array.from({ length: IMAGES }, (_, index) => `${name}/${set}-${index}:1`)
+  for (const target of targets) await pushImage(registry, target, { sizeBytes: IMAGE_BYTES })
+  registry.close()
+  return targets.map(target => `registry.test.local/${target}`)
+}
+
+async function hasAll(node: string, images: readonly string[]): Promise<void> {
+  await eventually(
+    `${IMAGES} images on ${node}`,
+    async () => {
+      const listed = await cluster.runtimeImages(node)
+      return images.every(image => listed.has(image))
+    },
+    { everyMs: 400, timeoutMs: ALLOWED_MS },
+  )
+}
+
+/** Installs the product where it is not. */
+async function install(): Promise<void> {
+  const isThere = await controller.pods().then(pods => pods.length > 0)
+  if (isThere) return
+  console.log('installing the product')
+  await access(join(ROOT, 'hack/cluster/deploy.sh'))
+  await run(['bash', join(ROOT, 'hack/cluster/deploy.sh')], {
+    timeoutMs: 600_000,
+    env: { CLUSTER_DIR: cluster.local.data },
+  })
+}
+
+/** Leaves the cluster as it was found: the images would make the nodes' lists longer for the next run. */
+async function clear(): Promise<void> {
+  await cluster.kubectl(['delete', 'namespace', name, '--ignore-not-found'], { timeoutMs: 120_000 })
+  for (const node of nodes) await removeAll(cluster, node)
+}
+
+async function removeAll(from: Cluster, node: string): Promise<void> {
+  const listed = [...(await from.runtimeImages(node))].filter(image => image.includes(`/${name}/`))
+  const ctr = ['ctr', '--namespace', 'k8s.io', 'images', 'rm', '--sync'] as const
+  if (listed.length > 0) await from.nodeExec(node, [...ctr, ...listed], { timeoutMs: 120_000 })
+}

@@ -1,0 +1,104 @@
+import { type Cluster } from './cluster.ts'
+import { HarnessError } from './errors.ts'
+
+const NAMESPACE = 'kube-fledged'
+const SELECTOR = 'app=kubefledged,kubefledged=kubefledged-controller'
+/** Of the container port `metrics`. */
+const METRICS_PORT = 8081
+
+/** One Pod of the installed controller. */
+export interface ControllerPod {
+  readonly name: string
+  readonly node: string
+  readonly ready: boolean
+  /** How often its container was started again. */
+  readonly restarts: number
+}
+
+interface RawPod {
+  metadata: { name: string; deletionTimestamp?: string }
+  spec: { nodeName?: string }
+  status: { containerStatuses?: { ready: boolean; restartCount: number }[] }
+}
+
+/** The controller as `make deploy-using-yaml` installs it: its Pods, and the processes behind them. */
+export class InstalledController {
+  readonly #cluster: Cluster
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+  }
+
+  /** The Deployment as kubectl names it. */
+  readonly deployment = 'deployment/kubefledged-controller'
+  readonly namespace = NAMESPACE
+
+  /** kubectl in the operator's namespace. */
+  kubectl(...args: string[]): Promise<string> {
+    return this.#cluster.kubectl(['-n', NAMESPACE, ...args])
+  }
+
+  /** Its Pods that are not being deleted. */
+  async pods(): Promise<ControllerPod[]> {
+    const args = ['-n', NAMESPACE, 'get', 'pods', '-l', SELECTOR]
+    const { items } = await this.#cluster.kubectlJson<{ items: RawPod[] }>(args)
+    return items
+      .filter(({ metadata, spec }) => !metadata.deletionTimestamp && spec.nodeName)
+      .map(({ metadata, spec, status }) => ({
+        name: metadata.name,
+        node: spec.nodeName ?? '',
+        ready: status.containerStatuses?.every(container => container.ready) ?? false,
+        restarts: status.containerStatuses?.[0]?.restartCount ?? 0,
+      }))
+  }
+
+  /** The one Pod of an installation of one. @throws HarnessError `NotAvailable` where there is none, or another too. */
+  async pod(): Promise<ControllerPod> {
+    const [pod, other] = await this.pods()
+    if (pod && !other) return pod
+    throw new HarnessError('NotAvailable', `${other ? 'more than one' : 'no'} Pod of the controller`)
+  }
+
+  /** Who the Lease says is leading: the name of a Pod, or '' where nobody is. */
+  async leader(): Promise<string> {
+    const path = 'jsonpath={.spec.holderIdentity}'
+    return (await this.kubectl('get', 'lease', 'kubefledged-controller', '-o', path)).split('_')[0] ?? ''
+  }
+
+  /** Its page of metrics. */
+  metrics(pod: ControllerPod): Promise<string> {
+    return this.get(pod, '/metrics')
+  }
+
+  /** What it answers over HTTP to a GET. */
+  get(pod: ControllerPod, path: string): Promise<string> {
+    const proxy = `/api/v1/namespaces/${NAMESPACE}/pods/${pod.name}:${METRICS_PORT}/proxy${path}`
+    return this.#cluster.kubectl(['get', '--raw', proxy])
+  }
+
+  /** Number of its process as its node counts. @throws HarnessError `NotAvailable` while there is none. */
+  async pid(pod: ControllerPod): Promise<string> {
+    const found = await this.#cluster.nodeExec(pod.node, ['pgrep', '-f', '/opt/bin/kubefledged-controller'])
+    for (const pid of found.split('\n').filter(Boolean)) {
+      // One that has just ended is not it.
+      const environment = await this.#cluster
+        .nodeExec(pod.node, ['cat', `/proc/${pid}/environ`])
+        .catch(() => '')
+      if (environment.split('\0').includes(`HOSTNAME=${pod.name}`)) return pid
+    }
+    throw new HarnessError('NotAvailable', `${pod.name} has no process`)
+  }
+
+  /** Ends its process by SIGKILL: the kubelet starts the container again. */
+  async kill(pod: ControllerPod): Promise<void> {
+    await this.#cluster.nodeExec(pod.node, ['kill', '-KILL', await this.pid(pod)])
+  }
+
+  /** Resident memory in bytes: now, and the most it ever was. */
+  async memory(pod: ControllerPod): Promise<{ now: number; most: number }> {
+    const status = await this.#cluster.nodeExec(pod.node, ['cat', `/proc/${await this.pid(pod)}/status`])
+    const bytes = (field: string) =>
+      Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024
+    return { now: bytes('VmRSS'), most: bytes('VmHWM') }
+  }
+}
