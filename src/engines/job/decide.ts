@@ -8,6 +8,7 @@ import { byKey, clip, identity, record } from './ledger.ts'
 import { type Decision, type JobRequest, type NodeWork } from './node-work.ts'
 import { type PullJob } from './pull-job.ts'
 import { type ReadJob, readJob } from './read-job.ts'
+import { withLatest } from './registry-health.ts'
 import { hostOf } from './registry-host.ts'
 import { correct, isDoubtful, isGone } from './truth.ts'
 
@@ -30,10 +31,13 @@ const SAFETY_S = 600
  */
 export function decide(work: NodeWork): Decision {
   const readings = work.jobs.map(job => readJob(job, work))
-  const ledger = settle(work, readings)
+  const read = settle(work, readings)
+  // What a Job has just shown of a registry counts for the next Job at once, before the ledger is written.
+  const seen = { ...work, registries: withLatest(work.registries, [...read.values()], work.now) }
+  const ledger = settleHopeless(seen, read)
   const current = [...ledger.values()]
   const running = readings.filter(read => isRunning(read, work))
-  const { start, lookAgainMs } = next({ ...work, ledger: current }, ledger, running)
+  const { start, lookAgainMs } = next({ ...seen, ledger: current }, ledger, running)
   const finished = readings.filter(read => mayGo(read, work)).map(read => read.job)
   const doubtful = current.some(entry => isDoubtful(work.node, entry)) ? LIST_PATIENCE_MS : undefined
   const waits = [lookAgainMs, doubtful, ...running.map(read => read.lookAgainMs)].filter(
@@ -79,7 +83,7 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
     )
   }
   for (const entry of tombstones(work, next)) next.set(entryKey(entry), entry)
-  return settleHopeless(work, next, now)
+  return next
 }
 
 /** What nobody wants any more stays on record while it is there: it says whose an image is, should it be removed. */
@@ -100,11 +104,8 @@ function tries(entry: LedgerEntry): Pick<LedgerEntry, 'attempts' | 'requestedAt'
  * Images of a registry that does not answer, and of a namespace that lets no Job be made, fail with it, instead of each
  * waiting for its own turn to find out.
  */
-function settleHopeless(
-  work: NodeWork,
-  ledger: Map<string, LedgerEntry>,
-  now: string,
-): Map<string, LedgerEntry> {
+function settleHopeless(work: NodeWork, ledger: Map<string, LedgerEntry>): Map<string, LedgerEntry> {
+  const now = new Date(work.now).toISOString()
   for (const desired of work.desired) {
     const key = entryKey(desired)
     const entry = ledger.get(key)

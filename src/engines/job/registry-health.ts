@@ -1,5 +1,6 @@
 import { hasFailed } from '../../api/failure-reasons.ts'
 import { type LedgerEntry } from '../../api/node-images.ts'
+import { type RegistryView } from './node-work.ts'
 import { hostOf } from './registry-host.ts'
 
 /** Words of a registry that gave no answer at all, as against one that answered with an error. */
@@ -45,6 +46,17 @@ export class RegistryHealth {
   /** When it last answered, RFC 3339. */
   lastSuccess(host: string): string | undefined {
     return this.#hosts.get(host)?.answered || undefined
+  }
+}
+
+/** The view with what was recorded just now, which nobody else has seen yet. */
+export function withLatest(view: RegistryView, ledger: readonly LedgerEntry[], now: number): RegistryView {
+  const latest = new RegistryHealth()
+  latest.observe(ledger.filter(entry => Date.parse(entry.finishedAt ?? '') === now))
+  return {
+    state: host => (latest.state(host) === 'unknown' ? view.state(host) : latest.state(host)),
+    lastSuccess: host => latest.lastSuccess(host) ?? view.lastSuccess(host),
+    mayProbe: (host, nodeName) => view.mayProbe(host, nodeName),
   }
 }
 

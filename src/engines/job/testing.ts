@@ -180,6 +180,7 @@ export function workOf(cache: CompiledCache, changes: Partial<NodeWork> = {}): N
     method: 'image-volumes',
     registries: { state: () => 'good', lastSuccess: () => undefined, mayProbe: () => true },
     refusedIn: () => undefined,
+    admittedAt: () => undefined,
     refusals: new Map(),
     settings: SETTINGS,
     now: T0,
