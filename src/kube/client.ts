@@ -1,5 +1,6 @@
 import { type KubeObject } from '../api/object.ts'
 import { type ClusterConfig } from './cluster-config.ts'
+import { type Credential } from './credentials.ts'
 import { errorFromAnswer, isKubeError, KubeError } from './errors.ts'
 import { Resource, type ResourceDef, type ResourceOptions } from './resource.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -158,9 +159,10 @@ export class KubeClient {
     for (let attempt = 0; ; attempt++) {
       if (this.#closed) throw new KubeError('Aborted', `the client is closed (${what})`)
       if (!request.unthrottled) await this.#limiter.take(request.signal)
+      const credential = await this.#config.credentials.get()
       let error: KubeError
       try {
-        const response = await this.#attempt(request, headTimeoutMs, silenceTimeoutMs)
+        const response = await this.#attempt(request, credential, headTimeoutMs, silenceTimeoutMs)
         if (response.status >= 200 && response.status < 300) return response
         error = errorFromAnswer(
           what,
@@ -174,7 +176,7 @@ export class KubeClient {
       }
       if (error.status === 401 && !refreshed) {
         refreshed = true
-        this.#config.credentials.invalidate()
+        this.#config.credentials.invalidate(credential)
         continue
       }
       const waitMs = retryDelay(request.verb, error, attempt)
@@ -183,12 +185,12 @@ export class KubeClient {
     }
   }
 
-  async #attempt(
+  #attempt(
     request: KubeRequest,
+    credential: Credential,
     headTimeoutMs: number,
     silenceTimeoutMs: number | undefined,
   ): Promise<TransportResponse> {
-    const credential = await this.#config.credentials.get()
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body))
     this.#counts[request.verb]++
     return this.#transport.send({

@@ -14,8 +14,8 @@ export interface Credential {
 export interface CredentialSource {
   /** The credential for a request that is about to be sent. */
   get(): Promise<Credential>
-  /** The server refused the credential (401): the next `get` must not answer from memory. */
-  invalidate(): void
+  /** The server refused this credential (401): unless another is there by now, the next `get` must not answer from memory. */
+  invalidate(refused: Credential): void
 }
 
 /** A credential that never changes. */

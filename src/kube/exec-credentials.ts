@@ -46,6 +46,7 @@ export class ExecCredentials implements CredentialSource {
   readonly #cluster: ExecClusterInfo
   readonly #directory: string
   #running: Promise<Credential> | undefined
+  #latest: Credential | undefined
   #expiresAt = Number.POSITIVE_INFINITY
 
   /** @param directory where a relative command path starts: the kubeconfig's own directory */
@@ -56,16 +57,22 @@ export class ExecCredentials implements CredentialSource {
   }
 
   get(): Promise<Credential> {
-    if (Date.now() >= this.#expiresAt - EXPIRY_MARGIN_MS) this.invalidate()
+    if (Date.now() >= this.#expiresAt - EXPIRY_MARGIN_MS) this.#forget()
     this.#running ??= this.#run().catch((error: unknown) => {
-      this.invalidate()
+      this.#forget()
       throw error
     })
     return this.#running
   }
 
-  invalidate(): void {
+  invalidate(refused: Credential): void {
+    // Many requests may be refused with the same credential; the first of them has the plugin run.
+    if (refused === this.#latest) this.#forget()
+  }
+
+  #forget(): void {
     this.#running = undefined
+    this.#latest = undefined
     this.#expiresAt = Number.POSITIVE_INFINITY
   }
 
@@ -73,12 +80,13 @@ export class ExecCredentials implements CredentialSource {
     const answer = parseCredential(await this.#output(), this.#config.command)
     const { token, clientCertificateData, clientKeyData, expirationTimestamp } = answer
     if (expirationTimestamp !== undefined) this.#expiresAt = Date.parse(expirationTimestamp)
-    return {
+    this.#latest = {
       ...(token === undefined ? {} : { token }),
       ...(clientCertificateData === undefined || clientKeyData === undefined
         ? {}
         : { cert: clientCertificateData, key: clientKeyData }),
     }
+    return this.#latest
   }
 
   #output(): Promise<string> {

@@ -48,10 +48,10 @@ const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
  * but its signal ends it. Follows client-go's reflector and informer.
  */
 export class Informer<T extends KubeObject, R extends KubeObject = T> {
-  readonly #resource: Resource<R>
-  readonly #options: InformerOptions<T, R>
+  readonly #resource: Resource<KubeObject>
+  readonly #options: Selection
   readonly #timing: InformerTiming
-  readonly #project: (raw: R) => T
+  readonly #project: (raw: KubeObject) => T
   readonly #log: Logger
   readonly #store: Store<T>
   readonly #synced = Promise.withResolvers<void>()
@@ -63,12 +63,14 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   /** Where the next watch starts; undefined: with a list. */
   #resumeFrom: string | undefined
 
-  constructor(resource: Resource<R>, options: InformerOptions<T, R> = {}) {
+  constructor(resource: Resource<T>, options?: InformerOptions<T> & { readonly project?: undefined })
+  constructor(resource: Resource<R>, options: InformerOptions<T, R>)
+  constructor(resource: Resource<KubeObject>, options: InformerOptions<T, R> = {}) {
     this.#resource = resource
     this.#options = options
     this.#timing = { ...INFORMER_TIMING, ...options.timing }
-    // Without a projection T is R: the default of the type parameter.
-    this.#project = options.project ?? (raw => raw as unknown as T)
+    // What the resource gives is R, and T as well where there is no projection: the overloads say so.
+    this.#project = (options.project ?? (raw => raw)) as (raw: KubeObject) => T
     this.#log = options.log ?? silentLogger
     this.#store = new Store(options.indexers ?? {}, this.#log)
   }
@@ -224,13 +226,13 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   }
 
   /** Puts a raw object in and returns its key. */
-  #put(raw: R): string {
+  #put(raw: KubeObject): string {
     const object = this.#project(raw)
     this.#store.put(object)
     return keyOf(object)
   }
 
-  #applyInitial(event: Exclude<WatchEvent<R>, { type: 'BOOKMARK' }>, seen: Set<string>): void {
+  #applyInitial(event: Exclude<WatchEvent<KubeObject>, { type: 'BOOKMARK' }>, seen: Set<string>): void {
     if (event.type !== 'DELETED') {
       seen.add(this.#put(event.object))
       return
@@ -239,7 +241,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     this.#remove(event.object)
   }
 
-  #apply(event: WatchEvent<R>): void {
+  #apply(event: WatchEvent<KubeObject>): void {
     if (event.type === 'DELETED') this.#remove(event.object)
     else if (event.type !== 'BOOKMARK') this.#put(event.object)
     const { resourceVersion } = event.object.metadata
@@ -247,7 +249,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     this.#backoff.reset()
   }
 
-  #remove(raw: R): void {
+  #remove(raw: KubeObject): void {
     const last = this.#project(raw)
     const key = keyOf(last)
     const held = this.#store.get(key)

@@ -10,6 +10,7 @@ import {
   newLog,
   newNamespace,
   runInformer,
+  startFront,
 } from './fixture.ts'
 
 const SOON = AbortSignal.timeout(100_000)
@@ -135,23 +136,30 @@ describe('an informer', () => {
   })
 
   it('goes on from where it was when the server ends a watch', async () => {
-    const admin = connect()
-    const { namespace, configMaps } = await newNamespace(admin)
-    const client = connect()
-    const { informer } = runInformer(client.resource<ConfigMap>(configMaps.def), {
+    const { namespace, configMaps } = await newNamespace(connect())
+    const front = await startFront()
+    const { informer } = runInformer(connect({ server: front.url }).resource<ConfigMap>(configMaps.def), {
       namespace,
       timing: { watchSeconds: 1 },
     })
     const changes = changesOf(informer)
     await informer.waitForSync(SOON)
-    for (let i = 0; i < 20; i++) {
-      await configMaps.create(configMap(namespace, `c-${i}`))
-      await eventually('the object', async () => informer.get(`${namespace}/c-${i}`) !== undefined)
-      await new Promise(resolve => setTimeout(resolve, 150))
+    let created = 0
+    while (front.seen.length < 4) {
+      const name = `c-${created++}`
+      await configMaps.create(configMap(namespace, name))
+      await eventually('the object', async () => informer.get(`${namespace}/${name}`) !== undefined)
+      await new Promise(resolve => setTimeout(resolve, 100))
     }
-    expect(client.requestCount.watch).toBeGreaterThan(1)
-    expect(client.requestCount.list).toBe(0)
-    expect(changes).toHaveLength(20)
+    expect(changes).toHaveLength(created)
+    const [first, ...later] = front.seen.map(({ query }) => query)
+    expect(first?.get('sendInitialEvents')).toBe('true')
+    for (const query of later) {
+      expect(query.get('watch')).toBe('true')
+      expect(query.get('sendInitialEvents')).toBeNull()
+      expect(Number(query.get('resourceVersion'))).toBeGreaterThan(0)
+      expect(query.get('allowWatchBookmarks')).toBe('true')
+    }
   })
 })
 

@@ -1,0 +1,49 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { TokenFile } from './credentials.ts'
+import { isKubeError } from './errors.ts'
+
+describe('TokenFile', () => {
+  let directory: string
+  let path: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'kubefledged-token-'))
+    path = join(directory, 'token')
+    vi.useFakeTimers({ toFake: ['performance'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+    rmSync(directory, { recursive: true })
+  })
+
+  it('believes what it has read for 10 s, and after a refusal not at all', async () => {
+    const source = new TokenFile(path)
+    writeFileSync(path, 'one\n')
+    expect(await source.get()).toEqual({ token: 'one' })
+    writeFileSync(path, 'two')
+    vi.advanceTimersByTime(9999)
+    expect(await source.get()).toEqual({ token: 'one' })
+    vi.advanceTimersByTime(1)
+    expect(await source.get()).toEqual({ token: 'two' })
+    writeFileSync(path, 'three')
+    source.invalidate()
+    expect(await source.get()).toEqual({ token: 'three' })
+  })
+
+  it('uses the last token while the file cannot be read', async () => {
+    const source = new TokenFile(path, { cert: 'c', key: 'k' })
+    writeFileSync(path, 'one')
+    await source.get()
+    rmSync(path)
+    vi.advanceTimersByTime(20_000)
+    expect(await source.get()).toEqual({ cert: 'c', key: 'k', token: 'one' })
+  })
+
+  it('says which file is missing', async () => {
+    const error = await new TokenFile(path).get().catch((thrown: unknown) => thrown)
+    expect(isKubeError(error, 'Unauthorized')).toBe(true)
+    expect(String(error)).toContain(path)
+  })
+})
