@@ -17,6 +17,17 @@ describe('RegistryHealth', () => {
     ['found without a Job', [entryOf('r.test/a:1', { finishedAt: at(1) })], 'unknown'],
     ['of another registry', [entryOf('other.test/a:1', { job: 'j', finishedAt: at(1) })], 'unknown'],
     ['silence', [silence(1)], 'failing'],
+    [
+      'no answer to a request',
+      [
+        failed(
+          'RegistryUnavailable',
+          1,
+          'rpc error: code = DeadlineExceeded desc = failed to do request: Head "http://r.test/v2/b/manifests/1": net/http: timeout awaiting response headers',
+        ),
+      ],
+      'failing',
+    ],
     ['silence after a pull', [present(1), silence(2)], 'failing'],
     ['a pull after silence', [silence(1), present(2)], 'good'],
     ['not found', [failed('ImageNotFound', 1)], 'good'],

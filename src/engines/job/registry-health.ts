@@ -5,7 +5,7 @@ import { hostOf } from './registry-host.ts'
 
 /** Words of a registry that gave no answer at all, as against one that answered with an error. */
 const SILENCE =
-  /dial tcp|i\/o timeout|no such host|deadline exceeded|connection (refused|reset)|no route to host|unreachable|TLS handshake|did not answer/i
+  /dial tcp|i\/o timeout|no such host|deadline ?exceeded|timeout awaiting|connection (refused|reset)|no route to host|unreachable|TLS handshake|did not answer/i
 
 interface Health {
   /** RFC 3339; empty where it never did. */
