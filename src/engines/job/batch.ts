@@ -1,3 +1,4 @@
+import { hasFailed } from '../../api/failure-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import { type CompiledCache } from '../../plan/index.ts'
 import { type Due } from './due.ts'
@@ -82,7 +83,7 @@ function kindOf(item: DueImage): number {
   if (item.due.urgent) return 0
   if (item.entry?.reason === UNPROVEN) return 1
   if (item.due.how === 'prove') return 4
-  return item.entry?.state === 'Failed' ? 3 : 2
+  return item.entry && hasFailed(item.entry) ? 3 : 2
 }
 
 /** Failures that are not the image's: it goes with others again. */
@@ -98,7 +99,7 @@ function isolated(items: readonly DueImage[]): boolean {
 }
 
 function isFaulty(entry: LedgerEntry | undefined): boolean {
-  return entry?.state === 'Failed' && !BLAMELESS.has(entry.reason)
+  return entry !== undefined && hasFailed(entry) && !BLAMELESS.has(entry.reason)
 }
 
 function fill(items: readonly DueImage[], work: NodeWork): DueImage[] {

@@ -25,8 +25,8 @@ export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work:
   if (entry?.state === 'Present' && answered) return recheck(desired, entry, work)
   // A proof that keeps coming to nothing (Pods deleted, throttled pulls) must not turn into a loop.
   const attempts = entry?.attempts ?? 0
-  const pause =
-    attempts > 2 && entry?.state !== 'Failed' ? backoffMs(attempts - 2, jitterKey(desired, work)) : 0
+  const isAskedAgain = entry !== undefined && hasFailed(entry)
+  const pause = attempts > 2 && !isAskedAgain ? backoffMs(attempts - 2, jitterKey(desired, work)) : 0
   const at = Date.parse(entry?.finishedAt ?? '') + pause
   if (pause > 0 && at > work.now) return { kind: 'later', inMs: at - work.now }
   const isFirst = attempts === 0 && entry?.reason === undefined

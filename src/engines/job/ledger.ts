@@ -32,7 +32,8 @@ export function record(
   const base = identity(desired, old)
   const isAnswer = Date.parse(desired.requestedAt) <= Date.parse(attempt.requestedAt)
   const answered = isAnswer ? desired.requestedAt : old?.requestedAt
-  const attempts = (answers(old, desired) || old?.state !== 'Failed' ? (old?.attempts ?? 0) : 0) + 1
+  const isNew = old !== undefined && hasFailed(old) && !answers(old, desired)
+  const attempts = (isNew ? 0 : (old?.attempts ?? 0)) + 1
   const times = { job: attempt.job, startedAt: attempt.startedAt, finishedAt: attempt.now }
   switch (verdict.kind) {
     case 'present':

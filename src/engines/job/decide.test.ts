@@ -1,0 +1,165 @@
+import { describe, expect, it } from 'vitest'
+import { type LedgerEntry } from '../../api/node-images.ts'
+import { decide } from './decide.ts'
+import { type NodeWork } from './node-work.ts'
+import { type PodOptions, T0, at, compiledOf, entryOf, jobOf, nodeOf, podOf, workOf } from './testing.ts'
+import { type PullJob } from './pull-job.ts'
+
+const IMAGES = ['r.test/a:1', 'r.test/b:1']
+const cache = compiledOf('cache', IMAGES)
+
+/** Decides with one Job and its Pod, a minute after the Job began. */
+function withJob(job: PullJob, pod: PodOptions, changes: Partial<NodeWork> = {}) {
+  return decide(workOf(cache, { jobs: [job], pods: [podOf(job, pod)], now: T0 + 60_000, ...changes }))
+}
+
+const states = (ledger: readonly LedgerEntry[]) => ledger.map(({ state, reason }) => reason ?? state)
+
+describe('decide', () => {
+  it('starts one Job for what is wanted, and none beside a running one', () => {
+    const first = decide(workOf(cache))
+    expect(first.start).toMatchObject({ method: 'batch', requestedAt: at(0), urgent: true })
+    expect(first.start?.images.map(({ image }) => image)).toEqual(IMAGES)
+    expect(decide(workOf(cache)).start?.name).toBe(first.start?.name)
+    const job = jobOf(['r.test/a:1'])
+    expect(withJob(job, {}).start).toBeUndefined()
+  })
+
+  it('keeps a Job until it is read, and lets it go then', () => {
+    const job = jobOf(IMAGES)
+    const running = withJob(job, { states: [{ waiting: { reason: 'ContainerCreating' } }] })
+    expect(running.finished).toEqual([])
+    expect(states(running.ledger)).toEqual(['Pulling', 'Pulling'])
+    const ended = withJob(job, { states: [{ terminated: { reason: 'Completed' } }], phase: 'Succeeded' })
+    expect(ended.finished).toEqual([job])
+    expect(states(ended.ledger)).toEqual(['Present', 'Present'])
+    expect(ended.start).toBeUndefined()
+  })
+
+  it('says the same of what it has recorded', () => {
+    const job = jobOf(IMAGES)
+    for (const pod of [
+      { states: [{ terminated: { reason: 'Completed' } }] },
+      {
+        states: [
+          { waiting: { reason: 'ErrImagePull', message: 'failed to resolve image: r.test/a:1: not found' } },
+        ],
+      },
+      { states: [{ waiting: { reason: 'ErrImagePull', message: 'pull QPS exceeded' } }] },
+      { phase: 'Failed', reason: 'OutOfpods' },
+    ]) {
+      const { ledger } = withJob(job, pod)
+      expect(withJob(job, pod, { ledger }).ledger).toEqual(ledger)
+      expect(withJob(job, pod, { ledger, now: T0 + 90_000 }).ledger).toEqual(ledger)
+    }
+  })
+
+  it('deletes a Job that nobody wants any more, and one of another Node of the same name', () => {
+    const job = jobOf(['r.test/other:1'])
+    expect(withJob(job, {}).finished).toEqual([job])
+    const foreign = { ...jobOf(IMAGES), nodeUid: 'another' }
+    const decision = withJob(foreign, { states: [{ terminated: { reason: 'Completed' } }] })
+    expect(decision.finished).toEqual([foreign])
+    expect(states(decision.ledger)).toEqual(['Pending', 'Pending'])
+    expect(decision.start).toBeDefined()
+  })
+
+  it('gives a slow pull up at its deadline', () => {
+    const job = jobOf(['r.test/a:1'])
+    const pod = { states: [{ waiting: { reason: 'ContainerCreating' } }] }
+    const before = withJob(job, pod, { now: T0 + 300_999 })
+    expect([before.finished.length, before.lookAgainMs]).toEqual([0, 50])
+    const after = withJob(job, pod, { now: T0 + 301_000 })
+    expect(after.finished).toEqual([job])
+    expect(after.ledger[0]).toMatchObject({ state: 'Failed', reason: 'Timeout', attempts: 1 })
+  })
+
+  it('asks why a Job has no Pod, and gives it up with the API server’s words', () => {
+    const job = jobOf(IMAGES)
+    const without = (seconds: number, changes: Partial<NodeWork> = {}) =>
+      decide(workOf(cache, { jobs: [job], now: T0 + seconds * 1000, ...changes }))
+    expect(without(1)).toMatchObject({ unexplained: [], lookAgainMs: 2000 })
+    expect(without(10)).toMatchObject({ unexplained: [job], finished: [] })
+    const refused = without(10, { refusals: new Map([['uid-of-job', 'exceeded quota']]) })
+    expect(refused.finished).toEqual([job])
+    expect(refused.ledger[0]).toMatchObject({ reason: 'JobRefused', message: 'exceeded quota' })
+    expect(states(without(31).ledger)).toEqual(['JobRefused', 'JobRefused'])
+  })
+
+  it('isolates images after a failure that may be theirs, and not after one that cannot be', () => {
+    const entry = (image: string, changes: Partial<LedgerEntry>) =>
+      entryOf(image, { attempts: 1, finishedAt: at(1), verifiedAt: undefined, ...changes })
+    const start = (changes: Partial<LedgerEntry>, method: NodeWork['method'] = 'image-volumes') =>
+      decide(workOf(cache, { method, ledger: IMAGES.map(image => entry(image, changes)), now: T0 + 600_000 }))
+        .start
+    expect(start({ state: 'Failed', reason: 'PullFailed' })?.method).toBe('single')
+    expect(start({ state: 'Pending', reason: 'Unproven', requestedAt: undefined })?.method).toBe('single')
+    expect(start({ state: 'Pending', message: 'the Pod went away', requestedAt: undefined })?.method).toBe(
+      'batch',
+    )
+    for (const reason of ['NodeRefused', 'JobRefused', 'HelperImageUnavailable']) {
+      expect(start({ state: 'Failed', reason })?.method).toBe('batch')
+    }
+    expect(start({ state: 'Failed', reason: 'PullFailed' }, 'containers')?.method).toBe('containers')
+    expect(start({ state: 'Failed', reason: 'Timeout' })?.images).toHaveLength(1)
+    expect(start({ state: 'Failed', reason: 'ImageNotFound' })).toBeUndefined()
+  })
+
+  it('leaves the kubelet’s limit time to recover, also when the last Job is gone', () => {
+    const many = Array.from({ length: 20 }, (_, index) => `r.test/app:${index + 10}`)
+    const crowd = compiledOf('cache', many)
+    const ledger = many
+      .slice(0, 10)
+      .map(image => entryOf(image, { job: 'j', startedAt: at(0), finishedAt: at(1) }))
+    expect(decide(workOf(crowd, { ledger, now: T0 + 1500 }))).toMatchObject({ lookAgainMs: 500 })
+    expect(decide(workOf(crowd, { ledger, now: T0 + 1500 })).start).toBeUndefined()
+    expect(decide(workOf(crowd, { ledger, now: T0 + 2000 })).start?.images).toHaveLength(10)
+  })
+
+  it('tries an unknown registry with one image, and looks again where another node tries a silent one', () => {
+    const view = (state: 'unknown' | 'failing', may: boolean): NodeWork['registries'] => ({
+      state: () => state,
+      lastSuccess: () => undefined,
+      mayProbe: () => may,
+    })
+    expect(decide(workOf(cache, { registries: view('unknown', true) })).start?.images).toHaveLength(1)
+    const settled = decide(workOf(cache, { registries: view('failing', true) }))
+    expect(states(settled.ledger)).toEqual(['RegistryUnavailable', 'RegistryUnavailable'])
+    expect(settled.start).toBeUndefined()
+    const { ledger } = settled
+    const due = { ledger, now: T0 + 600_000 }
+    expect(decide(workOf(cache, { ...due, registries: view('failing', true) })).start?.images).toHaveLength(1)
+    const waiting = decide(workOf(cache, { ...due, registries: view('failing', false) }))
+    expect(waiting.start).toBeUndefined()
+    expect(waiting.lookAgainMs).toBe(60_000)
+  })
+
+  it('believes a whole list of the node, and asks for what it lost', () => {
+    const node = nodeOf('n1', [['r.test/a:1']], at(600))
+    const found = decide(workOf(cache, { node, now: T0 + 600_000 }))
+    expect(states(found.ledger)).toEqual(['Present', 'Pending'])
+    expect(found.ledger[0]).toMatchObject({ pulledByUs: false })
+    const ledger = IMAGES.map(image => entryOf(image))
+    const lost = decide(workOf(cache, { node, ledger, now: T0 + 600_000 }))
+    expect(states(lost.ledger)).toEqual(['Present', 'Disappeared'])
+    expect(lost.start?.images.map(({ image }) => image)).toEqual(['r.test/b:1'])
+    const recent = ledger.map(entry => ({ ...entry, verifiedAt: at(590) }))
+    expect(states(decide(workOf(cache, { node, ledger: recent, now: T0 + 600_000 })).ledger)).toEqual([
+      'Present',
+      'Present',
+    ])
+  })
+
+  it('proves again, without asking the registry, what a full list does not tell', () => {
+    const always = compiledOf('cache', IMAGES, { pullPolicy: 'Always' })
+    const ledger = IMAGES.map(image => entryOf(image))
+    const settings = { ...workOf(always).settings, recheckIntervalMs: 3_600_000 }
+    const soon = decide(workOf(always, { ledger, settings, now: T0 + 1_800_000 }))
+    expect([soon.start, (soon.lookAgainMs ?? 0) > 1_000_000]).toEqual([undefined, true])
+    const later = decide(workOf(always, { ledger, settings, now: T0 + 2 * 3_600_000 }))
+    expect(later.start).toMatchObject({ proofOnly: true, urgent: false, method: 'batch' })
+    expect(new Set(later.start?.images.map(({ pullPolicy }) => pullPolicy))).toEqual(
+      new Set(['IfNotPresent']),
+    )
+  })
+})
