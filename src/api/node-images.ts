@@ -30,6 +30,10 @@ const ledgerEntry = z.object({
   digest: z.string().optional().meta({ description: 'What the runtime reports, where it does.' }),
   requestedAt: z.iso.datetime().optional().meta({ description: 'The request that this state answers.' }),
   verifiedAt: z.iso.datetime().optional().meta({ description: 'When the image was last proved present.' }),
+  listed: z
+    .boolean()
+    .optional()
+    .meta({ description: "The node's own image list has shown it since it was verified." }),
   attempts: z.int32().optional().meta({ description: 'Failed attempts since the last success or request.' }),
   reason: z.string().optional(),
   message: z
