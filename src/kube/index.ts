@@ -1,9 +1,15 @@
 /** A thin Kubernetes client that follows client-go where it matters: watch-list informers, work queue, leader election, events. */
 export { KubeClient, type KubeClientOptions, type KubeRequest, type Verb } from './client.ts'
+export { type Clock } from './clock.ts'
 export { type ClusterConfig, ConfigError } from './cluster-config.ts'
 export { loadConfig } from './config.ts'
 export { isKubeError, KubeError, type KubeErrorCode } from './errors.ts'
+export { EventRecorder } from './events.ts'
+export { Informer } from './informer.ts'
+export { type InformerOptions } from './informer-options.ts'
+export { type LeaderElectionOptions, runWithLeaderElection } from './leader-election.ts'
 export { type Logger, silentLogger } from './logger.ts'
+export { mergePatchOf } from './merge-patch.ts'
 export {
   type ObjectList,
   type ObjectName,
@@ -13,11 +19,6 @@ export {
   type WatchOptions,
   type WriteOptions,
 } from './resource.ts'
+export { type Change, type ChangeHandler, type Indexer, keyOf } from './store.ts'
 export { type WatchEvent } from './watch.ts'
-export { type Clock, systemClock } from './clock.ts'
-export { Informer, type InformerOptions } from './informer.ts'
-export { type Change, type ChangeHandler, type Indexer, isNewer, keyOf } from './store.ts'
 export { type HandlerResult, type RunOptions, WorkQueue } from './work-queue.ts'
-export { EventRecorder } from './events.ts'
-export { type LeaderElectionOptions, runWithLeaderElection } from './leader-election.ts'
-export { mergePatchOf } from './merge-patch.ts'

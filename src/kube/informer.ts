@@ -1,37 +1,11 @@
 import { type KubeObject } from '../api/object.ts'
 import { isKubeError, KubeError } from './errors.ts'
+import { INFORMER_TIMING, type InformerOptions, type InformerTiming } from './informer-options.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { type Resource, type Selection, type WatchOptions } from './resource.ts'
-import { type ChangeHandler, type Indexer, isNewer, keyOf, Store } from './store.ts'
+import { type ChangeHandler, isNewer, keyOf, Store } from './store.ts'
 import { Backoff, orAborted, sleep } from './wait.ts'
 import { type WatchEvent } from './watch.ts'
-
-/** What an informer watches and keeps. */
-export interface InformerOptions<T extends KubeObject, R extends KubeObject = T> extends Selection {
-  /** Keeps only what is needed of an object, before it is cached: most of the memory saved is saved here. Must keep name, namespace, uid, resourceVersion. */
-  readonly project?: (raw: R) => T
-  readonly indexers?: Readonly<Record<string, Indexer<T>>>
-  readonly log?: Logger
-  /** For tests: shorter times than the defaults of `INFORMER_TIMING`. */
-  readonly timing?: Partial<InformerTiming>
-}
-
-/** Times that an informer goes by. */
-export interface InformerTiming {
-  /** A watch is asked to end after a random time between this and twice this, so that many clients do not come back at once (as client-go). */
-  readonly watchSeconds: number
-  /** A watch without a byte for so long is given up. */
-  readonly silenceMs: number
-  /** A watch-list that begins with so much silence is taken for a server that ignores `sendInitialEvents`. */
-  readonly initialSilenceMs: number
-}
-
-/** The API server sends a bookmark a minute; two missing ones and a half make a dead connection. */
-export const INFORMER_TIMING: InformerTiming = {
-  watchSeconds: 300,
-  silenceMs: 150_000,
-  initialSilenceMs: 20_000,
-}
 
 const PAGE_SIZE = 500
 const BACKOFF_BASE_MS = 200

@@ -1,6 +1,6 @@
 import { type KubeObject } from '../api/object.ts'
 import { type KubeClient, type KubeRequest } from './client.ts'
-import { watchEvents, type WatchEvent } from './watch.ts'
+import { type WatchEvent, watchEvents } from './watch.ts'
 
 /** Which kind of object, and where the API server serves it. */
 export interface ResourceDef {

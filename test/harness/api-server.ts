@@ -113,12 +113,6 @@ export class ApiServer implements AsyncDisposable {
     return server
   }
 
-  /** A kubeconfig text for another user: signs a client certificate with this subject (`/O=group/CN=user`). */
-  async kubeconfigOf(name: string, subject: string): Promise<string> {
-    await this.pki.issue(name, subject)
-    return kubeconfigFor(this.url, this.pki, name)
-  }
-
   /** kill -9 of kube-apiserver; etcd goes on. */
   async kill(): Promise<void> {
     await this.#server.end('SIGKILL')
@@ -129,15 +123,6 @@ export class ApiServer implements AsyncDisposable {
     await this.#server.end('SIGTERM')
     this.#server = this.#spawn()
     await this.waitUntilReady()
-  }
-
-  /** Freezes kube-apiserver (SIGSTOP): connections stay open and silent. `thaw` ends that. */
-  freeze(): void {
-    this.#server.signal('SIGSTOP')
-  }
-
-  thaw(): void {
-    this.#server.signal('SIGCONT')
   }
 
   /** Throws away etcd's history, so that older resourceVersions are Gone, up to and including this revision. */
@@ -151,7 +136,6 @@ export class ApiServer implements AsyncDisposable {
 
   /** Ends both processes and removes their directory. */
   async stop(): Promise<void> {
-    this.#server.signal('SIGCONT')
     await this.#server.end('SIGKILL')
     await this.#etcd.end('SIGKILL')
     await rm(this.#directory, { recursive: true, force: true })

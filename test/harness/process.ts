@@ -36,9 +36,4 @@ export class ServerProcess {
     await gone
     clearTimeout(timer)
   }
-
-  /** Sends a signal such as SIGSTOP. */
-  signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal)
-  }
 }

@@ -3,7 +3,7 @@ import { type KubeObject } from '../../../src/api/object.ts'
 import { type CoreEvent, EVENTS } from '../../../src/kube/events.ts'
 import { EventRecorder, type KubeClient } from '../../../src/kube/index.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
-import { codeOf, configMap, connect, newLog, newNamespace, type Node, NODES, uniqueName } from './fixture.ts'
+import { codeOf, configMap, connect, NODES, type Node, newLog, newNamespace, uniqueName } from './fixture.ts'
 
 const soon = () => AbortSignal.timeout(30_000)
 

@@ -10,8 +10,8 @@ import {
   type KubeClientOptions,
   KubeError,
   type KubeErrorCode,
-  loadConfig,
   type Logger,
+  loadConfig,
   type Resource,
   type ResourceDef,
 } from '../../../src/kube/index.ts'

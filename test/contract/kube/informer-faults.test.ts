@@ -9,10 +9,10 @@ import {
   configMap,
   connect,
   identities,
+  NODES,
+  type Node,
   newLog,
   newNamespace,
-  type Node,
-  NODES,
   runInformer,
   uniqueName,
 } from './fixture.ts'
@@ -168,11 +168,17 @@ describe('an informer whose connection breaks', () => {
     for (let i = 0; i < 60; i++) {
       await configMaps.create(configMap(namespace, `c-${i}`))
       if (i % 10 === 5) proxy.cut()
+      if (i % 10 === 9) {
+        await eventually(
+          'the informer to come back',
+          async () => informer.get(`${namespace}/c-${i}`) !== undefined,
+        )
+      }
     }
     await agreement(informer, configMaps, namespace)
     expect(changes).toHaveLength(60)
     expect(new Set(changes).size).toBe(60)
-    expect(client.requestCount.watch).toBeGreaterThan(3)
+    expect(client.requestCount.watch).toBeGreaterThan(6)
   })
 
   it('notices a connection that has gone silent', async () => {

@@ -7,7 +7,7 @@ import {
   type LeaderElectionOptions,
   runWithLeaderElection,
 } from '../../../src/kube/index.ts'
-import { type Lease, LEASES } from '../../../src/kube/lease.ts'
+import { LEASES, type Lease } from '../../../src/kube/lease.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
 import { connect, newLog, newNamespace } from './fixture.ts'

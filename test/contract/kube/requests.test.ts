@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { type FrontAnswer } from '../../harness/api-front.ts'
 import {
+  type ConfigMap,
   codeOf,
   configMap,
   connect,
   kubeErrorOf,
   newNamespace,
   startFront,
-  type ConfigMap,
 } from './fixture.ts'
-import { type FrontAnswer } from '../../harness/api-front.ts'
 
 /** As the API server's priority and fairness answers. */
 function overloaded(retryAfter = '1'): FrontAnswer {

@@ -1,6 +1,6 @@
 import { describe, expect, inject, it } from 'vitest'
-import { KubeClient, loadConfig } from '../../../src/kube/index.ts'
 import { fixedCredential } from '../../../src/kube/credentials.ts'
+import { KubeClient, loadConfig } from '../../../src/kube/index.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
 import {
   CONFIG_MAPS,
@@ -8,9 +8,9 @@ import {
   configMap,
   connect,
   kubeErrorOf,
-  newNamespace,
-  type Node,
   NODES,
+  type Node,
+  newNamespace,
   uniqueName,
 } from './fixture.ts'
 
