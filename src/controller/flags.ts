@@ -1,4 +1,3 @@
-import { VERSION } from '../version.ts'
 import {
   address,
   boolean,
@@ -11,12 +10,13 @@ import {
   withVariable,
   type Environment,
   type Flag,
-} from './flag-types.ts'
+} from '../flags/flag-types.ts'
+import { logFlags } from '../flags/log-flags.ts'
+import { VERSION } from '../version.ts'
 
 /** The controller's flags: names and defaults are those of kube-fledged, as far as it has them. */
 
 const LATER = 'Accepted; takes effect in a later release.'
-const IGNORED = 'Accepted and ignored: logs go to standard output as JSON.'
 
 /** All flags, by group of the help. Throws `UsageError` where the environment has a bad default. */
 export function controllerFlags(env: Environment) {
@@ -122,34 +122,6 @@ export function controllerFlags(env: Environment) {
         ':8081',
       ),
     },
-    logs: {
-      logLevel: choice(
-        ['log-level', 'Least level that is logged; goes before -v and --stderrthreshold.'],
-        'info',
-        ['debug', 'info', 'warn', 'error'],
-        { loose: true },
-      ),
-      stderrthreshold: choice(
-        ['stderrthreshold', 'Least level that is logged, in the words of glog.'],
-        'INFO',
-        ['INFO', 'WARNING', 'ERROR', 'FATAL'],
-        { loose: true },
-      ),
-      v: integer(['v', 'Verbosity; 4 and more: level debug.'], 0, { min: 0 }),
-      logtostderr: boolean(['logtostderr', IGNORED], false),
-      alsologtostderr: boolean(['alsologtostderr', IGNORED], false),
-      vmodule: text(['vmodule', IGNORED], '', 'text'),
-      log_dir: text(['log_dir', IGNORED], '', 'path'),
-      log_backtrace_at: text(['log_backtrace_at', IGNORED], '', 'text'),
-    },
+    logs: logFlags(),
   } satisfies Record<string, Record<string, Flag<unknown>>>
 }
-
-/** Flags that change nothing. */
-export const IGNORED_FLAGS = [
-  'logtostderr',
-  'alsologtostderr',
-  'vmodule',
-  'log_dir',
-  'log_backtrace_at',
-] as const

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { pino } from 'pino'
 import { RegistryHealth } from '../engines/job/index.ts'
 import { EventRecorder, KubeClient, WorkQueue, loadConfig, runWithLeaderElection } from '../kube/index.ts'
+import { stopOnSignals } from '../stop-on-signals.ts'
 import { VERSION } from '../version.ts'
 import { CacheReconciler } from './cache-reconciler.ts'
 import { serveHttp } from './http-server.ts'
@@ -163,16 +164,5 @@ async function work({ options, log, client, world, queues, metrics, signal }: Le
 function* unfinished(world: World) {
   for (const job of world.jobInformer.list()) {
     if (!job.finished && !job.metadata.deletionTimestamp) yield job
-  }
-}
-
-/** The first SIGTERM or SIGINT ends the work in order, the second at once. */
-function stopOnSignals(stop: AbortController, log: pino.Logger): void {
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(name, () => {
-      if (stop.signal.aborted) process.exit(1)
-      log.info({ signal: name }, 'stopping')
-      stop.abort()
-    })
   }
 }

@@ -1,0 +1,63 @@
+import { boolean, choice, type Flag, integer, text } from './flag-types.ts'
+
+/** Flags about logs that every process takes: ours, and glog's for command lines that were written for kube-fledged. */
+
+/** Least level that is logged. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+const IGNORED = 'Accepted and ignored: logs go to standard output as JSON.'
+
+/** The group `logs` of a command's flags. */
+export function logFlags() {
+  return {
+    logLevel: choice(
+      ['log-level', 'Least level that is logged; goes before -v and --stderrthreshold.'],
+      'info',
+      ['debug', 'info', 'warn', 'error'],
+      { loose: true },
+    ),
+    stderrthreshold: choice(
+      ['stderrthreshold', 'Least level that is logged, in the words of glog.'],
+      'INFO',
+      ['INFO', 'WARNING', 'ERROR', 'FATAL'],
+      { loose: true },
+    ),
+    v: integer(['v', 'Verbosity; 4 and more: level debug.'], 0, { min: 0 }),
+    logtostderr: boolean(['logtostderr', IGNORED], false),
+    alsologtostderr: boolean(['alsologtostderr', IGNORED], false),
+    vmodule: text(['vmodule', IGNORED], '', 'text'),
+    log_dir: text(['log_dir', IGNORED], '', 'path'),
+    log_backtrace_at: text(['log_backtrace_at', IGNORED], '', 'text'),
+  } satisfies Record<string, Flag<unknown>>
+}
+
+const IGNORED_FLAGS = ['logtostderr', 'alsologtostderr', 'vmodule', 'log_dir', 'log_backtrace_at'] as const
+
+/** glog's levels in our words. */
+const LEVELS = { INFO: 'info', WARNING: 'warn', ERROR: 'error', FATAL: 'error' } as const
+/** kube-fledged logs its details at -v=4. */
+const DEBUG_VERBOSITY = 4
+
+/**
+ * What the flags about logs come to.
+ *
+ * @param given names of the flags that stood on the command line
+ */
+export function logOptions(
+  values: {
+    readonly logLevel: LogLevel
+    readonly stderrthreshold: keyof typeof LEVELS
+    readonly v: number
+  },
+  given: ReadonlySet<string>,
+): { readonly logLevel: LogLevel; readonly warnings: readonly string[] } {
+  const byThreshold = values.v >= DEBUG_VERBOSITY ? 'debug' : LEVELS[values.stderrthreshold]
+  const ignored = IGNORED_FLAGS.filter(name => given.has(name)).map(name => `--${name}`)
+  return {
+    logLevel: given.has('log-level') ? values.logLevel : byThreshold,
+    warnings:
+      ignored.length === 0
+        ? []
+        : [`${ignored.join(', ')}: accepted and ignored; logs go to standard output as JSON`],
+  }
+}
