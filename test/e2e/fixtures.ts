@@ -8,14 +8,17 @@ export const cluster: Cluster = await connectCluster()
 
 /**
  * A test with what it asks for made for it, and taken away again: `namespace`, the name of one that enforces the
- * restricted Pod Security level, for every test anew; `faulty`, the registry that nodes know as `faulty.test.local`,
+ * restricted Pod Security level, for every test anew (with it go the images that nodes had pulled); `faulty`, the registry that nodes know as `faulty.test.local`,
  * for every file anew.
  */
 export const test = base
   // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this one needs
   .extend('namespace', async ({}, { onCleanup }) => {
     const name = await createNamespace(cluster)
-    onCleanup(() => deleteNamespace(cluster, name))
+    onCleanup(async () => {
+      await deleteNamespace(cluster, name)
+      if (cluster.isLocal) await cluster.removeTestImages()
+    })
     return name
   })
   // oxlint-disable-next-line no-empty-pattern -- as above

@@ -121,6 +121,20 @@ export class Cluster {
     return this.#runtime(node).images()
   }
 
+  /** Digest that the node's runtime lists for a name; undefined where it does not list it. */
+  runtimeDigest(node: string, image: string): Promise<string | undefined> {
+    return this.#runtime(node).digest(image)
+  }
+
+  /**
+   * Takes off every node what tests had pulled to it, so that the nodes' own image lists, which have room for 50, stay whole.
+   * The images of the cluster and of the product stay.
+   */
+  async removeTestImages(): Promise<void> {
+    const isKept = (name: string) => /\/pause:|\/kubefledged-/.test(name)
+    for (const node of await this.nodes()) await this.#runtime(node).removeAllBut(isKept)
+  }
+
   /** Removes an image from a node behind the kubelet's back. */
   removeImage(node: string, image: string): Promise<void> {
     return this.#runtime(node).remove(image)

@@ -55,15 +55,30 @@ export class NodeRuntime {
    * runtime keeps beside it, so that its content goes too.
    */
   async remove(image: string): Promise<void> {
-    const table = await this.#ctr(['images', 'ls'])
-    const entries = table.split('\n').map(line => line.split(/\s+/))
-    const digest = entries.find(([name]) => name === image)?.[2]
-    const same = entries
-      .filter(entry => digest !== undefined && entry[2] === digest)
-      .map(([name]) => name ?? '')
+    const entries = await this.#entries()
+    const digest = entries.find(({ name }) => name === image)?.digest
+    const same = entries.filter(entry => entry.digest === digest).map(({ name }) => name)
     const others = same.filter(name => name !== image)
     const shared = others.some(name => !name.startsWith('sha256:') && !name.includes('@'))
     await this.#ctr(['images', 'rm', '--sync', image, ...(shared ? [] : others)])
+  }
+
+  /** Removes every image behind the kubelet's back but those of which a name is to be kept. Content goes a little later. */
+  async removeAllBut(isKept: (name: string) => boolean): Promise<void> {
+    const entries = await this.#entries()
+    const kept = new Set(entries.filter(({ name }) => isKept(name)).map(({ digest }) => digest))
+    const names = entries.filter(({ digest }) => !kept.has(digest)).map(({ name }) => name)
+    if (names.length > 0) await this.#ctr(['images', 'rm', ...names])
+  }
+
+  /** What a name of the image list refers to; undefined where the list does not have it. */
+  async digest(image: string): Promise<string | undefined> {
+    return (await this.#entries()).find(({ name }) => name === image)?.digest
+  }
+
+  async #entries(): Promise<{ name: string; digest: string }[]> {
+    const [, ...lines] = (await this.#ctr(['images', 'ls'])).trim().split('\n')
+    return lines.map(line => line.split(/\s+/)).map(([name = '', , digest = '']) => ({ name, digest }))
   }
 
   #ctr(args: readonly string[], options?: CommandOptions): Promise<string> {
