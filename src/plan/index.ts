@@ -7,4 +7,5 @@
 export { byAge, planNode, select, startableKeys, type PlanInput, type Selection } from './plan.ts'
 export { cacheKey, compileCache, shortHash, type CompiledCache, type CompiledList } from './compiled-cache.ts'
 export { isNewerThan, isWhole, listedDigest, lookUp } from './image-list.ts'
+export { type Validation, validateImageCache } from './validate/validate.ts'
 export { projectNode, sameFacts, type NodeFacts, type RawNode } from './node-facts.ts'

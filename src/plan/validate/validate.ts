@@ -1,0 +1,65 @@
+import { isDeepStrictEqual } from 'node:util'
+import { InvalidDurationError, parseDuration } from '../../api/duration.ts'
+import { type ImageCacheSpec } from '../../api/image-cache.ts'
+import { type Finding, finding } from './finding.ts'
+import { imageFindings } from './images.ts'
+import { keyFindings, selectorFindings, valueFindings } from './selectors.ts'
+import { specWarnings } from './warnings.ts'
+
+/** What a validation says of a spec. */
+export interface Validation {
+  /** Reasons to refuse it. */
+  readonly errors: readonly string[]
+  /** Words for the person who wrote it, when it is accepted. */
+  readonly warnings: readonly string[]
+}
+
+const FINE: Validation = Object.freeze({ errors: [], warnings: [] })
+
+/**
+ * Checks what a schema cannot: image references, duplicates, selectors, durations. Pure, and linear in the size of the
+ * spec.
+ *
+ * An update is never refused for what the old object had as well, so that an object which is there already can always be
+ * changed; a spec that stays as it is, is always right.
+ *
+ * @param previous the spec before an update
+ */
+export function validateImageCache(next: ImageCacheSpec, previous?: ImageCacheSpec): Validation {
+  if (isDeepStrictEqual(next, previous)) return FINE
+  const known = new Set(previous ? specFindings(previous).map(({ key }) => key) : [])
+  const errors = specFindings(next).filter(({ key }) => !known.has(key))
+  return {
+    errors: [...new Set(errors.map(({ message }) => message))],
+    warnings: errors.length > 0 ? [] : [...new Set(specWarnings(next))],
+  }
+}
+
+function specFindings(spec: ImageCacheSpec): Finding[] {
+  return [
+    ...spec.cacheSpec.flatMap(list => [...imageFindings(list), ...selectorFindings(list)]),
+    ...durationFindings('pullDeadline', spec.pullDeadline),
+    ...jobTemplateFindings(spec.jobTemplate),
+  ]
+}
+
+function* durationFindings(field: string, value: string | undefined): Generator<Finding> {
+  if (!value) return
+  try {
+    if (parseDuration(value) <= 0) yield finding(`${field}: it takes a duration of more than 0s`)
+  } catch (error) {
+    if (!(error instanceof InvalidDurationError)) throw error
+    yield finding(`${field}: ${error.message}`)
+  }
+}
+
+function* jobTemplateFindings(template: ImageCacheSpec['jobTemplate']): Generator<Finding> {
+  for (const [key, value] of Object.entries(template?.labels ?? {})) {
+    yield* keyFindings('jobTemplate.labels', key)
+    yield* valueFindings('jobTemplate.labels', value)
+  }
+  // Keys of annotations have the same grammar, but their prefix may be in any case.
+  for (const key of Object.keys(template?.annotations ?? {})) {
+    yield* keyFindings('jobTemplate.annotations', key.toLowerCase())
+  }
+}
