@@ -26,12 +26,14 @@ lint: $(DEPS) ## Check format, lint, types and dead code
 	npm run --silent lint
 	npm run --silent typecheck
 	npm run --silent deadcode
+	npm run --silent generate:protos:check
 
 format: $(DEPS) ## Format the sources
 	npm run --silent format
 
-generate: $(DEPS) ## Write the files that are generated from the schemas
+generate: $(DEPS) ## Write the files that are generated from schemas and protos
 	npm run --silent generate
+	npm run --silent generate:protos
 
 unit: $(DEPS) ## Unit tests
 	vitest run --project unit

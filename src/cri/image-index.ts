@@ -1,0 +1,79 @@
+import { normalizedName, repositoryOf, tryParseReference } from '../image/reference.ts'
+import { type CriContainer, type CriImage } from './client.ts'
+
+/** A name of an image in the runtime's list. */
+export interface ImageName {
+  /** As the runtime lists it. */
+  readonly listed: string
+  /** As `normalizedName` writes it, for comparing. */
+  readonly normalized: string
+  readonly repository: string
+  readonly kind: 'tag' | 'digest'
+}
+
+/** An image with its names read. */
+export interface IndexedImage {
+  readonly image: CriImage
+  readonly names: readonly ImageName[]
+}
+
+/** Finds images by ID and by name, however the runtime spells them. */
+export class ImageIndex {
+  readonly #byName = new Map<string, IndexedImage>()
+  readonly #byId = new Map<string, IndexedImage>()
+
+  constructor(images: readonly CriImage[]) {
+    for (const image of images) {
+      const indexed = { image, names: namesOf(image) }
+      this.#byId.set(bareId(image.id), indexed)
+      for (const { normalized } of indexed.names) this.#byName.set(normalized, indexed)
+    }
+  }
+
+  /** The image that a name stands for, given as `normalizedName` writes it. */
+  byName(normalized: string): IndexedImage | undefined {
+    return this.#byName.get(normalized)
+  }
+
+  /** The image that a container means, by ID, tag or digest. */
+  resolve(text: string): IndexedImage | undefined {
+    const plain = text.replace(/^docker(-pullable)?:\/\//, '')
+    const byId = this.#byId.get(bareId(plain))
+    if (byId) return byId
+    const reference = tryParseReference(plain)
+    return reference && this.#byName.get(normalizedName(reference))
+  }
+}
+
+/** The first user found of every image that has one, by the image's ID. */
+export function usersOf(
+  index: ImageIndex,
+  containers: readonly CriContainer[],
+): ReadonlyMap<string, CriContainer> {
+  const users = new Map<string, CriContainer>()
+  for (const container of containers) {
+    for (const text of container.images) {
+      const used = index.resolve(text)
+      if (used && !users.has(used.image.id)) users.set(used.image.id, container)
+    }
+  }
+  return users
+}
+
+function namesOf(image: CriImage): ImageName[] {
+  const read = (listed: string, kind: ImageName['kind']): ImageName[] => {
+    if (listed.includes('<none>')) return []
+    const reference = tryParseReference(listed)
+    // A name that cannot be read is still a name that somebody gave.
+    if (!reference) return [{ listed, normalized: listed, repository: listed, kind: 'tag' }]
+    return [{ listed, normalized: normalizedName(reference), repository: repositoryOf(reference), kind }]
+  }
+  return [
+    ...image.repoTags.flatMap(tag => read(tag, 'tag')),
+    ...image.repoDigests.flatMap(digest => read(digest, 'digest')),
+  ]
+}
+
+function bareId(id: string): string {
+  return id.replace(/^sha256:/, '')
+}

@@ -1,0 +1,9 @@
+/** The container runtime of a node: the Container Runtime Interface v1 over its unix socket. */
+
+export { CriClient, canRemoveNames } from './client.ts'
+export type { CriContainer, CriImage, RuntimeVersion } from './client.ts'
+export { CriError, isCriError } from './errors.ts'
+export type { CriErrorCode } from './errors.ts'
+export { planRemoval } from './plan-removal.ts'
+export type { RemovalPlan, RemovalRequest, RemovalStep, StayReason, Verdict } from './plan-removal.ts'
+export { socketCandidates } from './sockets.ts'
