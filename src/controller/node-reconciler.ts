@@ -141,9 +141,9 @@ export class NodeReconciler {
       caches: new Map(caches.map(cache => [cache.owner, cache])),
       method: choosePullMethod(node, this.#serverMinor, this.#options.pullMethod),
       registries: {
-        state: host => registries.state(host),
+        state: host => registries.state(host, name),
         lastSuccess: host => registries.lastSuccess(host),
-        mayProbe: host => !jobs.isProbing(host, name),
+        mayProbe: host => !registries.isSilentForAll(host) || !jobs.isProbing(host, name),
       },
       refusedIn: namespace => {
         // Asked once: whoever is let through by the pause's end is let through for the whole decision.

@@ -40,7 +40,11 @@ export function connect(world: World, queues: Queues, registries: RegistryHealth
   world.nodeImagesInformer.subscribe(change => {
     queues.nodes.add(change.object.metadata.name)
     for (const cache of ownersOf(change, world)) queues.caches.add(cache)
-    if (change.type !== 'deleted' && registries.observe(change.object.status?.images ?? [])) allNodes()
+    if (
+      change.type !== 'deleted' &&
+      registries.observe(change.object.metadata.name, change.object.status?.images ?? [])
+    )
+      allNodes()
   })
   world.jobInformer.subscribe(({ type, object, previous }) => {
     if (object.nodeName) queues.nodes.add(object.nodeName)

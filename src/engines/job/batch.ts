@@ -3,7 +3,7 @@ import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-im
 import { type CompiledCache } from '../../plan/index.ts'
 import { type Due } from './due.ts'
 import { UNPROVEN } from './ledger.ts'
-import { type NodeWork } from './node-work.ts'
+import { type NodeWork, type RegistryState } from './node-work.ts'
 import { type JobMethod } from './pull-job.ts'
 import { hostOf } from './registry-host.ts'
 
@@ -12,6 +12,9 @@ import { hostOf } from './registry-host.ts'
  * a pod that asks for more waits out the image back-off.
  */
 export const BATCH_SIZE = 10
+
+/** States in which a registry gets one image alone. */
+const HELD_UP: ReadonlySet<RegistryState> = new Set(['failing', 'limited'])
 
 /** An image that needs a Job now. */
 export interface DueImage {
@@ -35,7 +38,7 @@ export interface Batch {
  * image alone, last, on one node at a time: pulls on a node are serial, and a silent registry holds up all of them.
  */
 export function nextBatch(candidates: readonly DueImage[], work: NodeWork): Batch | undefined {
-  const failing = (item: DueImage) => work.registries.state(hostOf(item.desired.image)) === 'failing'
+  const failing = (item: DueImage) => HELD_UP.has(work.registries.state(hostOf(item.desired.image)))
   const answering = candidates.filter(item => !failing(item))
   const silent = candidates.filter(
     item => failing(item) && work.registries.mayProbe(hostOf(item.desired.image), work.node.metadata.name),

@@ -129,9 +129,14 @@ function hopelessness(
   work: NodeWork,
 ): { reason: FailureReasonName; message: string } | undefined {
   const host = hostOf(desired.image)
-  if (work.registries.state(host) === 'failing') {
+  const state = work.registries.state(host)
+  if (state === 'failing') {
     const message = `${host} did not answer when another of its images was pulled; tried again when it does`
     return { reason: 'RegistryUnavailable', message }
+  }
+  if (state === 'limited') {
+    const message = `${host} limited the rate of pulls when another of its images was pulled; tried again later`
+    return { reason: 'RateLimited', message }
   }
   const namespaces = desired.owners.map(owner => work.caches.get(owner)?.cache.metadata.namespace ?? '')
   const refusals = namespaces.map(namespace => work.refusedIn(namespace))
@@ -244,13 +249,7 @@ function request(batch: Batch, work: NodeWork, ledger: ReadonlyMap<string, Ledge
     .reduce((latest, time) => (Date.parse(time) > Date.parse(latest) ? time : latest))
   const deadline = pullDeadlineMs(batch.cache, work.settings) * Math.min(images.length, BATCH_SIZE)
   return {
-    name: jobName(
-      batch.cache.cache.metadata.name,
-      work.node.metadata.uid ?? '',
-      batch.method,
-      images,
-      ledger,
-    ),
+    name: jobName(batch.cache, work.node.metadata.uid ?? '', batch.method, images, ledger),
     cache: batch.cache,
     method: batch.method,
     images,

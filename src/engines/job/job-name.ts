@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type LedgerEntry, type DesiredImage, entryKey } from '../../api/node-images.ts'
+import { type CompiledCache } from '../../plan/index.ts'
 
 const CACHE_PART = 40
 const HASH_PART = 10
@@ -9,7 +10,7 @@ const HASH_PART = 10
  * comes to the same name, so that a crash or a second leader cannot make it twice.
  */
 export function jobName(
-  cacheName: string,
+  { cache, owner }: CompiledCache,
   nodeUid: string,
   method: string,
   images: readonly DesiredImage[],
@@ -27,10 +28,10 @@ export function jobName(
     ]
   })
   const hash = createHash('sha256')
-    .update(JSON.stringify([nodeUid, method, parts]))
+    .update(JSON.stringify([owner, nodeUid, method, parts]))
     .digest('hex')
   // A name may end in a dot or a dash only before the hash is added; "a..-b" would be refused.
-  const cut = cacheName.slice(0, CACHE_PART).replace(/[^a-z0-9]+$/, '')
+  const cut = cache.metadata.name.slice(0, CACHE_PART).replace(/[^a-z0-9]+$/, '')
   return `${cut}-${hash.slice(0, HASH_PART)}`
 }
 

@@ -124,7 +124,7 @@ describe('backoffMs', () => {
 describe('jobName', () => {
   const images = [DESIRED]
   const name = (entry?: Parameters<typeof byKey>[0][number], cache = 'cache', uid = 'u', method = 'batch') =>
-    jobName(cache, uid, method, images, byKey(entry ? [entry] : []))
+    jobName(compiledOf(cache, []), uid, method, images, byKey(entry ? [entry] : []))
 
   it('differs with all that makes a Job another one, and with nothing else', () => {
     const once = record(DESIRED, undefined, failed, attempt)
@@ -136,9 +136,9 @@ describe('jobName', () => {
       name(undefined, 'cache', 'other'),
       name(undefined, 'cache', 'u', 'single'),
       ...[once, present, after, again].map(entry => name(entry)),
-      jobName('cache', 'u', 'batch', [{ ...DESIRED, requestedAt: at(1) }], new Map()),
-      jobName('cache', 'u', 'batch', [{ ...DESIRED, credential: 'team:1' }], new Map()),
-      jobName('cache', 'u', 'batch', [{ ...DESIRED, pullPolicy: 'Always' }], new Map()),
+      jobName(compiledOf('cache', []), 'u', 'batch', [{ ...DESIRED, requestedAt: at(1) }], new Map()),
+      jobName(compiledOf('cache', []), 'u', 'batch', [{ ...DESIRED, credential: 'team:1' }], new Map()),
+      jobName(compiledOf('cache', []), 'u', 'batch', [{ ...DESIRED, pullPolicy: 'Always' }], new Map()),
     ]
     expect(new Set(names).size).toBe(names.length)
     expect(name(once)).toBe(name({ ...once }))

@@ -6,10 +6,16 @@ import { type PullPod } from './pull-pod.ts'
 /** How Jobs make the kubelet pull on a node. */
 export type PullMethod = 'image-volumes' | 'containers'
 
-/** What is known of a registry over all nodes. */
+/**
+ * How a registry may be used: as it comes; one image at a time, for no pull from it was seen to end yet; one image alone,
+ * for it does not answer; or later, for it limits the rate of pulls.
+ */
+export type RegistryState = 'good' | 'unknown' | 'failing' | 'limited'
+
+/** What is known of registries over all nodes. */
 export interface RegistryView {
-  /** `unknown` until a pull from it was seen to end; `failing` while it does not answer. */
-  state(host: string): 'good' | 'unknown' | 'failing'
+  /** How this node may use it. */
+  state(host: string): RegistryState
   /** When a pull from it last succeeded, RFC 3339. */
   lastSuccess(host: string): string | undefined
   /** False while another node's Job is trying it. */

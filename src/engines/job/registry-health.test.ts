@@ -33,7 +33,8 @@ describe('RegistryHealth', () => {
     ['not found', [failed('ImageNotFound', 1)], 'good'],
     ['refused', [silence(1), failed('Unauthorized', 2)], 'good'],
     ['an error of the server', [failed('RegistryUnavailable', 1, '503 Service Unavailable')], 'good'],
-    ['rate limit', [failed('RateLimited', 1)], 'failing'],
+    ['rate limit', [failed('RateLimited', 1)], 'limited'],
+    ['a pull after a rate limit', [failed('RateLimited', 1), present(2)], 'good'],
     ['a time-out of an unknown registry', [failed('Timeout', 1)], 'failing'],
     ['a time-out of one that answers', [present(1), failed('Timeout', 2)], 'good'],
     ['no room on the disk', [failed('InsufficientDisk', 1)], 'unknown'],
@@ -42,18 +43,33 @@ describe('RegistryHealth', () => {
     ['concluded without a Job', [{ ...silence(1), job: undefined }], 'unknown'],
   ])('%s', (_, ledger, expected) => {
     const health = new RegistryHealth()
-    health.observe(ledger)
-    expect(health.state(HOST)).toBe(expected)
+    health.observe('node', ledger)
+    expect(health.state(HOST, 'node')).toBe(expected)
   })
 
   it('says when a silent registry is back, once', () => {
     const health = new RegistryHealth()
-    expect(health.observe([present(1)])).toBe(false)
-    expect(health.observe([silence(2)])).toBe(false)
-    expect(health.observe([present(1)])).toBe(false)
-    expect(health.observe([present(3)])).toBe(true)
-    expect(health.observe([present(3), silence(2)])).toBe(false)
+    expect(health.observe('node', [present(1)])).toBe(false)
+    expect(health.observe('node', [silence(2)])).toBe(false)
+    expect(health.observe('node', [present(1)])).toBe(false)
+    expect(health.observe('node', [present(3)])).toBe(true)
+    expect(health.observe('node', [present(3), silence(2)])).toBe(false)
     expect(health.lastSuccess(HOST)).toBe(at(3))
+  })
+})
+
+describe('a registry that is silent towards some nodes', () => {
+  it('is failing for the node that met with silence, and for all when two did', () => {
+    const health = new RegistryHealth()
+    health.observe('a', [present(1)])
+    health.observe('b', [silence(2)])
+    expect(['a', 'b', 'c'].map(node => health.state(HOST, node))).toEqual(['good', 'failing', 'good'])
+    expect(health.isSilentForAll(HOST)).toBe(false)
+    health.observe('c', [silence(3)])
+    expect(['a', 'b', 'c'].map(node => health.state(HOST, node))).toEqual(['failing', 'failing', 'failing'])
+    expect(health.isSilentForAll(HOST)).toBe(true)
+    expect(health.observe('a', [present(4)])).toBe(true)
+    expect(['a', 'b', 'c'].map(node => health.state(HOST, node))).toEqual(['good', 'good', 'good'])
   })
 })
 

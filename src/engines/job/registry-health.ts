@@ -1,46 +1,65 @@
 import { hasFailed } from '../../api/failure-reasons.ts'
 import { type LedgerEntry } from '../../api/node-images.ts'
-import { type RegistryView } from './node-work.ts'
+import { type RegistryState, type RegistryView } from './node-work.ts'
 import { hostOf } from './registry-host.ts'
 
 /** Words of a registry that gave no answer at all, as against one that answered with an error. */
 const SILENCE =
   /dial tcp|i\/o timeout|no such host|deadline ?exceeded|timeout awaiting|connection (refused|reset)|no route to host|unreachable|TLS handshake|did not answer/i
 
+/** What is known of one registry. Times in RFC 3339, empty where it never happened. */
 interface Health {
-  /** RFC 3339; empty where it never did. */
   answered: string
-  silent: string
+  /** When it last said that it is asked too often. */
+  limited: string
+  /** When it last gave no answer, by node. */
+  readonly silent: Map<string, string>
 }
+
+/** Nodes that must have met with silence before a registry counts as silent for all of them. */
+const QUORUM = 2
 
 /**
  * What the ledgers of all nodes say about each registry: whether it answers. Filled from the ledgers alone, so that a
- * restart knows what was known before.
+ * restart knows what was known before. Silence towards one node is that node's own affair: its network may be broken.
  */
 export class RegistryHealth {
   readonly #hosts = new Map<string, Health>()
 
   /** Takes in the entries of one node; true where a registry that did not answer is back. */
-  observe(ledger: readonly LedgerEntry[]): boolean {
+  observe(nodeName: string, ledger: readonly LedgerEntry[]): boolean {
     let recovered = false
     for (const entry of ledger) {
       const host = hostOf(entry.image)
-      const health = this.#hosts.get(host) ?? { answered: '', silent: '' }
+      const health = this.#hosts.get(host) ?? { answered: '', limited: '', silent: new Map<string, string>() }
       const kind = outcome(entry, health)
-      if (!kind || !entry.finishedAt) continue
+      const at = entry.finishedAt
+      if (!kind || !at) continue
       this.#hosts.set(host, health)
-      const wasFailing = isFailing(health)
-      if (entry.finishedAt > health[kind]) health[kind] = entry.finishedAt
-      recovered ||= wasFailing && !isFailing(health)
+      if (kind === 'silent') {
+        const last = health.silent.get(nodeName) ?? health.answered
+        if (at > last) health.silent.set(nodeName, at)
+      } else if (at > health[kind]) health[kind] = at
+      recovered = forgetOldSilence(health) || recovered
     }
     return recovered
   }
 
-  /** `unknown` until a pull was seen to end; `failing` while the last that ended got no answer. */
-  state(host: string): 'good' | 'unknown' | 'failing' {
+  /**
+   * How a node may use a registry: `unknown` until a pull was seen to end; `failing` while the last of this node, or of
+   * two others, got no answer; `limited` while the last answer was that it is asked too often.
+   */
+  state(host: string, nodeName: string): RegistryState {
     const health = this.#hosts.get(host)
     if (!health) return 'unknown'
-    return isFailing(health) ? 'failing' : 'good'
+    if (health.silent.has(nodeName) || health.silent.size >= QUORUM) return 'failing'
+    if (health.limited > health.answered) return 'limited'
+    return health.answered ? 'good' : 'unknown'
+  }
+
+  /** True where it is silent towards so many nodes that one of them is to try for all. */
+  isSilentForAll(host: string): boolean {
+    return (this.#hosts.get(host)?.silent.size ?? 0) >= QUORUM
   }
 
   /** When it last answered, RFC 3339. */
@@ -49,12 +68,22 @@ export class RegistryHealth {
   }
 }
 
+/** An answer to anybody ends all silence before it. True where there was some. */
+function forgetOldSilence({ answered, silent }: Health): boolean {
+  const old = [...silent].filter(([, at]) => at <= answered)
+  for (const [nodeName] of old) silent.delete(nodeName)
+  return old.length > 0
+}
+
 /** The view with what was recorded just now, which nobody else has seen yet. */
 export function withLatest(view: RegistryView, ledger: readonly LedgerEntry[], now: number): RegistryView {
   const latest = new RegistryHealth()
-  latest.observe(ledger.filter(entry => Date.parse(entry.finishedAt ?? '') === now))
+  latest.observe(
+    '',
+    ledger.filter(entry => Date.parse(entry.finishedAt ?? '') === now),
+  )
   return {
-    state: host => (latest.state(host) === 'unknown' ? view.state(host) : latest.state(host)),
+    state: host => (latest.state(host, '') === 'unknown' ? view.state(host) : latest.state(host, '')),
     lastSuccess: host => latest.lastSuccess(host) ?? view.lastSuccess(host),
     mayProbe: (host, nodeName) => view.mayProbe(host, nodeName),
   }
@@ -65,20 +94,16 @@ export function isSilence(entry: LedgerEntry): boolean {
   return entry.reason === 'RegistryUnavailable' && SILENCE.test(entry.message ?? '')
 }
 
-function isFailing(health: Health): boolean {
-  return health.silent > health.answered
-}
-
 /** Failures that a registry's answer stands behind. */
 const ANSWERS = new Set(['ImageNotFound', 'Unauthorized', 'NoMatchingPlatform', 'InvalidManifest'])
 
-function outcome(entry: LedgerEntry, health: Health): keyof Health | undefined {
+function outcome(entry: LedgerEntry, health: Health): 'answered' | 'limited' | 'silent' | undefined {
   // Without a Job, nobody asked the registry.
   if (!entry.job) return undefined
   if (!hasFailed(entry)) return entry.state === 'Present' ? 'answered' : undefined
   if (!entry.reason) return undefined
   if (ANSWERS.has(entry.reason)) return 'answered'
-  if (entry.reason === 'RateLimited') return 'silent'
+  if (entry.reason === 'RateLimited') return 'limited'
   if (entry.reason === 'RegistryUnavailable') return isSilence(entry) ? 'silent' : 'answered'
   // A registry that gave other images is not silent because one large image takes long.
   return entry.reason === 'Timeout' && !health.answered ? 'silent' : undefined

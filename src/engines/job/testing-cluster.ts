@@ -259,7 +259,7 @@ export class TestCluster {
       const now = new Date(this.now).toISOString()
       const { facts, desired: existing, ledger } = node
       node.desired = planNode({ node: facts, caches, existing, ledger, now })
-      this.#observe(ledger)
+      this.#observe(node)
       const decision = decide(this.#work(node, caches))
       node.wakeAt = decision.lookAgainMs === undefined ? Infinity : this.now + decision.lookAgainMs
       const cut = decision.start ? this.#cuts.shift() : undefined
@@ -288,9 +288,9 @@ export class TestCluster {
       caches: new Map(caches.map(cache => [cache.owner, cache])),
       method: node.model.method,
       registries: {
-        state: host => this.#health.state(host),
+        state: host => this.#health.state(host, node.name),
         lastSuccess: host => this.#health.lastSuccess(host),
-        mayProbe,
+        mayProbe: host => !this.#health.isSilentForAll(host) || mayProbe(host),
       },
       refusedIn: () => undefined,
       admittedAt: () => undefined,
@@ -305,7 +305,7 @@ export class TestCluster {
     const before = JSON.stringify([node.ledger, node.jobs.length])
     const old = byKey(node.ledger)
     node.ledger = decision.ledger
-    this.#observe(node.ledger)
+    this.#observe(node)
     if (cut === 'ledger') {
       this.#restart()
       return true
@@ -323,15 +323,15 @@ export class TestCluster {
     return before !== JSON.stringify([node.ledger, node.jobs.length])
   }
 
-  #observe(ledger: readonly LedgerEntry[]): void {
-    if (this.#health.observe(ledger))
+  #observe({ name, ledger }: SimNode): void {
+    if (this.#health.observe(name, ledger))
       for (const node of this.nodes) node.wakeAt = Math.min(node.wakeAt, this.now)
   }
 
   /** What a controller that was killed learns when it is back. */
   #restart(): void {
     this.#health = new RegistryHealth()
-    for (const node of this.nodes) this.#health.observe(node.ledger)
+    for (const node of this.nodes) this.#health.observe(node.name, node.ledger)
     for (const node of this.nodes) node.wakeAt = this.now
   }
 
@@ -404,9 +404,10 @@ export class TestCluster {
         broken(`${image.image} cannot be had`)
       }
       const host = hostOf(image.image)
-      if (this.#health.state(host) !== 'failing') continue
+      if (this.#health.state(host, node.name) !== 'failing') continue
       if (images.length > 1) broken(`${host} is silent and not alone`)
       if (
+        this.#health.isSilentForAll(host) &&
         this.nodes.some(
           other => other !== node && pulling(other).some(job => job.order.some(o => hostOf(o) === host)),
         )
