@@ -93,8 +93,12 @@ function staysPresent(desired: DesiredImage, old: LedgerEntry | undefined): old 
 }
 
 /** The entry without what the last attempt said. */
-function held({ reason: _, message: __, attempts: ___, ...entry }: LedgerEntry): LedgerEntry {
-  return entry
+function held(entry: LedgerEntry): LedgerEntry {
+  const kept = { ...entry }
+  delete kept.reason
+  delete kept.message
+  delete kept.attempts
+  return kept
 }
 
 /** Image, credential and origin: what no verdict changes. */
