@@ -19,6 +19,19 @@ const cacheList = z.object({
   }),
 })
 
+const refresh = z.object({
+  interval: duration.optional().meta({ description: 'How often, such as 30m; 0s: never.' }),
+  schedule: z
+    .string()
+    .optional()
+    .meta({ maxLength: 256, description: 'When, as a cron expression; goes before interval.' }),
+  timeZone: z
+    .string()
+    .optional()
+    .meta({ maxLength: 64, description: 'Of the schedule, such as Europe/Berlin; absent: UTC.' }),
+  suspend: z.boolean().optional().meta({ description: 'No periodic refresh of this cache.' }),
+})
+
 const jobTemplate = z.object({
   labels: z.record(z.string(), z.string()).optional().meta({ description: 'Labels added to Jobs and Pods.' }),
   annotations: z
@@ -68,6 +81,9 @@ export const imageCacheSpec = z.object({
   pullDeadline: duration.optional().meta({
     description: 'Overrides --image-pull-deadline-duration for this cache. Counts per image.',
   }),
+  refresh: refresh
+    .optional()
+    .meta({ description: 'Overrides --image-cache-refresh-frequency for this cache.' }),
   suspend: z.boolean().optional().meta({ description: 'Do nothing for this cache.' }),
   jobTemplate: jobTemplate
     .optional()

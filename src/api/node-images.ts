@@ -17,6 +17,10 @@ const desiredImage = z.object({
     .meta({ description: 'Absent: no pull secrets. Else the namespace and a hash of their names.' }),
   pullSecrets: z.array(imagePullSecret).optional(),
   pullPolicy,
+  digest: z
+    .string()
+    .optional()
+    .meta({ description: 'What the registry said the tag stands for when this was asked for.' }),
   owners: z.array(z.string()).meta({ description: 'Short hashes of the UIDs of the caches that want it.' }),
   requestedAt: z.iso
     .datetime()
@@ -28,6 +32,10 @@ const ledgerEntry = z.object({
   credential: z.string().optional(),
   state: z.enum(['Pending', 'Pulling', 'Present', 'Failed', 'Removing']),
   digest: z.string().optional().meta({ description: 'What the runtime reports, where it does.' }),
+  registryDigest: z
+    .string()
+    .optional()
+    .meta({ description: 'What the registry said the tag stands for when the pull was asked for.' }),
   requestedAt: z.iso.datetime().optional().meta({ description: 'The request that this state answers.' }),
   verifiedAt: z.iso.datetime().optional().meta({ description: 'When the image was last proved present.' }),
   listed: z

@@ -9,3 +9,5 @@ export { cacheKey, compileCache, shortHash, type CompiledCache, type CompiledLis
 export { isNewerThan, isWhole, listedDigest, lookUp } from './image-list.ts'
 export { type Validation, validateImageCache } from './validate/validate.ts'
 export { projectNode, sameFacts, type NodeFacts, type RawNode } from './node-facts.ts'
+export { needsPull, type Refresh } from './refresh.ts'
+export { nextRefresh, scheduleError } from './refresh-schedule.ts'

@@ -4,6 +4,7 @@ import { type SkipReason } from '../api/skip-reasons.ts'
 import { type CompiledCache, type CompiledList, pullSecretNames } from './compiled-cache.ts'
 import { skipReason } from './eligibility.ts'
 import { type NodeFacts } from './node-facts.ts'
+import { type Refresh, needsPull } from './refresh.ts'
 import { matchesAffinity, matchesLabels } from './selector.ts'
 
 /** What one list of a cache means for one node. */
@@ -29,6 +30,8 @@ export interface PlanInput {
   /** `spec.images` as it stands: requests that were made stay made. */
   readonly existing: readonly DesiredImage[]
   readonly ledger: readonly LedgerEntry[]
+  /** What came of asking the registries lately, by entry key. */
+  readonly refreshes?: ReadonlyMap<string, Refresh>
   /** RFC 3339. */
   readonly now: string
 }
@@ -37,9 +40,9 @@ export interface PlanInput {
  * The images that a node shall hold, sorted by key. A node that may have no work for a while (cordoned, not ready)
  * keeps what it was asked for before, as far as it is still wanted, so that nothing is asked for twice.
  */
-export function planNode({ node, caches, existing, ledger, now }: PlanInput): DesiredImage[] {
+export function planNode({ node, caches, existing, ledger, refreshes, now }: PlanInput): DesiredImage[] {
   const before = new Map(existing.map(image => [entryKey(image), image]))
-  const failed = new Map(ledger.filter(entry => hasFailed(entry)).map(entry => [entryKey(entry), entry]))
+  const entries = new Map(ledger.map(entry => [entryKey(entry), entry]))
   const wanted = new Map<string, DesiredImage>()
   for (const cache of caches.filter(candidate => !candidate.idle).toSorted(byAge)) {
     for (const list of cache.lists) {
@@ -50,11 +53,31 @@ export function planNode({ node, caches, existing, ledger, now }: PlanInput): De
         const old = before.get(key)
         if (selection.kind === 'skipped' && !old?.owners.includes(cache.owner)) continue
         const merged = merge(wanted.get(key) ?? fresh(cache, image, old, now), cache, pullPolicy)
-        wanted.set(key, { ...merged, requestedAt: requestTime(merged, cache, old, failed.get(key), now) })
+        wanted.set(key, { ...merged, requestedAt: requestTime(merged, cache, old, entries.get(key), now) })
       }
     }
   }
-  return [...wanted.values()].toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
+  return [...wanted.values()]
+    .map(image => refreshed(image, refreshes?.get(entryKey(image)), before, entries))
+    .toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
+}
+
+/** Asks for a moving tag again where the registry has something newer, or where only the node can find out. */
+function refreshed(
+  image: DesiredImage,
+  refresh: Refresh | undefined,
+  before: ReadonlyMap<string, DesiredImage>,
+  entries: ReadonlyMap<string, LedgerEntry>,
+): DesiredImage {
+  if (image.pullPolicy !== 'Always') return image
+  const key = entryKey(image)
+  const digest = refresh?.digest ?? before.get(key)?.digest
+  const isAsked = refresh !== undefined && needsPull(refresh, entries.get(key))
+  return {
+    ...image,
+    ...(digest !== undefined && { digest }),
+    requestedAt: latest(image.requestedAt, isAsked ? refresh.at : undefined),
+  }
 }
 
 /** Keys of the images that the node may have work for now: a cordoned node, say, keeps its requests and gets none. */
@@ -113,10 +136,11 @@ function requestTime(
   image: DesiredImage,
   cache: CompiledCache,
   old: DesiredImage | undefined,
-  failed: LedgerEntry | undefined,
+  entry: LedgerEntry | undefined,
   now: string,
 ): string {
   const { requestedAt, editedAt } = cache.cache.status ?? {}
+  const failed = entry && hasFailed(entry) ? entry : undefined
   const failedBefore = failed && !(Date.parse(failed.finishedAt ?? '') >= Date.parse(editedAt ?? ''))
   const stricter = old?.pullPolicy === 'IfNotPresent' && image.pullPolicy === 'Always'
   return latest(

@@ -57,6 +57,7 @@ export function decide(work: NodeWork): Decision {
 function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, LedgerEntry> {
   const now = new Date(work.now).toISOString()
   const old = byKey(work.ledger)
+  const secret = new Set(work.ledger.flatMap(entry => (entry.credential ? [entry.image] : [])))
   const next = new Map<string, LedgerEntry>()
   for (const desired of work.desired) {
     const key = entryKey(desired)
@@ -77,10 +78,8 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
     // The Job that it was in is gone unread: unknown, to be proved again.
     if (entry?.state === 'Pulling' && !inJob)
       entry = { ...identity(desired, entry), state: 'Pending', ...tries(entry) }
-    next.set(
-      key,
-      correct(work.node, desired, entry, now) ?? { ...identity(desired, entry), state: 'Pending' },
-    )
+    const corrected = correct(work.node, desired, entry, now, secret.has(desired.image))
+    next.set(key, corrected ?? { ...identity(desired, entry), state: 'Pending' })
   }
   for (const entry of tombstones(work, next)) next.set(entryKey(entry), entry)
   return next

@@ -41,6 +41,7 @@ export function record(
         ...base,
         state: 'Present',
         ...definedDigest(verdict.digest ?? (answered === old?.requestedAt ? old?.digest : undefined)),
+        ...registryDigest(isAnswer ? desired.digest : undefined, old),
         ...(answered !== undefined && { requestedAt: answered }),
         verifiedAt: attempt.now,
         ...times,
@@ -143,6 +144,15 @@ export function clip(message: string): string {
 /** The characters that are whole within the bytes. */
 function text(bytes: Buffer): string {
   return new TextDecoder('utf-8').decode(bytes).replace(/^\uFFFD+|\uFFFD+$/g, '')
+}
+
+/** What the registry said when this pull was asked for; a proof on the node leaves what was said before. */
+function registryDigest(
+  asked: string | undefined,
+  old: LedgerEntry | undefined,
+): Pick<LedgerEntry, 'registryDigest'> {
+  const digest = asked ?? old?.registryDigest
+  return digest === undefined ? {} : { registryDigest: digest }
 }
 
 function unanswered(old: LedgerEntry | undefined): Pick<LedgerEntry, 'requestedAt'> {

@@ -5,14 +5,17 @@ import { DISAPPEARED, identity } from './ledger.ts'
 
 /**
  * Holds an entry against the node's own image list. A listed image is present without a Job; one that was present and
- * is no longer in a whole list is gone. Whoever pulls with a secret has to prove it by pulling: another tenant may have
- * brought the image.
+ * is no longer in a whole list is gone. Whoever pulls with a secret has to prove it by pulling, and so has everybody where
+ * somebody's secret may have brought the image: what one tenant may pull is no proof for another.
+ *
+ * @param secret true where the ledger has the same image with a credential
  */
 export function correct(
   node: NodeFacts,
   desired: DesiredImage,
   entry: LedgerEntry | undefined,
   now: string,
+  secret: boolean,
 ): LedgerEntry | undefined {
   const reference = tryParseReference(desired.image)
   if (!reference) return entry
@@ -30,7 +33,7 @@ export function correct(
       ...(listing === 'listed' && { listed: true }),
     }
   }
-  const provable = desired.pullPolicy === 'IfNotPresent' && desired.credential === undefined
+  const provable = desired.pullPolicy === 'IfNotPresent' && desired.credential === undefined && !secret
   if (listing !== 'listed' || !provable) return entry
   const digest = reference.digest ?? listedDigest(node, name, repositoryOf(reference))
   const seenPulling = entry?.state === 'Pulling'
