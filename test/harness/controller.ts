@@ -59,10 +59,14 @@ export class InstalledController {
     throw new HarnessError('NotAvailable', `${other ? 'more than one' : 'no'} Pod of the controller`)
   }
 
-  /** Who the Lease says is leading: the name of a Pod, or '' where nobody is. */
-  async leader(): Promise<string> {
-    const path = 'jsonpath={.spec.holderIdentity}'
-    return (await this.kubectl('get', 'lease', 'kubefledged-controller', '-o', path)).split('_')[0] ?? ''
+  /** Who the Lease says is leading, as it calls itself: `POD_UUID`, another one for every process; '' where nobody is. */
+  holder(): Promise<string> {
+    return this.kubectl('get', 'lease', 'kubefledged-controller', '-o', 'jsonpath={.spec.holderIdentity}')
+  }
+
+  /** What it has logged, or what the process before it had. */
+  logs(pod: ControllerPod, of: 'now' | 'previous' = 'now'): Promise<string> {
+    return this.kubectl('logs', pod.name, ...(of === 'previous' ? ['--previous'] : []))
   }
 
   /** Its page of metrics. */
@@ -89,9 +93,9 @@ export class InstalledController {
     throw new HarnessError('NotAvailable', `${pod.name} has no process`)
   }
 
-  /** Ends its process by SIGKILL: the kubelet starts the container again. */
-  async kill(pod: ControllerPod): Promise<void> {
-    await this.#cluster.nodeExec(pod.node, ['kill', '-KILL', await this.pid(pod)])
+  /** Signals its process. When that ends, the kubelet starts the container again. */
+  async signal(pod: ControllerPod, signal: 'KILL' | 'TERM'): Promise<void> {
+    await this.#cluster.nodeExec(pod.node, ['kill', `-${signal}`, await this.pid(pod)])
   }
 
   /** Resident memory in bytes: now, and the most it ever was. */
