@@ -16,17 +16,19 @@ export type ActionStatus = Pick<
   | 'editedAt'
 >
 
-/** The action that has to begin, if one has: a create, an edit or a refresh that was asked for. */
-export function newAction(cache: ImageCache): Action | undefined {
+/**
+ * The action that has to begin, if one has: a create, an edit or a refresh.
+ *
+ * @param refreshFound a periodic refresh found something newer for nodes of this cache
+ */
+export function newAction(cache: ImageCache, refreshFound: boolean): Action | undefined {
   const status = cache.status ?? {}
   if (cache.spec.suspend || cache.metadata.deletionTimestamp) return undefined
   if (!status.status) return ACTION.create
   if (status.observedGeneration === undefined) return adopt(status)
   if (status.observedGeneration !== cache.metadata.generation) return ACTION.update
-  const isRefreshing = status.status === STATUS.processing && status.reason === ACTION.refresh
-  return wantsRefresh(cache) && !isRefreshing && status.status !== STATUS.processing
-    ? ACTION.refresh
-    : undefined
+  if (status.status === STATUS.processing) return undefined
+  return wantsRefresh(cache) || refreshFound ? ACTION.refresh : undefined
 }
 
 /** The annotation is there, with any value. */
@@ -49,7 +51,10 @@ export function begin(action: Action, cache: ImageCache, now: string): ActionSta
     message: PROGRESS_MESSAGE[action],
     startTime: now,
     ...observed(cache),
-    ...(action === ACTION.refresh ? { requestedAt: now } : requestedAt !== undefined && { requestedAt }),
+    // The annotation asks for everything again; a periodic refresh has asked for what is newer already.
+    ...(action === ACTION.refresh && wantsRefresh(cache)
+      ? { requestedAt: now }
+      : requestedAt !== undefined && { requestedAt }),
     ...(action === ACTION.update ? { editedAt: now } : editedAt !== undefined && { editedAt }),
   }
 }

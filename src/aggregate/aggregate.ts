@@ -21,15 +21,20 @@ export interface Aggregate {
   readonly ended: boolean
 }
 
-/** The status of a cache from the ledgers of its nodes. Pure. */
+/**
+ * The status of a cache from the ledgers of its nodes. Pure.
+ *
+ * @param refreshFound a periodic refresh found something newer for nodes of this cache
+ */
 export function aggregate(
   cache: CompiledCache,
   nodes: Iterable<NodeFacts>,
   ledgerOf: (nodeName: string) => NodeImages | undefined,
   now: string,
+  refreshFound = false,
 ): Aggregate {
   const object = cache.cache
-  const action = newAction(object)
+  const action = newAction(object, refreshFound)
   const observation = observe(cache, nodes, ledgerOf, action ? now : object.status?.startTime)
   const main = action ? begin(action, object, now) : carryOn(object, observation, now)
   const ended = main.completionTime !== undefined && main.completionTime !== object.status?.completionTime

@@ -18,11 +18,17 @@ export class CacheReconciler {
   readonly #log: Logger
   readonly #lastWrite = new Map<string, number>()
   readonly #nextLook = new Map<string, number>()
+  readonly #refreshFound = new Set<string>()
 
   constructor(world: World, events: EventRecorder, log: Logger) {
     this.#world = world
     this.#events = events
     this.#log = log
+  }
+
+  /** A periodic refresh found something newer for nodes of this cache: its next reconcile begins the action. */
+  beginRefresh(key: string): void {
+    this.#refreshFound.add(key)
   }
 
   /** Reconciles the cache `namespace/name`. */
@@ -31,6 +37,7 @@ export class CacheReconciler {
     if (!cache || cache.cache.metadata.deletionTimestamp) {
       this.#lastWrite.delete(key)
       this.#nextLook.delete(key)
+      this.#refreshFound.delete(key)
       return {}
     }
     const now = new Date()
@@ -42,6 +49,7 @@ export class CacheReconciler {
       this.#world.nodeInformer.list(),
       node => this.#world.nodeImagesInformer.get(node),
       now.toISOString(),
+      this.#refreshFound.has(key),
     )
     // Counting costs time with every node: where nodes report all the time, it shall take a tenth of it at most.
     const pause = Math.max(LEAST_PAUSE_MS, (performance.now() - began) * 10)
@@ -53,6 +61,7 @@ export class CacheReconciler {
     if (wait > 0 && !turns) return { requeueAfterMs: wait }
     await this.#write(cache.cache, next, patch, signal)
     this.#lastWrite.set(key, now.getTime())
+    this.#refreshFound.delete(key)
     return {}
   }
 

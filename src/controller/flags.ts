@@ -30,10 +30,18 @@ export function controllerFlags(env: Environment) {
       imageCacheRefreshFrequencyMs: duration(
         [
           'image-cache-refresh-frequency',
-          `How often every image cache is checked against the registries; 0s: never. ${LATER}`,
+          'How often the registries are asked what moving tags stand for; 0s: never. Overridden by spec.refresh of a cache.',
         ],
         '15m',
         { zero: true },
+      ),
+      insecureRegistries: text(
+        [
+          'insecure-registries',
+          'Registries, separated by commas, that a refresh asks by plain HTTP: host or host:port. For labs.',
+        ],
+        '',
+        'hosts',
       ),
       imagePullPolicy: choice(
         ['image-pull-policy', 'Pull policy of images; untagged and :latest ones are pulled as with Always.'],

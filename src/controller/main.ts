@@ -5,21 +5,25 @@ import { RegistryHealth } from '../engines/job/index.ts'
 import { EventRecorder, KubeClient, WorkQueue, loadConfig, runWithLeaderElection } from '../kube/index.ts'
 import { stopOnSignals } from '../stop-on-signals.ts'
 import { VERSION } from '../version.ts'
+import { RegistryClient } from '../image/registry/index.ts'
 import { CacheReconciler } from './cache-reconciler.ts'
 import { serveHttp } from './http-server.ts'
+import { clusterAddresses } from './cluster-addresses.ts'
 import { JobWriter } from './job-writer.ts'
 import { Metrics } from './metrics.ts'
 import { NodeReconciler } from './node-reconciler.ts'
 import { type ControllerOptions, parseControllerOptions } from './options.ts'
+import { Refresher } from './refresher.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
 import { Slots } from './slots.ts'
-import { connect } from './triggers.ts'
+import { type Queues, connect } from './triggers.ts'
 import { World } from './world.ts'
 
 /** Name of the Lease that the leader holds, and of the component in events. */
 const COMPONENT = 'kubefledged-controller'
 const NODE_WORKERS = 16
 const CACHE_WORKERS = 4
+const REFRESH_WORKERS = 4
 /** How long what was recorded may take to be written when the controller stops. */
 const FLUSH_MS = 2_000
 
@@ -55,7 +59,11 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     userAgent: `${COMPONENT}/${VERSION}`,
   })
   const world = new World(client, options.imagePullPolicy, log)
-  const queues = { nodes: new WorkQueue<string>(), caches: new WorkQueue<string>() }
+  const queues = {
+    nodes: new WorkQueue<string>(),
+    caches: new WorkQueue<string>(),
+    refreshes: new WorkQueue<string>(),
+  }
   const metrics = new Metrics(client, world, queues)
   await serveHttp(
     options.metricsBindAddress,
@@ -70,8 +78,9 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     signal,
   )
   const watching = world.run(signal)
+  const apiServer = new URL(config.server).hostname
   const lead = (leading: AbortSignal) =>
-    work({ options, log, client, world, queues, metrics, signal: leading })
+    work({ options, log, client, apiServer, world, queues, metrics, signal: leading })
   try {
     await (options.leaderElect
       ? runWithLeaderElection({
@@ -97,14 +106,25 @@ interface Leadership {
   readonly options: ControllerOptions
   readonly log: pino.Logger
   readonly client: KubeClient
+  /** Host of its URL. */
+  readonly apiServer: string
   readonly world: World
-  readonly queues: { readonly nodes: WorkQueue<string>; readonly caches: WorkQueue<string> }
+  readonly queues: Queues
   readonly metrics: Metrics
   readonly signal: AbortSignal
 }
 
 /** What only one controller of a cluster does. Ends when the signal fires, after running reconciles have ended. */
-async function work({ options, log, client, world, queues, metrics, signal }: Leadership): Promise<void> {
+async function work({
+  options,
+  log,
+  client,
+  apiServer,
+  world,
+  queues,
+  metrics,
+  signal,
+}: Leadership): Promise<void> {
   const version = await client.serverVersion(signal)
   await world.waitForSync(signal)
   const events = new EventRecorder(client, { component: COMPONENT, log })
@@ -119,12 +139,30 @@ async function work({ options, log, client, world, queues, metrics, signal }: Le
   const jobs = new JobWriter(client, world, refused, log, () => {
     for (const node of world.nodeInformer.list()) queues.nodes.add(node.metadata.name)
   })
+  const caches = new CacheReconciler(world, events, log)
+  const refresher = new Refresher({
+    world,
+    registry: new RegistryClient({
+      userAgent: `${COMPONENT}/${VERSION}`,
+      insecureHosts: new Set(options.insecureRegistries.split(',').filter(Boolean)),
+      blocked: await clusterAddresses(client, apiServer, log, signal),
+      log,
+    }),
+    frequencyMs: options.imageCacheRefreshFrequencyMs,
+    onNeed: (node, cache) => {
+      queues.nodes.add(node)
+      caches.beginRefresh(cache)
+      queues.caches.add(cache)
+    },
+    log,
+  })
   const nodes = new NodeReconciler({
     world,
     jobs,
     slots,
     registries,
     refused,
+    refreshes: refresher.refreshes,
     settings: {
       helperImage: options.busyboxImage,
       pullDeadlineMs: options.imagePullDeadlineMs,
@@ -137,7 +175,6 @@ async function work({ options, log, client, world, queues, metrics, signal }: Le
     serverMinor: version.minor,
     log,
   })
-  const caches = new CacheReconciler(world, events, log)
   connect(world, queues, registries, slots)
   log.info({ kubernetes: version.gitVersion, nodes: world.nodeInformer.size }, 'leading')
   const onError = (key: string, err: unknown) =>
@@ -152,6 +189,12 @@ async function work({ options, log, client, world, queues, metrics, signal }: Le
     queues.caches.run({
       workers: CACHE_WORKERS,
       handler: (key, cutOff) => metrics.measure('cache', () => caches.reconcile(key, cutOff)),
+      signal,
+      onError,
+    }),
+    queues.refreshes.run({
+      workers: REFRESH_WORKERS,
+      handler: (key, cutOff) => metrics.measure('refresh', () => refresher.reconcile(key, cutOff)),
       signal,
       onError,
     }),

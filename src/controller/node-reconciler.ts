@@ -12,7 +12,7 @@ import {
   sameMachine,
 } from '../engines/job/index.ts'
 import { type HandlerResult, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
-import { type NodeFacts, planNode, startableKeys } from '../plan/index.ts'
+import { type NodeFacts, type Refresh, planNode, startableKeys } from '../plan/index.ts'
 import { type JobWriter } from './job-writer.ts'
 import { type RefusedNamespaces } from './refused-namespaces.ts'
 import { type Slots } from './slots.ts'
@@ -31,6 +31,8 @@ export interface NodeReconcilerOptions {
   readonly slots: Slots
   readonly registries: RegistryHealth
   readonly refused: RefusedNamespaces
+  /** What came of asking the registries lately. */
+  readonly refreshes: ReadonlyMap<string, Refresh>
   readonly settings: JobSettings
   readonly pullMethod: PullMethodSetting
   /** Minor version of the API server. */
@@ -82,6 +84,7 @@ export class NodeReconciler {
       caches: world.compiledCaches(),
       existing: current?.spec?.images ?? [],
       ledger: current?.status?.images ?? [],
+      refreshes: this.#options.refreshes,
       now: new Date().toISOString(),
     })
     if (!current && images.length === 0) return undefined

@@ -23,6 +23,7 @@ function refusal(argv: readonly string[], env: Record<string, string> = {}): Usa
 const DEFAULTS: ControllerOptions = {
   imagePullDeadlineMs: 300_000,
   imageCacheRefreshFrequencyMs: 900_000,
+  insecureRegistries: '',
   imagePullPolicy: 'IfNotPresent',
   recheckIntervalMs: 21_600_000,
   jobPullMethod: 'auto',
@@ -156,12 +157,11 @@ describe('parseControllerOptions', () => {
     const parsed = parseControllerOptions(['--leader-elect=false', flag], {})
     const help = 'help' in parsed ? parsed.help.replaceAll(/\s+/g, ' ') : ''
     const flags = Object.values(controllerFlags({})).flatMap(group => Object.values(group))
-    expect(flags).toHaveLength(27)
+    expect(flags).toHaveLength(28)
     for (const { name, placeholder, doc, shown } of flags) {
       expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
     }
     for (const name of [
-      'image-cache-refresh-frequency',
       'image-delete-job-host-network',
       'cri-socket-path',
     ]) {

@@ -8,8 +8,10 @@ import { controllerFlags } from './flags.ts'
 export interface ControllerOptions {
   /** Longest time for one image on one node, in milliseconds. */
   readonly imagePullDeadlineMs: number
-  /** In milliseconds; 0: never. Not used yet. */
+  /** In milliseconds; 0: never. */
   readonly imageCacheRefreshFrequencyMs: number
+  /** `host[:port]`, separated by commas. */
+  readonly insecureRegistries: string
   readonly imagePullPolicy: PullPolicy
   /** Age at which an unlisted image is proved again, in milliseconds. */
   readonly recheckIntervalMs: number

@@ -6,10 +6,12 @@ import { type ImageCache } from '../api/image-cache.ts'
 import { type Slots } from './slots.ts'
 import { type World } from './world.ts'
 
-/** The two queues: names of nodes, and `namespace/name` of caches. */
+/** The queues: names of nodes, and `namespace/name` of caches for their status and for their refreshes. */
 export interface Queues {
+  readonly [name: string]: WorkQueue<string>
   readonly nodes: WorkQueue<string>
   readonly caches: WorkQueue<string>
+  readonly refreshes: WorkQueue<string>
 }
 
 /**
@@ -31,6 +33,7 @@ export function connect(world: World, queues: Queues, registries: RegistryHealth
   world.cacheInformer.subscribe(change => {
     queues.caches.add(cacheKey(change.object))
     if (!concernsNodes(change)) return
+    queues.refreshes.add(cacheKey(change.object))
     const compiled = world.compiled(cacheKey(change.object))
     for (const node of world.nodeInformer.list()) {
       if (change.type !== 'added' || !compiled || isSelected(compiled, node))

@@ -1,0 +1,132 @@
+import { entryKey } from '../api/node-images.ts'
+import { parseReference } from '../image/reference.ts'
+import { type RegistryClient, RegistryError } from '../image/registry/index.ts'
+import { type HandlerResult, type Logger } from '../kube/index.ts'
+import { type CompiledCache, type Refresh, needsPull, nextRefresh } from '../plan/index.ts'
+import { type World } from './world.ts'
+
+/** An answer of a registry serves all caches that want the image, for so long. */
+const FRESH_MS = 30_000
+/** Longest time between two looks at a cache's schedule: its spec may change. */
+const LOOK_MS = 60_000
+/** Questions of one cache at once; the client keeps its own limit for each registry. */
+const QUESTIONS = 16
+
+/** Outcomes that say nothing about the nodes' images: the next refresh asks again. */
+const INCONCLUSIVE = new Set(['NotFound', 'RateLimited'])
+
+/** What the refresher works with. */
+export interface RefresherOptions {
+  readonly world: World
+  readonly registry: RegistryClient
+  /** In milliseconds, 0: never. */
+  readonly frequencyMs: number
+  /** Called for each node that has to pull, and for the cache that it is for. */
+  readonly onNeed: (nodeName: string, cacheKey: string) => void
+  readonly log: Logger
+}
+
+/**
+ * The periodic refresh: asks each registry once for the digest behind a moving tag, and touches only nodes that hold
+ * something else. Where it cannot ask (no route, a private image) the nodes ask for themselves.
+ */
+export class Refresher {
+  readonly #options: RefresherOptions
+  readonly #refreshes = new Map<string, Refresh>()
+  readonly #due = new Map<string, Date>()
+
+  constructor(options: RefresherOptions) {
+    this.#options = options
+  }
+
+  /** What came of asking the registries, by entry key: for the plan. */
+  get refreshes(): ReadonlyMap<string, Refresh> {
+    return this.#refreshes
+  }
+
+  /** Refreshes the cache `namespace/name` if it is due, and says when to look again. */
+  async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
+    const cache = this.#options.world.compiled(key)
+    if (!cache || cache.idle) {
+      this.#due.delete(key)
+      return {}
+    }
+    const now = new Date()
+    const due = this.#due.get(key)
+    if (due && due <= now && cache.cache.status?.status !== 'Processing') await this.#refresh(cache, signal)
+    const next = nextRefresh(cache.cache, this.#options.frequencyMs, now)
+    if (!next) this.#due.delete(key)
+    else this.#due.set(key, next)
+    const wait = next ? next.getTime() - Date.now() : LOOK_MS
+    return { requeueAfterMs: Math.min(Math.max(wait, 1), LOOK_MS) }
+  }
+
+  async #refresh(cache: CompiledCache, signal: AbortSignal): Promise<void> {
+    const images = new Set(
+      cache.lists.flatMap(list =>
+        list.wanted.filter(wanted => wanted.pullPolicy === 'Always').map(({ image }) => image),
+      ),
+    )
+    const waiting = [...images]
+    const workers = Array.from({ length: QUESTIONS }, async () => {
+      for (let image = waiting.pop(); image !== undefined; image = waiting.pop()) {
+        await this.#ask(image, cache.credential, signal)
+      }
+    })
+    await Promise.all(workers)
+    this.#forgetUnwanted()
+    const nodes = this.#tell(cache)
+    this.#options.log.info({ imageCache: cache.key, asked: images.size, nodes }, 'refreshed')
+  }
+
+  async #ask(image: string, credential: string | undefined, signal: AbortSignal): Promise<void> {
+    const key = entryKey({ image, credential })
+    const known = this.#refreshes.get(key)
+    if (known && Date.now() - Date.parse(known.at) < FRESH_MS) return
+    const at = new Date().toISOString()
+    if (credential !== undefined) {
+      // The pull secret is the kubelet's to read, not ours.
+      this.#refreshes.set(key, { at })
+      return
+    }
+    try {
+      const { digest } = await this.#options.registry.resolve(parseReference(image), undefined, signal)
+      this.#refreshes.set(key, { at, digest })
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error
+      this.#options.log.info(
+        { image, code: error.code, reason: error.message },
+        'the registry gave no digest',
+      )
+      if (!INCONCLUSIVE.has(error.code)) this.#refreshes.set(key, { at })
+    }
+  }
+
+  /** Wakes the nodes that have to pull; answers how many. */
+  #tell(cache: CompiledCache): number {
+    let nodes = 0
+    for (const { metadata, spec, status } of this.#options.world.nodeImagesInformer.list()) {
+      const entries = new Map((status?.images ?? []).map(entry => [entryKey(entry), entry]))
+      const isNeedy = (spec?.images ?? []).some(image => {
+        const refresh = this.#refreshes.get(entryKey(image))
+        const isOurs = image.pullPolicy === 'Always' && image.owners.includes(cache.owner)
+        return isOurs && refresh !== undefined && needsPull(refresh, entries.get(entryKey(image)))
+      })
+      if (!isNeedy) continue
+      nodes += 1
+      this.#options.onNeed(metadata.name, cache.key)
+    }
+    return nodes
+  }
+
+  #forgetUnwanted(): void {
+    const wanted = new Set(
+      this.#options.world
+        .compiledCaches()
+        .flatMap(({ credential, lists }) =>
+          lists.flatMap(list => list.wanted.map(({ image }) => entryKey({ image, credential }))),
+        ),
+    )
+    for (const key of this.#refreshes.keys()) if (!wanted.has(key)) this.#refreshes.delete(key)
+  }
+}
