@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import manifest from '../package.json' with { type: 'json' }
-import { chooseSubcommand } from './subcommand.ts'
+import { chooseSubcommand, SUBCOMMANDS } from './subcommand.ts'
 import { UsageError } from './usage-error.ts'
 
 const main = join(import.meta.dirname, 'main.ts')
@@ -41,7 +41,7 @@ describe('the program', () => {
     expect(run(main, 'contoller')).toEqual({
       status: 2,
       stdout: '',
-      stderr: 'unknown subcommand "contoller"; known: controller (see --help)\n',
+      stderr: `unknown subcommand "contoller"; known: ${Object.keys(SUBCOMMANDS).join(', ')} (see --help)\n`,
     })
     expect(run(main, 'controller', '--nonsense')).toEqual({
       status: 2,
@@ -58,6 +58,10 @@ describe('chooseSubcommand', () => {
       { kind: 'run', subcommand: 'controller', argv: ['-v=4'] },
     ],
     [['node', '/opt/bin/kubefledged-controller.js'], { kind: 'run', subcommand: 'controller', argv: [] }],
+    [
+      ['node', '/opt/bin/kubefledged-webhook-server', '--port=443'],
+      { kind: 'run', subcommand: 'webhook-server', argv: ['--port=443'] },
+    ],
     [['node', '/opt/bin/kubefledged-controller', '--version'], { kind: 'version' }],
     [['node', 'main.js', 'controller', '--x'], { kind: 'run', subcommand: 'controller', argv: ['--x'] }],
     [['node', 'main.js', 'controller', '--version'], { kind: 'version' }],

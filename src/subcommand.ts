@@ -6,6 +6,7 @@ import { UsageError } from './usage-error.ts'
 /** Every subcommand, with a line for the help. */
 export const SUBCOMMANDS = {
   controller: 'Plans, pulls and reports: the operator itself.',
+  'webhook-server': 'Answers the API server whether an ImageCache may be written.',
 } as const
 
 /** Name of a subcommand. */
