@@ -6,6 +6,7 @@ import { VERSION } from './version.ts'
 
 const RUN: Readonly<Record<Subcommand, (argv: readonly string[]) => Promise<number>>> = {
   controller: async argv => (await import('./controller/main.ts')).runController(argv),
+  'cri-client': async argv => (await import('./cri-client/main.ts')).runCriClient(argv),
   'webhook-server': async argv => (await import('./webhook/main.ts')).runWebhookServer(argv),
 }
 

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import https from 'node:https'
 import net from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { binary } from './binaries.ts'
 import { createPki, type Pki } from './pki.ts'
 import { ServerProcess } from './process.ts'
 
@@ -179,19 +179,6 @@ export class ApiServer implements AsyncDisposable {
       request.on('error', () => resolve(false))
     })
   }
-}
-
-/** Path of a cluster binary. Throws, saying how to build it, when it is not there. */
-function binary(name: string): string {
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  const directory = process.env['KUBEFLEDGED_BIN'] ?? join(cache, 'kubefledged', 'bin')
-  const path = join(directory, name)
-  if (!existsSync(path)) {
-    throw new Error(
-      `${path} is missing: run "make cluster-build", or set KUBEFLEDGED_BIN to where the binaries are`,
-    )
-  }
-  return path
 }
 
 /** Ports that were free a moment ago, all different. */

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { encodeRequest, InvalidRequestError, parseRequest, REQUEST_LIMITS } from './request.ts'
+
+describe('a purge request', () => {
+  it('is read as it was written', () => {
+    const request = { remove: ['r.test/app:1', 'nginx'], keep: ['r.test/other:1'] }
+    expect(parseRequest(encodeRequest(request))).toEqual(request)
+  })
+
+  it('fits into the annotations of a Pod with as many references as are allowed', () => {
+    const remove = Array.from(
+      { length: REQUEST_LIMITS.remove },
+      (_, index) => `registry.example.com/team/app:${index}`,
+    )
+    expect(Buffer.byteLength(encodeRequest({ remove, keep: [] }))).toBeLessThan(REQUEST_LIMITS.bytes)
+  })
+
+  it.each([
+    ['', 'the request is not JSON'],
+    ['{"v":1,"remove":[', 'the request is not JSON'],
+    ['null', 'the request is not of version 1'],
+    ['[]', 'the request is not of version 1'],
+    ['{"v":2,"remove":[],"keep":[]}', 'the request is not of version 1'],
+    ['{"v":1,"keep":[]}', '"remove" of the request is not a list of references'],
+    ['{"v":1,"remove":[1],"keep":[]}', '"remove" of the request is not a list of references'],
+    ['{"v":1,"remove":[],"keep":"x"}', '"keep" of the request is not a list of references'],
+    [`"${'x'.repeat(REQUEST_LIMITS.bytes)}"`, /^the request has 204802 bytes, 204800 are allowed$/],
+    [
+      JSON.stringify({ v: 1, remove: Array(1001).fill('a'), keep: [] }),
+      '"remove" of the request has 1001 references, 1000 are allowed',
+    ],
+  ])('%.40s is refused', (text, message) => {
+    expect(() => parseRequest(text)).toThrow(InvalidRequestError)
+    expect(() => parseRequest(text)).toThrow(message)
+  })
+})

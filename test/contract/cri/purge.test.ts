@@ -1,0 +1,128 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { encodeRequest, parseResult, type PurgeRequest } from '../../../src/cri-client/index.ts'
+import { type CriImage } from '../../../src/cri/index.ts'
+import { useWorld } from './fixture.ts'
+
+const MAIN = join(import.meta.dirname, '../../../src/main.ts')
+/** As in a Pod that drops all capabilities. */
+const WITHOUT_CAPABILITIES = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'] as const
+
+const world = useWorld()
+
+/** Runs the process of a purge Job. `request` is the text of its request file. */
+async function run(request: string, { socket = world.containerd.socketPath } = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'purge-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'request.json')
+  const log = join(directory, 'termination-log')
+  await writeFile(file, request)
+  await writeFile(log, '') // the kubelet makes it, and mounts it as a file
+  const [program, ...limits] = WITHOUT_CAPABILITIES
+  const flags = [`--cri-socket-path=${socket}`, `--request-file=${file}`, `--termination-log=${log}`]
+  const { status, stderr } = spawnSync(program, [...limits, process.execPath, MAIN, 'cri-client', ...flags], {
+    encoding: 'utf8',
+  })
+  const text = await readFile(log, 'utf8')
+  return { status, stderr, result: parseResult(text), text }
+}
+
+async function purge(request: Partial<PurgeRequest>) {
+  const { status, result, stderr } = await run(encodeRequest({ remove: [], keep: [], ...request }))
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' })
+  if (result?.kind !== 'Done') throw new Error(`no result: ${stderr}`)
+  return result
+}
+
+const isNamed = (name: string) => (image: CriImage) =>
+  [...image.repoTags, ...image.repoDigests].some(listed => listed.startsWith(name))
+
+describe('the purge of a node', () => {
+  it('removes what is to go, its digest too, and nothing else', async () => {
+    const gone = await world.pull('plain/gone:1')
+    const other = await world.pull('plain/other:1')
+    const absent = world.name('plain/never:1')
+    const size = (await world.client.imageStatus(gone))?.sizeBytes
+    const result = await purge({ remove: [gone, absent] })
+    expect(result.answers.map(({ outcome }) => outcome)).toEqual(['Removed', 'NotFound'])
+    expect(result.removedBytes).toBe(size)
+    expect(result.runtime).toMatch(/^containerd v\d/)
+    expect((await world.client.listImages()).filter(isNamed(world.name('plain/gone')))).toEqual([])
+    expect(await world.tags()).toContain(other)
+  })
+
+  it('leaves the other tag of the same image', async () => {
+    const one = await world.pull('pair/a:1', 'pair')
+    const other = await world.pull('pair/b:1', 'pair')
+    expect((await purge({ remove: [one] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    const images = await world.client.listImages()
+    expect(images.filter(isNamed(world.name('pair/a')))).toEqual([])
+    expect(images.filter(isNamed(world.name('pair/b')))).toMatchObject([{ repoTags: [other] }])
+    expect((await purge({ remove: [other] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    expect((await world.client.listImages()).filter(isNamed(world.name('pair/')))).toEqual([])
+  })
+
+  it('removes both tags of an image when both are to go', async () => {
+    const both = [await world.pull('both/a:1', 'both'), await world.pull('both/b:1', 'both')]
+    expect((await purge({ remove: both })).answers.map(({ outcome }) => outcome)).toEqual([
+      'Removed',
+      'Removed',
+    ])
+    expect((await world.client.listImages()).filter(isNamed(world.name('both/')))).toEqual([])
+  })
+
+  it('leaves what containers were made from or mount, and removes it when they are gone', async () => {
+    const made = await world.pull('used/made:1')
+    const mounted = await world.pull('used/mounted:1')
+    await world.node.createContainer('web', made, mounted)
+    const remove = [made, mounted]
+    const detail = 'container web of Pod shop/web'
+    expect((await purge({ remove })).answers).toEqual([
+      { outcome: 'InUse', detail },
+      { outcome: 'InUse', detail },
+    ])
+    expect(await world.tags()).toEqual(expect.arrayContaining(remove))
+    await world.node.removePod('web')
+    expect((await purge({ remove })).answers.map(({ outcome }) => outcome)).toEqual(['Removed', 'Removed'])
+  })
+
+  it('leaves what others want, and the sandbox image', async () => {
+    const wanted = await world.pull('wanted:1')
+    const sandbox = world.name('sandbox:1')
+    const result = await purge({ remove: [wanted, sandbox, 'Not/A/Reference'], keep: [wanted] })
+    expect(result.answers.map(({ outcome }) => outcome)).toEqual([
+      'WantedByOthers',
+      'Pinned',
+      'InvalidReference',
+    ])
+    expect(await world.tags()).toEqual(expect.arrayContaining([wanted, sandbox]))
+  })
+
+  it('prints the images for a person', async () => {
+    const name = await world.pull('printed:1')
+    const { stdout, status } = spawnSync(
+      process.execPath,
+      [MAIN, 'cri-client', '--list', `--cri-socket-path=/nonexistent.sock,${world.containerd.socketPath}`],
+      { encoding: 'utf8' },
+    )
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      runtime: { name: 'containerd' },
+      images: expect.arrayContaining([expect.objectContaining({ repoTags: [name] })]),
+    })
+  })
+
+  it('ends with 1 and says why where it could do nothing', async () => {
+    expect(await run('{"v":1,"remove":["a"]}')).toMatchObject({
+      status: 1,
+      result: { kind: 'Error', code: 'InvalidRequest' },
+    })
+    const socket = '/nonexistent/one.sock,/nonexistent/two.sock'
+    const unreachable = await run(encodeRequest({ remove: ['a'], keep: [] }), { socket })
+    expect(unreachable).toMatchObject({ status: 1, result: { kind: 'Error', code: 'Unavailable' } })
+    expect(unreachable.text).toMatch(/one\.sock.*two\.sock/)
+  })
+})
