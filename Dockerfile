@@ -1,6 +1,8 @@
 # The product's images. `make images` prepares dist/image/ and builds them, with Docker's buildx or with buildah.
-#   controller   Node.js and the bundled program; no shell, user 65532
-#   busybox      one static binary, which the operator injects into Pods that pull images
+#   controller      Node.js and the bundled program; no shell, user 65532
+#   cri-client      the same content as user 0, which owns the sockets of container runtimes
+#   webhook-server  the same layers, started under its name
+#   busybox         one static binary, which the operator injects into Pods that pull images
 ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
 FROM ${BASE_IMAGE} AS node
@@ -12,6 +14,14 @@ COPY dist/image/opt /opt
 ENV NODE_ENV=production
 USER 65532:65532
 ENTRYPOINT ["/opt/bin/kubefledged-controller"]
+
+FROM controller AS webhook-server
+ENTRYPOINT ["/opt/bin/kubefledged-webhook-server"]
+
+# Needs no capability: the owner may write to the socket.
+FROM controller AS cri-client
+USER 0:0
+ENTRYPOINT ["/opt/bin/kubefledged-cri-client"]
 
 FROM scratch AS busybox
 ARG TARGETARCH

@@ -50,11 +50,11 @@ test: $(DEPS) ## Everything: checks, unit, contract and end-to-end tests on a cl
 ##@ Images and installation
 
 # Names of the images; the default RELEASE_VERSION is the version in package.json with a leading v.
-export CONTROLLER_IMAGE_REPO BUSYBOX_IMAGE_REPO RELEASE_VERSION BASE_IMAGE PLATFORMS PUSH REGISTRY INSECURE
+export CONTROLLER_IMAGE_REPO WEBHOOK_SERVER_IMAGE_REPO CRI_CLIENT_IMAGE_REPO BUSYBOX_IMAGE_REPO RELEASE_VERSION BASE_IMAGE PLATFORMS PUSH REGISTRY INSECURE
 KUBECTL ?= kubectl
 export KUBECTL
 
-.PHONY: images push-images deploy-using-yaml remove-kubefledged
+.PHONY: images push-images deploy-using-yaml deploy-webhook-server-using-yaml remove-webhook-server remove-kubefledged
 
 images: build ## Build the images, by Docker's buildx or by buildah [PUSH=1] [PLATFORMS=linux/amd64,linux/arm64]
 	hack/images/build.sh
@@ -64,6 +64,12 @@ push-images: ## Push the images [REGISTRY=host:port/path] [INSECURE=1]
 
 deploy-using-yaml: ## Install into kubectl's current context [CONTROLLER_IMAGE_REPO=] [BUSYBOX_IMAGE_REPO=] [RELEASE_VERSION=]
 	hack/deploy/yaml.sh apply
+
+deploy-webhook-server-using-yaml: ## Add the webhook server, which checks image caches when they are written [WEBHOOK_SERVER_IMAGE_REPO=]
+	hack/deploy/yaml.sh apply-webhook-server
+
+remove-webhook-server: ## Remove the webhook server again
+	hack/deploy/yaml.sh remove-webhook-server
 
 remove-kubefledged: ## Remove everything again, image caches and CRDs included
 	hack/deploy/yaml.sh remove

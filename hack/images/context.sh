@@ -12,7 +12,7 @@ mkdir -p "$context/opt/kubefledged" "$context/opt/bin"
 chmod 755 "$context/opt/kubefledged/main.js"
 echo '{"type":"module"}' >"$context/opt/kubefledged/package.json"
 # The program picks its subcommand by the name that it was called by.
-ln -s ../kubefledged/main.js "$context/opt/bin/kubefledged-controller"
+for name in controller webhook-server cri-client; do ln -s ../kubefledged/main.js "$context/opt/bin/kubefledged-$name"; done
 
 # place SOURCE DESTINATION: keeps what is current, since a builder hashes 120 MB anew when it is touched
 place() { cmp -s "$1" "$2" || install -m 755 "$1" "$2"; }
