@@ -8,8 +8,8 @@ export const cluster: Cluster = await connectCluster()
 
 /**
  * A test with what it asks for made for it, and taken away again: `namespace`, the name of one that enforces the
- * restricted Pod Security level, for every test anew (with it go the images that nodes had pulled); `faulty`, the registry that nodes know as `faulty.test.local`,
- * for every file anew.
+ * restricted Pod Security level (with it go the images that nodes had pulled); `faulty`, the registry that nodes know as
+ * `faulty.test.local`.
  */
 export const test = base
   // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this one needs
@@ -22,7 +22,7 @@ export const test = base
     return name
   })
   // oxlint-disable-next-line no-empty-pattern -- as above
-  .extend('faulty', { scope: 'file' }, async ({}, { onCleanup }) => {
+  .extend('faulty', async ({}, { onCleanup }) => {
     const registry = await FaultyRegistry.start(cluster.local)
     onCleanup(() => registry.stop())
     return registry

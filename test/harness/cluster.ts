@@ -127,12 +127,16 @@ export class Cluster {
   }
 
   /**
-   * Takes off every node what tests had pulled to it, so that the nodes' own image lists, which have room for 50, stay whole.
+   * Takes off every Ready node what tests had pulled to it, so that the nodes' own image lists, which have room for 50, stay whole.
    * The images of the cluster and of the product stay.
    */
   async removeTestImages(): Promise<void> {
     const isKept = (name: string) => /\/pause:|\/kubefledged-/.test(name)
-    for (const node of await this.nodes()) await this.#runtime(node).removeAllBut(isKept)
+    const ready =
+      'jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+    const lines = (await this.kubectl(['get', 'nodes', '-o', ready])).trim().split('\n')
+    const nodes = lines.filter(line => line.endsWith(' True')).map(line => line.split(' ')[0] ?? '')
+    for (const node of nodes) await this.#runtime(node).removeAllBut(isKept)
   }
 
   /** Removes an image from a node behind the kubelet's back. */
