@@ -65,7 +65,6 @@ export class Authorizer {
     const bearer = challenges.find(({ scheme, params }) => scheme === 'bearer' && params.has('realm'))
     if (bearer) {
       const request = tokenRequestOf(bearer, access)
-      this.#tokens.delete(request)
       const token = await this.#fetchToken(request, access, signal)
       this.#challenges.set(keyOf(access), bearer)
       return `Bearer ${token}`

@@ -19,7 +19,7 @@ test('a token is for exactly what it was asked for', () => {
   for (const other of others) expect(cache.get(other)).toBeUndefined()
 })
 
-test('a token is given up five seconds before its end, and when it is refused', () => {
+test('a token is given up five seconds before its end', () => {
   let now = 1000
   const cache = new TokenCache(() => now)
   cache.set(request, 'one', 60_000)
@@ -29,8 +29,6 @@ test('a token is given up five seconds before its end, and when it is refused', 
   expect(cache.get(request)).toBeUndefined()
   cache.set(request, 'two', 60_000)
   expect(cache.get(request)).toBe('two')
-  cache.delete(request)
-  expect(cache.get(request)).toBeUndefined()
 })
 
 test('of more than a thousand tokens, the one that was used longest ago goes', () => {

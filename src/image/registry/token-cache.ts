@@ -36,11 +36,6 @@ export class TokenCache {
   set(request: TokenRequest, token: string, lifetimeMs: number): void {
     this.#tokens.set(keyOf(request), { token, endsAt: this.#now() + lifetimeMs })
   }
-
-  /** Forgets a token that was refused. */
-  delete(request: TokenRequest): void {
-    this.#tokens.delete(keyOf(request))
-  }
 }
 
 /** A hash: no key, and so no dump of keys, holds a password. */

@@ -104,6 +104,15 @@ describe('redirects', () => {
     expect(other.received).toHaveLength(1)
   })
 
+  test('plain HTTP is for the hosts that were named for it', async () => {
+    const other = await serve(serveDigest)
+    const registry = await serve(status(307, { location: `${other.url}/` }))
+    const client = clientFor([registry.host, other.host], { insecureHosts: new Set([registry.host]) })
+    expect((await failureOf(client.resolve(image(registry.host, 'app')))).code).toBe('Blocked')
+    expect(other.received).toEqual([])
+    expect(registry.received).toHaveLength(1)
+  })
+
   test('a user and a password in a URL are not sent', async () => {
     const other = await serve(serveDigest)
     const registry = await serve(status(307, { location: `http://user:pass@${other.host}/` }))

@@ -79,6 +79,20 @@ describe('the registry of the distribution project, with tokens', () => {
   })
 })
 
+test('a password that was wanted once is said unasked from then on, to that repository', async () => {
+  const registry = await serve((request, response) => {
+    if (request.authorization === basic(PULLER.username, PULLER.password))
+      return serveDigest(request, response)
+    status(401, { 'www-authenticate': 'Basic realm="r"' })(request, response)
+  })
+  const client = clientFor([registry.host])
+  for (const path of ['app:1', 'app:1', 'app:2', 'other:1']) {
+    expect((await client.resolve(image(registry.host, path), PULLER)).digest).toBe(DIGEST)
+  }
+  const said = registry.received.map(request => request.authorization !== undefined)
+  expect(said).toEqual([false, true, true, true, false, true])
+})
+
 describe('tokens', () => {
   const challenge = (realm: string) => `Bearer realm="${realm}",service="s",scope="repository:app:pull"`
   /** A registry that lets in who has the token. */
