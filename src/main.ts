@@ -6,8 +6,9 @@ import { VERSION } from './version.ts'
 
 const RUN: Readonly<Record<Subcommand, (argv: readonly string[]) => Promise<number>>> = {
   controller: async argv => (await import('./controller/main.ts')).runController(argv),
-  'cri-client': async argv => (await import('./cri-client/main.ts')).runCriClient(argv),
   'webhook-server': async argv => (await import('./webhook/main.ts')).runWebhookServer(argv),
+  'cri-client': async argv => (await import('./cri-client/main.ts')).runCriClient(argv),
+  crds: async argv => (await import('./crds/main.ts')).runCrds(argv),
 }
 
 async function main(processArgv: readonly string[]): Promise<number> {

@@ -6,8 +6,9 @@ import { UsageError } from './usage-error.ts'
 /** Every subcommand, with a line for the help. */
 export const SUBCOMMANDS = {
   controller: 'Plans, pulls and reports: the operator itself.',
-  'cri-client': "Removes images from a node through its container runtime's socket.",
   'webhook-server': 'Answers the API server whether an ImageCache may be written.',
+  'cri-client': "Removes images from a node through its container runtime's socket.",
+  crds: 'Writes the CustomResourceDefinitions of this release.',
 } as const
 
 /** Name of a subcommand. */
