@@ -58,5 +58,6 @@ export function errorFromStatus(
   const code = CODE_BY_STATUS.get(error.code) ?? 'Internal'
   // The status of a connection that could not be made is UNAVAILABLE, whatever the reason.
   const denied = code === 'Unavailable' && /\b(EACCES|EPERM)\b/.test(error.details)
-  return new CriError(denied ? 'PermissionDenied' : code, `${error.details} (${call})`, { cause: error })
+  const words = error.details.replace(/\s*Resolution note:\s*$/, '')
+  return new CriError(denied ? 'PermissionDenied' : code, `${words} (${call})`, { cause: error })
 }
