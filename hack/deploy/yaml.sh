@@ -1,6 +1,7 @@
 #!/bin/bash
-# yaml.sh apply|remove — installs or removes the product by the manifests of deploy/, in the cluster of kubectl's current context.
-# CONTROLLER_IMAGE_REPO, BUSYBOX_IMAGE_REPO and RELEASE_VERSION replace the image names; KUBECTL is the command to use.
+# yaml.sh apply|remove|apply-webhook-server|remove-webhook-server — installs or removes the product, or its webhook server, by the
+# manifests of deploy/, in the cluster of kubectl's current context. CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO, BUSYBOX_IMAGE_REPO
+# and RELEASE_VERSION replace the image names; KUBECTL is the command to use.
 . "$(dirname "$0")/../images/settings.sh"
 cd "$REPO/deploy"
 KUBECTL=${KUBECTL:-kubectl}
@@ -8,11 +9,28 @@ NAMESPACE=kube-fledged
 CRDS=(kubefledged-crd.yaml kubefledged-crd-nodeimages.yaml)
 CRD_NAMES=(imagecaches.kubefledged.io nodeimages.kubefledged.io)
 OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,deployment}-controller.yaml)
+# The configuration is last to come and first to go: with it, the API server asks the webhook server.
+WEBHOOK_OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,service,poddisruptionbudget,deployment}-webhook-server.yaml)
+WEBHOOK=kubefledged-validatingwebhook.yaml
+WEBHOOK_SECRET=kubefledged-webhook-server-cert
+# An image cache that no webhook server lets in.
+WRONG='{"apiVersion": "kubefledged.io/v1alpha2", "kind": "ImageCache", "metadata": {"name": "probe", "namespace": "'$NAMESPACE'"},
+  "spec": {"cacheSpec": [{"images": ["a:1", "a:1"]}]}}'
 
 # with_images: standard input with the images of this build. The references in the manifests are those of the last release.
 with_images() {
   sed -E -e "s|[^ ]*/kubefledged-controller:[^ ]+|$CONTROLLER_IMAGE_REPO:$RELEASE_VERSION|" \
+    -e "s|[^ ]*/kubefledged-webhook-server:[^ ]+|$WEBHOOK_SERVER_IMAGE_REPO:$RELEASE_VERSION|" \
     -e "s|[^ ]*/kubefledged-busybox:[^ ]+|$BUSYBOX_IMAGE_REPO:$RELEASE_VERSION|"
+}
+
+# rolled_out DEPLOYMENT: waits until it is, or shows why it is not
+rolled_out() {
+  $KUBECTL -n $NAMESPACE rollout status "deployment/$1" --timeout=120s && return
+  $KUBECTL -n $NAMESPACE get pods -o wide
+  $KUBECTL -n $NAMESPACE describe pods | sed -n '/^Events:/,$p'
+  $KUBECTL -n $NAMESPACE logs "deployment/$1" --tail=50 || true
+  die "$1 did not become ready within 2 minutes."
 }
 
 apply() {
@@ -24,17 +42,33 @@ apply() {
   done
   $KUBECTL wait --for=condition=Established --timeout=60s "${CRD_NAMES[@]/#/crd/}"
   for file in "${OBJECTS[@]}"; do with_images <"$file" | $KUBECTL apply -f -; done
-  if ! $KUBECTL -n $NAMESPACE rollout status deployment/kubefledged-controller --timeout=120s; then
-    $KUBECTL -n $NAMESPACE get pods -o wide
-    $KUBECTL -n $NAMESPACE describe pods | sed -n '/^Events:/,$p'
-    $KUBECTL -n $NAMESPACE logs deployment/kubefledged-controller --tail=50 || true
-    die "The controller did not become ready within 2 minutes."
-  fi
+  rolled_out kubefledged-controller
+}
+
+apply_webhook_server() {
+  local file answer
+  for file in "${WEBHOOK_OBJECTS[@]}"; do with_images <"$file" | $KUBECTL apply -f -; done
+  rolled_out kubefledged-webhook-server
+  $KUBECTL apply -f $WEBHOOK
+  # The servers set the CA bundle, and the API server has to hear of it: it gets through once it refuses what is wrong.
+  for _ in {1..60}; do
+    answer=$($KUBECTL create --dry-run=server -f - 2>&1 <<<"$WRONG") || true
+    case $answer in *"Duplicate image names"*) return ;; esac
+    sleep 1
+  done
+  die "The API server does not get through to the webhook server: $answer"
+}
+
+remove_webhook_server() {
+  local file
+  for file in $WEBHOOK "${WEBHOOK_OBJECTS[@]}"; do $KUBECTL delete -f "$file" --ignore-not-found --timeout=120s; done
+  $KUBECTL -n $NAMESPACE delete secret $WEBHOOK_SECRET --ignore-not-found
 }
 
 # The caches go first, while the controller is there to end what it does for them.
 remove() {
   local crd
+  remove_webhook_server
   for crd in "${CRD_NAMES[@]}"; do
     [ -z "$($KUBECTL get crd "$crd" --ignore-not-found -o name)" ] || $KUBECTL delete "$crd" --all --all-namespaces --timeout=120s
   done
@@ -44,6 +78,6 @@ remove() {
 }
 
 case ${1:-} in
-  apply | remove) "$1" ;;
-  *) die "Usage: yaml.sh apply|remove" ;;
+  apply | remove | apply-webhook-server | remove-webhook-server) "${1//-/_}" ;;
+  *) die "Usage: yaml.sh apply|remove|apply-webhook-server|remove-webhook-server" ;;
 esac
