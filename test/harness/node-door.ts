@@ -59,9 +59,10 @@ export async function openNodeDoor(
   const ended = once(socat, 'close')
   const close = async () => {
     socat.kill('SIGTERM')
-    await ended
-    for (const socket of sockets) socket.destroy()
     server.close()
+    // socat's child of each connection, which holds its standard error open, ends with the connection only.
+    for (const socket of sockets) socket.destroy()
+    await ended
     await rm(folder, { recursive: true, force: true })
   }
   try {
