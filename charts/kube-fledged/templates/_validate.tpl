@@ -1,0 +1,36 @@
+{{/* Refuses values that a type alone does not rule out, with a sentence for each. */}}
+{{- define "kube-fledged.validate" -}}
+{{- $duration := `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*$` -}}
+{{- $checks := list
+  (list "args.controllerImagePullDeadlineDuration" $duration "is not a duration such as 5m or 1h30m")
+  (list "args.controllerImageCacheRefreshFrequency" $duration "is not a duration such as 15m, or 0s for never")
+  (list "args.controllerCRISocketPath" "^(/.*)?$" "is not an absolute path")
+  (list "args.webhookServerCertFile" "^/" "is not an absolute path")
+  (list "args.webhookServerKeyFile" "^/" "is not an absolute path")
+  (list "podDisruptionBudget.maxUnavailable" "^([0-9]+%?)?$" "is neither a number nor a percentage")
+  (list "validatingWebhookCABundle" "^[A-Za-z0-9+/=\\s]*$" "is not base64")
+-}}
+{{- range $key := list "kubefledgedController" "kubefledgedCRIClient" "kubefledgedWebhookServer" "busyboxImage" -}}
+{{- $checks = append $checks (list (printf "image.%sDigest" $key) "^(sha256:[a-f0-9]{64})?$" "is not a digest, sha256: and 64 hexadecimal digits") -}}
+{{- $checks = append $checks (list (printf "image.%sRepository" $key) `^[^\s@]+$` "is not a repository such as ghcr.io/kubefledged/kubefledged-controller") -}}
+{{- end -}}
+{{- range $key := list "tag" "busyboxImageVersion" -}}
+{{- $checks = append $checks (list (printf "image.%s" $key) "^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$" "is not a tag") -}}
+{{- end -}}
+{{- range $key := list "nameOverride" "fullnameOverride" "serviceAccount.name" "clusterRole.name" "clusterRoleBinding.name" "validatingWebhook.name" "secret.name" "webhookService.name" "controller.priorityClassName" "webhookServer.priorityClassName" "args.controllerServiceAccountName" "args.controllerJobPriorityClassName" -}}
+{{- $checks = append $checks (list $key "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$" "is not a name: lower-case letters, digits, inner dashes and dots") -}}
+{{- end -}}
+{{- range $checks -}}
+{{- $value := $.Values -}}
+{{- range splitList "." (index . 0) -}}
+{{- if kindIs "map" $value }}{{ $value = get $value . }}{{ end -}}
+{{- end -}}
+{{- $text := ternary "" (toString $value) (kindIs "invalid" $value) -}}
+{{- if not (regexMatch (index . 1) $text) -}}
+{{- fail (printf "%s: %q %s." (index . 0) $text (index . 2)) -}}
+{{- end -}}
+{{- end -}}
+{{- if ne (dir .Values.args.webhookServerCertFile) (dir .Values.args.webhookServerKeyFile) -}}
+{{- fail "args.webhookServerKeyFile must be in the directory of args.webhookServerCertFile." -}}
+{{- end -}}
+{{- end -}}

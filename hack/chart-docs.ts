@@ -1,0 +1,131 @@
+/**
+ * Writes what is generated of the chart: the table of its values, from their comments, and the rules of the controller's roles, from the
+ * manifests of deploy/. With `--check` it writes nothing and fails where a file differs.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Document, isMap, isScalar, type Node, parseDocument, type YAMLMap } from 'yaml'
+
+/** Root of the repository. */
+export const ROOT = join(import.meta.dirname, '..')
+const CHART = 'charts/kube-fledged'
+
+/** A value of the chart, as its values.yaml has it. */
+export interface ChartValue {
+  /** Keys joined by dots. */
+  readonly path: string
+  readonly value: unknown
+  /** Empty where values.yaml says nothing of it. */
+  readonly doc: string
+}
+
+/** Every value that is not a group of others, in the order of the file. */
+export function chartValues(yaml: string): readonly ChartValue[] {
+  const { contents } = parseDocument(yaml)
+  if (!isMap(contents)) throw new TypeError('values.yaml is not a map')
+  return leaves(contents, [])
+}
+
+function leaves(map: YAMLMap, parents: readonly string[]): ChartValue[] {
+  return map.items.flatMap(({ key, value }) => {
+    if (!isScalar(key)) throw new TypeError(`a key below ${parents.join('.')} is not a scalar`)
+    const path = [...parents, String(key.value)]
+    if (isMap(value) && value.items.length > 0) return leaves(value, path)
+    // The comment of a map's first key is the map's.
+    const comment = key.commentBefore ?? (map.items[0]?.key === key ? map.commentBefore : undefined)
+    return [
+      { path: path.join('.'), value: (value as Node | null)?.toJSON() ?? null, doc: docOf(comment ?? '') },
+    ]
+  })
+}
+
+/** The paragraph after ` -- `. */
+function docOf(comment: string): string {
+  const [, doc = ''] = / -- ([^]*)$/.exec(comment) ?? []
+  return doc
+    .split('\n')
+    .map(line => line.trim())
+    .join(' ')
+}
+
+/** docs/helm-parameters.md. */
+export function parametersDocument(values: readonly ChartValue[]): string {
+  const rows = values.map(
+    ({ path, value, doc }) => `| \`${path}\` | ${shown(value)} | ${doc.replaceAll('|', String.raw`\|`)} |`,
+  )
+  return `<!-- Generated from ${CHART}/values.yaml by \`node hack/chart-docs.ts\`. Do not edit. -->
+# Parameters of the Helm chart
+
+Set them with \`--set\` or in a file given with \`--values\`. A value that the chart does not know, or of the wrong type, is refused with a
+sentence that names it.
+
+| Parameter | Default | Description |
+| --- | --- | --- |
+${rows.join('\n')}
+`
+}
+
+function shown(value: unknown): string {
+  return value === null
+    ? ''
+    : `\`${typeof value === 'string' && value !== '' ? value : JSON.stringify(value)}\``
+}
+
+/** Content of every generated file, by its path from the root. */
+export async function generatedFiles(): Promise<Readonly<Record<string, string>>> {
+  const read = (path: string) => readFile(join(ROOT, path), 'utf8')
+  return {
+    'docs/helm-parameters.md': parametersDocument(chartValues(await read(`${CHART}/values.yaml`))),
+    [`${CHART}/files/clusterrole-controller.yaml`]: rules(
+      await read('deploy/kubefledged-clusterrole-controller.yaml'),
+    ),
+    [`${CHART}/files/role-controller.yaml`]: rules(await read('deploy/kubefledged-role-controller.yaml')),
+  }
+}
+
+function rules(role: string): string {
+  return new Document(parseDocument(role).get('rules', true)).toString({
+    lineWidth: 0,
+    flowCollectionPadding: false,
+  })
+}
+
+/** Paths of generated files that are missing or differ from what would be written. */
+export async function staleFiles(): Promise<readonly string[]> {
+  const stale = []
+  for (const [path, content] of Object.entries(await generatedFiles())) {
+    if ((await readIfThere(join(ROOT, path))) !== content) stale.push(path)
+  }
+  return stale
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.length > 1 || (args.length === 1 && args[0] !== '--check')) {
+    console.error(`chart-docs: unknown arguments: ${args.join(' ')}; only --check is known`)
+    return 2
+  }
+  if (args[0] === '--check') {
+    const stale = await staleFiles()
+    if (stale.length === 0) return 0
+    console.error(
+      `chart-docs: not up to date: ${stale.join(', ')}. Run \`node hack/chart-docs.ts\` and commit the result.`,
+    )
+    return 1
+  }
+  for (const [path, content] of Object.entries(await generatedFiles())) {
+    await mkdir(dirname(join(ROOT, path)), { recursive: true })
+    await writeFile(join(ROOT, path), content)
+  }
+  return 0
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2))
