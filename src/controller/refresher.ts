@@ -6,7 +6,7 @@ import { type CompiledCache, type Refresh, needsPull, nextRefresh } from '../pla
 import { type World } from './world.ts'
 
 /** An answer of a registry serves all caches that want the image, for so long. */
-const FRESH_MS = 30_000
+const FRESH_MS = 2_000
 /** Longest time between two looks at a cache's schedule: its spec may change. */
 const LOOK_MS = 60_000
 /** Questions of one cache at once; the client keeps its own limit for each registry. */

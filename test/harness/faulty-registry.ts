@@ -21,6 +21,8 @@ export interface RegistryRequest {
   readonly kind: 'manifest' | 'blob' | 'other'
   /** A tag or a digest. */
   readonly reference: string
+  /** Who asked: the value of `User-Agent`. */
+  readonly agent: string
 }
 
 const SAME_ATTEMPT_MS = 500
@@ -224,6 +226,7 @@ function parseRequest(incoming: IncomingMessage): RegistryRequest {
     repository: match?.[1] ?? '',
     kind: match?.[2] === 'manifests' ? 'manifest' : match?.[2] === 'blobs' ? 'blob' : 'other',
     reference: match?.[3] ?? path,
+    agent: incoming.headers['user-agent'] ?? '',
   }
 }
 
