@@ -1,0 +1,132 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
+import { imageCacheCrd } from '../../../src/api/crd.ts'
+import { binary } from '../../harness/binaries.ts'
+import { ROOT } from '../../harness/cluster-env.ts'
+import { run } from '../../harness/command.ts'
+import { NAMESPACE, render } from './helm.ts'
+
+/** The hook of the chart, with the rights that the chart gives it. */
+
+const DEFINITIONS = ['imagecaches.kubefledged.io', 'nodeimages.kubefledged.io'] as const
+const ACCOUNT = 'kube-fledged-crds'
+const MAIN = join(ROOT, 'src/main.ts')
+
+function kubectl(args: readonly string[], input = ''): Promise<string> {
+  return run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+}
+
+function apply(object: object): Promise<string> {
+  return kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], JSON.stringify(object))
+}
+
+async function stateOf(
+  name: string,
+): Promise<typeof imageCacheCrd & { metadata: { resourceVersion: string } }> {
+  return JSON.parse(await kubectl(['get', 'crd', name, '-o', 'json']))
+}
+
+/** A kubeconfig file of the hook's service account. */
+async function accountKubeconfig(): Promise<string> {
+  const { url, pki } = inject('apiServer')
+  const token = (await kubectl(['create', 'token', ACCOUNT, '-n', NAMESPACE])).trim()
+  const directory = await mkdtemp(join(tmpdir(), 'crds-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'kubeconfig')
+  await writeFile(
+    file,
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'c', cluster: { server: url, 'certificate-authority': join(pki, 'ca.crt') } }],
+      users: [{ name: 'u', user: { token } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    }),
+  )
+  return file
+}
+
+async function runHook(): Promise<void> {
+  await run([process.execPath, MAIN, 'crds', `--kubeconfig=${await accountKubeconfig()}`])
+}
+
+beforeAll(async () => {
+  await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } })
+  const manifests = (await render()).split(/^---$/m)
+  const rights = manifests.filter(
+    text =>
+      text.includes(`  name: ${ACCOUNT}\n`) &&
+      !text.includes('kind: Job\n') &&
+      !text.includes('kind: Deployment\n'),
+  )
+  expect(rights).toHaveLength(3)
+  await kubectl(['apply', '--server-side', '-f', '-'], rights.join('---\n'))
+})
+
+describe('the hook that writes the definitions', () => {
+  it('creates them where there are none, and changes nothing the second time', async () => {
+    await kubectl(['delete', 'crd', ...DEFINITIONS, '--ignore-not-found'])
+    await runHook()
+    const first = await Promise.all(DEFINITIONS.map(stateOf))
+    expect(first[0]?.spec.versions).toEqual(imageCacheCrd.spec.versions)
+    await runHook()
+    const second = await Promise.all(DEFINITIONS.map(stateOf))
+    expect(second.map(({ metadata }) => metadata.resourceVersion)).toEqual(
+      first.map(({ metadata }) => metadata.resourceVersion),
+    )
+  })
+
+  it('brings up to date what an older release left behind, and keeps the objects', async () => {
+    await kubectl(['delete', 'crd', DEFINITIONS[0]])
+    const schema = {
+      type: 'object',
+      properties: {
+        spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        status: { type: 'object', properties: { left: { type: 'string' } } },
+      },
+    }
+    const { group, scope, names } = imageCacheCrd.spec
+    const versions = [{ name: 'v1alpha2', served: true, storage: true, schema: { openAPIV3Schema: schema } }]
+    await apply({
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: DEFINITIONS[0], labels: { component: 'kubefledged-controller' } },
+      spec: { group, scope, names, versions },
+    })
+    await kubectl(['wait', `crd/${DEFINITIONS[0]}`, '--for=condition=Established', '--timeout=30s'])
+    await apply({
+      apiVersion: 'kubefledged.io/v1alpha2',
+      kind: 'ImageCache',
+      metadata: { name: 'kept', namespace: NAMESPACE },
+      spec: { cacheSpec: [{ images: ['a:1'] }] },
+      status: { left: 'over' },
+    })
+    await runHook()
+    const { metadata, spec } = await stateOf(DEFINITIONS[0])
+    expect(spec.versions).toEqual(imageCacheCrd.spec.versions)
+    expect(metadata.labels).toEqual({ component: 'kubefledged-controller', ...imageCacheCrd.metadata.labels })
+    const images = await kubectl([
+      'get',
+      'ic',
+      'kept',
+      '-n',
+      NAMESPACE,
+      '-o',
+      'jsonpath={.spec.cacheSpec[*].images[*]}',
+    ])
+    expect(images).toBe('a:1')
+  })
+
+  it('has the right to these two definitions, and to delete none', async () => {
+    const kubeconfig = await accountKubeconfig()
+    const as = (...args: string[]) => run([binary('kubectl'), '--kubeconfig', kubeconfig, ...args])
+    await expect(as('get', 'crd', DEFINITIONS[0], '-o', 'name')).resolves.toContain(DEFINITIONS[0])
+    await expect(as('delete', 'crd', DEFINITIONS[0])).rejects.toThrow('cannot delete')
+    await expect(as('get', 'crd')).rejects.toThrow('cannot list')
+    await expect(as('get', 'crd', 'others.example.com')).rejects.toThrow('cannot get')
+    await expect(as('get', 'imagecaches', '-n', NAMESPACE)).rejects.toThrow('cannot list')
+  })
+})

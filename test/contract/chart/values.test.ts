@@ -1,0 +1,196 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { chartValues } from '../../../hack/chart-docs.ts'
+import { CHART, render, type Values } from './helm.ts'
+
+/** Every value of the chart shows in what the chart makes. */
+
+const DIGEST = `sha256:${'ab'.repeat(32)}`
+
+/**
+ * Path, value, a text that the manifests have with it and do not have without it (`gone`: the other way round), and the values that it
+ * needs beside it.
+ */
+type Row = readonly [
+  path: string,
+  value: unknown,
+  expected: string | { readonly gone: string },
+  beside?: Values,
+]
+
+const component = (key: string): Row[] => [
+  [`${key}.hostNetwork`, true, 'hostNetwork: true'],
+  [`${key}.priorityClassName`, 'important', 'priorityClassName: "important"'],
+  [`${key}.extraArgs`, ['--v=4'], '- "--v=4"'],
+  [`${key}.extraEnv`, [{ name: 'NODE_OPTIONS', value: 'x' }], 'name: NODE_OPTIONS'],
+  [`${key}.podLabels`, { team: 'a' }, 'team: a'],
+  [`${key}.podAnnotations`, { note: 'b' }, 'note: b'],
+  [`${key}.resources`, { limits: { cpu: '7' } }, 'cpu: "7"'],
+  [`${key}.livenessProbe`, { failureThreshold: 77 }, 'failureThreshold: 77'],
+  [`${key}.readinessProbe`, { periodSeconds: 78 }, 'periodSeconds: 78'],
+]
+
+const created = (key: string, gone: string): Row[] => [[`${key}.create`, false, { gone }]]
+
+const ROWS: readonly Row[] = [
+  ['controllerReplicaCount', 3, 'replicas: 3'],
+  ['webhookServerReplicaCount', 4, 'replicas: 4'],
+  ...component('controller'),
+  ['controller.metricsPort', 9090, '--metrics-bind-address=:9090'],
+  ...component('webhookServer'),
+  ['webhookServer.enable', false, { gone: 'webhook-server' }],
+  ['webhookServer.failurePolicy', 'Ignore', 'failurePolicy: Ignore'],
+  ['webhookServer.timeoutSeconds', 9, 'timeoutSeconds: 9'],
+  ['image.kubefledgedControllerRepository', 'example.com/c', 'image: "example.com/c:v'],
+  ['image.kubefledgedControllerDigest', DIGEST, `kubefledged-controller@${DIGEST}`],
+  ['image.kubefledgedCRIClientRepository', 'example.com/r', 'value: "example.com/r:v'],
+  ['image.kubefledgedCRIClientDigest', DIGEST, `kubefledged-cri-client@${DIGEST}`],
+  ['image.kubefledgedWebhookServerRepository', 'example.com/w', 'image: "example.com/w:v'],
+  ['image.kubefledgedWebhookServerDigest', DIGEST, `kubefledged-webhook-server@${DIGEST}`],
+  ['image.busyboxImageRepository', 'example.com/b', 'value: "example.com/b:v'],
+  ['image.busyboxImageVersion', '1.35.0', 'kubefledged-busybox:1.35.0'],
+  ['image.busyboxImageDigest', DIGEST, `kubefledged-busybox@${DIGEST}`],
+  ['image.tag', 'v9', 'kubefledged-controller:v9'],
+  ['image.pullPolicy', 'Never', 'imagePullPolicy: Never'],
+  ['command.kubefledgedControllerCommand', ['/c', 'x'], '- /c\n            - x'],
+  ['command.kubefledgedWebhookServerCommand', ['/w'], '- /w\n'],
+  ['args.controllerLogLevel', 'ERROR', '--stderrthreshold=ERROR'],
+  ['args.controllerImagePullDeadlineDuration', '1h30m', '--image-pull-deadline-duration=1h30m'],
+  ['args.controllerImageCacheRefreshFrequency', '0s', '--image-cache-refresh-frequency=0s'],
+  ['args.controllerImagePullPolicy', 'Always', '--image-pull-policy=Always'],
+  ['args.controllerServiceAccountName', 'puller', '--service-account-name=puller'],
+  ['args.controllerImageDeleteJobHostNetwork', true, '--image-delete-job-host-network=true'],
+  ['args.controllerJobPriorityClassName', 'low', '--job-priority-class-name=low'],
+  ['args.controllerJobRetentionPolicy', 'retain', '--job-retention-policy=retain'],
+  ['args.controllerCRISocketPath', '/run/k3s.sock', '--cri-socket-path=/run/k3s.sock'],
+  ['args.controllerJobsMaxSurge', 12, '--jobs-max-surge=12'],
+  ['args.webhookServerLogLevel', 'WARNING', '--stderrthreshold=WARNING'],
+  [
+    'args.webhookServerCertFile',
+    '/var/run/secrets/webhook-server/a.crt',
+    'path: "a.crt"',
+    { 'secret.name': 's' },
+  ],
+  [
+    'args.webhookServerKeyFile',
+    '/var/run/secrets/webhook-server/b.key',
+    'path: "b.key"',
+    { 'secret.name': 's' },
+  ],
+  ['args.webhookServerPort', 8443, 'containerPort: 8443'],
+  ['validatingWebhookCABundle', 'Q0E=', 'caBundle: "Q0E="'],
+  ['imagePullSecrets', [{ name: 'pull' }], 'imagePullSecrets:\n'],
+  ['nameOverride', 'other', 'app.kubernetes.io/name: other'],
+  ['fullnameOverride', 'kubefledged', 'name: kubefledged-controller\n'],
+  ...created('serviceAccount', 'kind: ServiceAccount\nmetadata:\n  name: kube-fledged-controller'),
+  ['serviceAccount.name', 'mine', 'serviceAccountName: mine-webhook-server'],
+  ...created('clusterRole', 'kind: ClusterRole\nmetadata:\n  name: kube-fledged-controller'),
+  ['clusterRole.name', 'mine', 'kind: ClusterRole\n  name: mine-webhook-server'],
+  ...created('clusterRoleBinding', 'kind: ClusterRoleBinding\nmetadata:\n  name: kube-fledged-controller'),
+  ['clusterRoleBinding.name', 'mine', 'kind: ClusterRoleBinding\nmetadata:\n  name: mine-webhook-server'],
+  ...created('validatingWebhook', 'kind: ValidatingWebhookConfiguration'),
+  ['validatingWebhook.name', 'mine', 'kind: ValidatingWebhookConfiguration\nmetadata:\n  name: mine'],
+  ['secret.name', 'given', 'name: given'],
+  ['certManager.enable', true, 'secretName: kube-fledged-webhook-server-certificate'],
+  [
+    'certManager.issuerRef',
+    { kind: 'ClusterIssuer', name: 'i' },
+    'kind: ClusterIssuer',
+    { 'certManager.enable': true },
+  ],
+  ['podSecurityContext', { fsGroup: 77 }, 'fsGroup: 77'],
+  ['securityContext', { runAsUser: 1234 }, 'runAsUser: 1234'],
+  ['service.type', 'NodePort', 'type: NodePort'],
+  ['service.port', 8080, 'port: 8080'],
+  ...created('webhookService', 'kind: Service\nmetadata:\n  name: kube-fledged-webhook-server'),
+  ['webhookService.type', 'LoadBalancer', 'type: LoadBalancer'],
+  ['webhookService.port', 4443, 'port: 4443'],
+  ['webhookService.targetPort', 9443, 'targetPort: 9443'],
+  ['webhookService.name', 'hook', 'kind: Service\nmetadata:\n  name: hook'],
+  ['ingress.enabled', true, 'host: "chart-example.local"'],
+  ['ingress.className', 'nginx', 'ingressClassName: "nginx"', { 'ingress.enabled': true }],
+  ['ingress.annotations', { a: 'ingress' }, 'a: ingress', { 'ingress.enabled': true }],
+  ['ingress.hosts', [{ host: 'h.example', paths: ['/x'] }], 'path: "/x"', { 'ingress.enabled': true }],
+  ['ingress.tls', [{ secretName: 't' }], 'secretName: t', { 'ingress.enabled': true }],
+  ['resources', { limits: { cpu: '5' } }, 'cpu: "5"'],
+  ['nodeSelector', { pool: 'system' }, 'pool: system'],
+  ['tolerations', [{ operator: 'Exists' }], 'operator: Exists'],
+  ['affinity', { nodeAffinity: {} }, 'nodeAffinity: {}'],
+  ['crds.install', false, { gone: 'kubefledged.io, nodeimages.kubefledged.io' }],
+  ['podDisruptionBudget.enable', false, { gone: 'kind: PodDisruptionBudget' }],
+  ['podDisruptionBudget.maxUnavailable', '30%', 'maxUnavailable: 30%'],
+  ['serviceMonitor.enable', true, 'kind: ServiceMonitor'],
+  ['serviceMonitor.interval', '77s', 'interval: "77s"', { 'serviceMonitor.enable': true }],
+  ['serviceMonitor.labels', { release: 'prom' }, 'release: prom', { 'serviceMonitor.enable': true }],
+  ['networkPolicy.enable', true, 'kind: NetworkPolicy'],
+  ['networkPolicy.metricsFrom', [{ podSelector: {} }], 'from:', { 'networkPolicy.enable': true }],
+]
+
+describe('values of the chart', () => {
+  let manifests = ''
+  beforeAll(async () => {
+    manifests = await render()
+  })
+
+  it('are all in the table', async () => {
+    const known = chartValues(await readFile(join(CHART, 'values.yaml'), 'utf8')).map(({ path }) => path)
+    expect(ROWS.map(([path]) => path).sort()).toEqual(known.sort())
+  })
+
+  it.each(ROWS.map(([path, value, expected, beside]) => ({ path, value, expected, beside })))(
+    '$path',
+    async ({ path, value, expected, beside }) => {
+      const without = beside ? await render(beside) : manifests
+      const changed = await render({ ...beside, [path]: value })
+      const [text, has, lacks] =
+        typeof expected === 'string' ? [expected, changed, without] : [expected.gone, without, changed]
+      expect(has).toContain(text)
+      expect(lacks).not.toContain(text)
+    },
+  )
+
+  it('render the same every time', async () => {
+    expect(await render()).toBe(manifests)
+  })
+})
+
+describe('bad values', () => {
+  it.each([
+    [
+      'image.pullPolicy',
+      'Sometimes',
+      "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'",
+    ],
+    ['controller.hostnetwork', true, "at '/controller': additional properties 'hostnetwork' not allowed"],
+    ['controllerReplicaCount', 'two', "at '/controllerReplicaCount': got string, want integer"],
+    [
+      'args.controllerImagePullDeadlineDuration',
+      '5x',
+      'args.controllerImagePullDeadlineDuration: "5x" is not a duration such as 5m or 1h30m.',
+    ],
+    [
+      'image.kubefledgedControllerDigest',
+      'abc',
+      'image.kubefledgedControllerDigest: "abc" is not a digest, sha256: and 64 hexadecimal digits.',
+    ],
+    ['image.tag', 'a:b', 'image.tag: "a:b" is not a tag.'],
+    [
+      'serviceAccount.name',
+      'A_b',
+      'serviceAccount.name: "A_b" is not a name: lower-case letters, digits, inner dashes and dots.',
+    ],
+    [
+      'podDisruptionBudget.maxUnavailable',
+      'x',
+      'podDisruptionBudget.maxUnavailable: "x" is neither a number nor a percentage.',
+    ],
+    [
+      'args.webhookServerKeyFile',
+      '/x/y',
+      'args.webhookServerKeyFile must be in the directory of args.webhookServerCertFile.',
+    ],
+  ])('%s=%j', async (path, value, sentence) => {
+    await expect(render({ [path]: value })).rejects.toThrow(sentence)
+  })
+})
