@@ -9,7 +9,7 @@ import {
   waitForCache,
   waitForStatus,
 } from '../harness/image-caches.ts'
-import { podThatPulls, waitUntilNothingPulls } from '../harness/pull-pods.ts'
+import { podThatPulls, pullPods, pulledBy, waitUntilNothingPulls } from '../harness/pull-pods.ts'
 import { cluster, test } from './fixtures.ts'
 
 const nodes = await cluster.nodes()
@@ -20,10 +20,13 @@ async function freshImage(): Promise<string> {
   return `registry.test.local/${target}`
 }
 
-async function waitUntilNoJobs(namespace: string): Promise<void> {
-  await eventually(`no Jobs in ${namespace}`, async () => {
-    const jobs = await cluster.kubectl(['-n', namespace, 'get', 'jobs', '-o', 'name'])
-    return jobs.trim() === ''
+/** Waits until the Jobs of all Pods that pull an image are gone. */
+async function waitUntilJobsGo(namespace: string, image: string): Promise<void> {
+  const pods = (await pullPods(cluster, namespace)).filter(pod => pulledBy(pod).includes(image))
+  const old = pods.map(({ metadata }) => `job.batch/${metadata.labels['batch.kubernetes.io/job-name']}`)
+  await eventually(`${old.join(' and ')} to be gone`, async () => {
+    const jobs = (await cluster.kubectl(['-n', namespace, 'get', 'jobs', '-o', 'name'])).split('\n')
+    return !old.some(job => jobs.includes(job))
   })
 }
 
@@ -47,7 +50,7 @@ describe.skipIf(!cluster.isLocal)('edits while images are pulled (needs the loca
     })
 
     await patchCache(cluster, address, { spec: { cacheSpec: [{ images: [added] }] } })
-    await waitUntilNoJobs(namespace)
+    await waitUntilJobsGo(namespace, endless)
     // The Pod goes when its runtime gives up: a request that no answer has come to is not broken off.
     await faulty.stop()
     const { status, metadata } = await waitForStatus(cluster, address, 'Succeeded')
@@ -103,7 +106,7 @@ describe.skipIf(!cluster.isLocal)('edits while images are pulled (needs the loca
     await podThatPulls(cluster, namespace, endless)
 
     await cluster.kubectl(['-n', namespace, 'delete', 'imagecache', going.name])
-    await waitUntilNoJobs(namespace)
+    await waitUntilJobsGo(namespace, endless)
     await faulty.stop()
     await waitUntilNothingPulls(cluster, namespace)
     for (const node of nodes) {
