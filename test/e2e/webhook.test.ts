@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { REFRESH_ANNOTATION } from '../../src/api/constants.ts'
+import { eventually, uniqueName } from '../harness/cluster.ts'
+import { pushImage } from '../harness/image-builder.ts'
+import { annotateRefresh, createCache, waitForCache, waitForStatus } from '../harness/image-caches.ts'
+import { make } from '../harness/make.ts'
+import { cluster, test } from './fixtures.ts'
+
+const NAMESPACE = 'kube-fledged'
+const SELECTOR = 'kubefledged=kubefledged-webhook-server'
+const CONFIGURATION = 'validatingwebhookconfiguration/kubefledged-webhook-server'
+const DENIED = 'admission webhook "validate-image-cache.kubefledged.io" denied the request: '
+
+beforeAll(() => make(cluster, 'deploy-webhook-server-using-yaml'))
+afterAll(async () => {
+  await make(cluster, 'remove-webhook-server')
+  const kinds = 'validatingwebhookconfigurations,clusterroles,clusterrolebindings'
+  const inNamespace = 'deployments,services,secrets,serviceaccounts,roles,rolebindings,poddisruptionbudgets'
+  const left = await Promise.all([
+    cluster.kubectl(['get', kinds, '-l', SELECTOR, '-o', 'name']),
+    cluster.kubectl(['-n', NAMESPACE, 'get', inNamespace, '-l', SELECTOR, '-o', 'name']),
+  ])
+  expect(left, 'what make remove-webhook-server leaves').toEqual(['', ''])
+})
+
+/** What the API server says to a cache with these images; empty where it would take it. */
+async function refusalOf(namespace: string, ...images: string[]): Promise<string> {
+  const object = {
+    apiVersion: 'kubefledged.io/v1alpha2',
+    kind: 'ImageCache',
+    metadata: { name: uniqueName('cache'), namespace },
+    spec: { cacheSpec: [{ images }] },
+  }
+  const input = JSON.stringify(object)
+  return cluster.kubectl(['create', '--dry-run=server', '-f', '-'], { input }).then(
+    () => '',
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  )
+}
+
+async function podNames(): Promise<string[]> {
+  const args = ['-n', NAMESPACE, 'get', 'pods', '-l', SELECTOR, '--field-selector=status.phase=Running']
+  const names = await cluster.kubectl([...args, '-o', 'jsonpath={.items[*].metadata.name}'])
+  return names.split(' ').filter(Boolean)
+}
+
+const caBundle = () =>
+  cluster.kubectl(['get', CONFIGURATION, '-o', 'jsonpath={.webhooks[0].clientConfig.caBundle}'])
+
+describe('the webhook server', () => {
+  test('refuses what is wrong, and what is right is pulled', async ({ namespace }) => {
+    expect(await refusalOf(namespace, 'a:1', 'a:1')).toContain(
+      `${DENIED}Duplicate image names within image list: a:1`,
+    )
+    expect(await refusalOf(namespace, 'a b')).toContain(`${DENIED}invalid image reference "a b"`)
+    const name = `webhook/${uniqueName('x')}:1`
+    await pushImage(cluster.openRegistry(), name)
+    const cache = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [`registry.test.local/${name}`] }],
+    })
+    await waitForStatus(cluster, cache, 'Succeeded')
+  })
+
+  test('answers while one of its Pods goes', async ({ namespace }) => {
+    const pods = await podNames()
+    expect(pods).toHaveLength(2)
+    const deleted = cluster.kubectl(['-n', NAMESPACE, 'delete', 'pod', pods[0] ?? ''])
+    const gone = new AbortController()
+    void deleted.finally(() => gone.abort()).catch(() => {})
+    const answers: string[] = []
+    do {
+      answers.push(await refusalOf(namespace, 'a:1', 'a:1'))
+    } while (!gone.signal.aborted)
+    await deleted
+    expect(answers.length).toBeGreaterThan(3)
+    expect(answers.filter(answer => !answer.includes(DENIED))).toEqual([])
+    await cluster.kubectl(['-n', NAMESPACE, 'rollout', 'status', 'deployment/kubefledged-webhook-server'])
+  })
+
+  test('puts its CA bundle back', async ({ namespace }) => {
+    const right = await caBundle()
+    const patch = (value: string) => {
+      const webhooks = [{ name: 'validate-image-cache.kubefledged.io', clientConfig: { caBundle: value } }]
+      return cluster.kubectl(['patch', CONFIGURATION, '-p', JSON.stringify({ webhooks })])
+    }
+    await patch(
+      Buffer.from('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n').toString('base64'),
+    ).catch(
+      // API servers that check the bundle do not take it at all
+      () => patch(''),
+    )
+    await eventually('the bundle', async () => (await caBundle()) === right)
+    await make(cluster, 'deploy-webhook-server-using-yaml')
+    expect(await caBundle(), 'after it was applied again').toBe(right)
+    expect(await refusalOf(namespace, 'a:1', 'a:1')).toContain(DENIED)
+  })
+
+  test('hinders nobody but new specs while it is down', async ({ namespace }) => {
+    const name = `webhook/${uniqueName('x')}:1`
+    await pushImage(cluster.openRegistry(), name)
+    const cache = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [`registry.test.local/${name}`] }],
+    })
+    await waitForStatus(cluster, cache, 'Succeeded')
+    const scale = (replicas: number) =>
+      cluster.kubectl([
+        '-n',
+        NAMESPACE,
+        'scale',
+        'deployment/kubefledged-webhook-server',
+        `--replicas=${replicas}`,
+      ])
+    await scale(0)
+    try {
+      await eventually('the servers to be gone', async () => (await podNames()).length === 0)
+      expect(await refusalOf(namespace, 'b:1')).toContain('failed calling webhook')
+      await annotateRefresh(cluster, cache)
+      await waitForCache(cluster, cache, 'a finished refresh', ({ metadata, status }) => {
+        const asked = metadata.annotations?.[REFRESH_ANNOTATION] !== undefined
+        return !asked && status?.reason === 'ImageCacheRefresh' && status.status === 'Succeeded'
+      })
+    } finally {
+      await scale(2)
+      await cluster.kubectl(['-n', NAMESPACE, 'rollout', 'status', 'deployment/kubefledged-webhook-server'])
+    }
+    await eventually('answers', async () => (await refusalOf(namespace, 'a:1', 'a:1')).includes(DENIED))
+  })
+})
