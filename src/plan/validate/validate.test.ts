@@ -46,6 +46,8 @@ describe('what is right', () => {
       'annotations',
       specOf([], { jobTemplate: { labels: { team: 'x' }, annotations: { 'Example.com/a': 'any thing' } } }),
     ],
+    ['a schedule', specOf([], { refresh: { schedule: '30 2 * * 1-5', timeZone: 'Europe/Berlin' } })],
+    ['an interval of never', specOf([], { refresh: { interval: '0s' } })],
   ])('%s', (_, spec) => {
     expect(validateImageCache(spec).errors).toEqual([])
   })
@@ -109,6 +111,11 @@ describe('what is refused', () => {
       specOf([], { pullDeadline: '5' }),
       'pullDeadline: "5" is not a duration: a unit is missing after 5; write for example 90s, 5m or 1h30m',
     ],
+    [specOf([], { refresh: { interval: '-1s' } }), 'refresh.interval: it takes a duration of 0s or more'],
+    [
+      specOf([], { refresh: { interval: 'often' } }),
+      'refresh.interval: "often" is not a duration: a number is missing before "often"; write for example 90s, 5m or 1h30m',
+    ],
     [specOf([], { pullDeadline: '0s' }), 'pullDeadline: it takes a duration of more than 0s'],
     [
       specOf([], { jobTemplate: { labels: { a: 'b c' } } }),
@@ -126,6 +133,20 @@ describe('what is refused', () => {
     const edited = { ...spec, suspend: true }
     expect(validateImageCache(edited, spec).errors, 'what was there before').toEqual([])
     expect(validateImageCache(spec, images('other:1')).errors, 'what comes new').toContain(message)
+  })
+
+  it.each([
+    ['often', undefined, 'refresh.schedule: "often" is not a schedule: '],
+    ['0 0 31 2 *', undefined, 'refresh.schedule: "0 0 31 2 *" is not a schedule: it never comes due'],
+    [
+      '@daily',
+      'Mars/Olympus',
+      'refresh.schedule: "@daily" in the time zone "Mars/Olympus" is not a schedule: ',
+    ],
+  ])('the schedule %j in %j', (schedule, timeZone, words) => {
+    const spec = specOf([], { refresh: { schedule, ...(timeZone !== undefined && { timeZone }) } })
+    expect(validateImageCache(spec).errors).toEqual([expect.stringContaining(words)])
+    expect(validateImageCache({ ...spec, suspend: true }, spec).errors).toEqual([])
   })
 
   it('names every mistake once', () => {
@@ -187,6 +208,16 @@ describe('warnings', () => {
       list({ tolerations: [{ operator: 'Exists', effect: 'PreferNoSchedule' }] }),
       ['tolerations: PreferNoSchedule has no effect here; such taints never keep images off a node'],
     ],
+    [
+      'a schedule and an interval',
+      specOf([], { refresh: { schedule: '@daily', interval: '1h' } }),
+      ['refresh: the schedule goes before the interval, which has no effect'],
+    ],
+    [
+      'a time zone alone',
+      specOf([], { refresh: { timeZone: 'UTC' } }),
+      ['refresh: timeZone has no effect without a schedule'],
+    ],
     ['nothing', images('a:1', 'b:2'), []],
   ])('%s', (_, spec, warnings) => {
     expect(validateImageCache(spec)).toEqual({ errors: [], warnings })
@@ -237,6 +268,7 @@ const specs = fc
         labels: fc.dictionary(strings, strings),
         annotations: fc.dictionary(strings, strings),
       }),
+      refresh: fc.record({ interval: strings, schedule: strings, timeZone: strings }, { requiredKeys: [] }),
       suspend: fc.boolean(),
     },
     { requiredKeys: ['cacheSpec'] },

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { InvalidDurationError, parseDuration } from '../../api/duration.ts'
 import { type ImageCacheSpec } from '../../api/image-cache.ts'
-import { type Finding, finding } from './finding.ts'
+import { scheduleError } from '../refresh-schedule.ts'
+import { type Finding, finding, quoted } from './finding.ts'
 import { imageFindings } from './images.ts'
 import { keyFindings, selectorFindings, valueFindings } from './selectors.ts'
 import { specWarnings } from './warnings.ts'
@@ -17,7 +18,7 @@ export interface Validation {
 const FINE: Validation = Object.freeze({ errors: [], warnings: [] })
 
 /**
- * Checks what a schema cannot: image references, duplicates, selectors, durations. Pure, and linear in the size of the
+ * Checks what a schema cannot: image references, duplicates, selectors, durations, schedules. Pure, and linear in the size of the
  * spec.
  *
  * An update is never refused for what the old object had as well, so that an object which is there already can always be
@@ -38,18 +39,32 @@ export function validateImageCache(next: ImageCacheSpec, previous?: ImageCacheSp
 function specFindings(spec: ImageCacheSpec): Finding[] {
   return [
     ...spec.cacheSpec.flatMap(list => [...imageFindings(list), ...selectorFindings(list)]),
-    ...durationFindings('pullDeadline', spec.pullDeadline),
+    ...durationFindings('pullDeadline', spec.pullDeadline, false),
+    ...refreshFindings(spec.refresh),
     ...jobTemplateFindings(spec.jobTemplate),
   ]
 }
 
-function* durationFindings(field: string, value: string | undefined): Generator<Finding> {
+function* durationFindings(field: string, value: string | undefined, zero: boolean): Generator<Finding> {
   if (!value) return
   try {
-    if (parseDuration(value) <= 0) yield finding(`${field}: it takes a duration of more than 0s`)
+    const ms = parseDuration(value)
+    if (ms < 0 || (ms === 0 && !zero)) {
+      yield finding(`${field}: it takes a duration of ${zero ? '0s or more' : 'more than 0s'}`)
+    }
   } catch (error) {
     if (!(error instanceof InvalidDurationError)) throw error
     yield finding(`${field}: ${error.message}`)
+  }
+}
+
+function* refreshFindings(refresh: ImageCacheSpec['refresh']): Generator<Finding> {
+  const { interval, schedule, timeZone } = refresh ?? {}
+  yield* durationFindings('refresh.interval', interval, true)
+  const problem = schedule ? scheduleError(schedule, timeZone) : undefined
+  if (problem) {
+    const zone = timeZone ? ` in the time zone ${quoted(timeZone)}` : ''
+    yield finding(`refresh.schedule: ${quoted(schedule ?? '')}${zone} is not a schedule: ${problem}`)
   }
 }
 

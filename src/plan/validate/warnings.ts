@@ -4,6 +4,12 @@ import { isMoving, normalizedName, tryParseReference } from '../../image/referen
 /** What is legal in a spec but probably not what was meant. */
 export function* specWarnings(spec: ImageCacheSpec): Generator<string> {
   const everywhere = imagesForEveryNode(spec.cacheSpec)
+  if (spec.refresh?.schedule && spec.refresh.interval) {
+    yield 'refresh: the schedule goes before the interval, which has no effect'
+  }
+  if (spec.refresh?.timeZone && !spec.refresh.schedule) {
+    yield 'refresh: timeZone has no effect without a schedule'
+  }
   for (const list of spec.cacheSpec) {
     if (list.images.length === 0) yield 'No images specified within image list'
     yield* imageWarnings(list, spec.pullPolicy !== 'Always')
