@@ -1,12 +1,17 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { REFRESH_ANNOTATION } from '../../../src/api/constants.ts'
 import { type CacheList, type ImageCache } from '../../../src/api/image-cache.ts'
 import { SECRETS } from '../../../src/webhook/certificate/secret.ts'
+import { binary } from '../../harness/binaries.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { codeOf, kubeErrorOf, uniqueName } from '../kube/fixture.ts'
 import { Installation, NAMES } from './installation.ts'
 import { ServiceFront, WebhookProcess } from './servers.ts'
+
+const execute = promisify(execFile)
 
 let installation: Installation
 let kubeconfig: string
@@ -74,6 +79,17 @@ describe('the API server asks', () => {
       `${DENIED}Duplicate image names within image list: docker.io/library/a:1 (the same image as a:1)`,
     )
     expect((await caches.get({ name: cache.metadata.name, namespace: 'default' })).spec.cacheSpec).toEqual([])
+  })
+
+  it('and passes warnings on to whoever uses kubectl', async () => {
+    await startWebhook(1)
+    const args = ['--kubeconfig', installation.api.kubeconfig, 'create', '--dry-run=server', '-f', '-']
+    const kubectl = execute(binary('kubectl'), args)
+    const object = { apiVersion: 'kubefledged.io/v1alpha2', kind: 'ImageCache', ...listed('nginx') }
+    kubectl.child.stdin?.end(JSON.stringify(object))
+    expect((await kubectl).stderr).toBe(
+      'Warning: nginx: without a tag :latest is meant, and it is asked for again at every refresh, whatever the pull policy\n',
+    )
   })
 
   it('and lets objects that came before it be edited', async () => {
