@@ -18,7 +18,7 @@ $(DEPS): package-lock.json
 
 deps: $(DEPS) ## Install the npm packages (which bring Node.js 24 where the machine's is older)
 
-build: $(DEPS) ## Bundle the program into dist/main.js
+build: $(DEPS) ## Bundle the program into dist/program
 	node hack/build.ts
 
 lint: $(DEPS) ## Check format, lint, types and dead code

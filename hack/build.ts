@@ -1,13 +1,21 @@
-/** Bundles the program: `src/main.ts` and everything it imports → `dist/main.js`. Run by `make build`. */
+/**
+ * Bundles the program into `dist/program`: `main.js`, and beside it a file for what each subcommand alone needs, so that
+ * a process does not load the others' code. Run by `make build`.
+ */
+import { rm } from 'node:fs/promises'
 import { build } from 'esbuild'
 
 /** Packages in CommonJS ask for `require`, which an ES module does not have. */
 const banner = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
+const OUT = 'dist/program'
 
+await rm(OUT, { recursive: true, force: true })
 await build({
   entryPoints: ['src/main.ts'],
-  outfile: 'dist/main.js',
+  outdir: OUT,
+  chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
+  splitting: true,
   platform: 'node',
   target: 'node24',
   format: 'esm',

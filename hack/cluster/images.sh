@@ -7,7 +7,7 @@ load_cluster
 cd "$REPO"
 PATH=$REPO/hack/bin:$REPO/node_modules/.bin:$CALLER_PATH:/usr/sbin:/usr/bin:/sbin:/bin
 node hack/build.ts
-hash=$(cat dist/main.js Dockerfile hack/images/*.sh package-lock.json | sha256sum | cut -c1-12)
+hash=$(cat dist/program/main.js dist/program/chunks/*.js Dockerfile hack/images/*.sh package-lock.json | sha256sum | cut -c1-12)
 export CONTROLLER_IMAGE_REPO=registry.test.local/kubefledged-controller WEBHOOK_SERVER_IMAGE_REPO=registry.test.local/kubefledged-webhook-server
 export BUSYBOX_IMAGE_REPO=registry.test.local/kubefledged-busybox
 export CRI_CLIENT_IMAGE_REPO=registry.test.local/kubefledged-cri-client

@@ -3,12 +3,13 @@
 . "$(dirname "$0")/settings.sh"
 cd "$REPO"
 context=dist/image
-[ -f dist/main.js ] || die "dist/main.js is missing: make build"
+[ -f dist/program/main.js ] || die "dist/program/main.js is missing: make build"
 
 rm -rf "$context/opt"
 mkdir -p "$context/opt/kubefledged" "$context/opt/bin"
 # One option fits into this line. Semi-spaces of 2 MB keep the young generation, and so the resident size of a mostly idle process, small.
-{ echo '#!/usr/local/bin/node --max-semi-space-size=2'; cat dist/main.js; } >"$context/opt/kubefledged/main.js"
+cp -r dist/program/chunks "$context/opt/kubefledged/"
+{ echo '#!/usr/local/bin/node --max-semi-space-size=2'; cat dist/program/main.js; } >"$context/opt/kubefledged/main.js"
 chmod 755 "$context/opt/kubefledged/main.js"
 echo '{"type":"module"}' >"$context/opt/kubefledged/package.json"
 # The program picks its subcommand by the name that it was called by.

@@ -1,7 +1,7 @@
 import { REFRESH_ANNOTATION } from '../api/constants.ts'
-import { type ImageCache, type ImageCacheStatus } from '../api/image-cache.ts'
+import type { ImageCache, ImageCacheStatus } from '../api/image-cache.ts'
 import { ACTION, type Action, MESSAGE, PROGRESS_MESSAGE, STATUS } from '../api/messages.ts'
-import { type Observation } from './observe.ts'
+import type { Observation } from './observe.ts'
 
 /** The fields of the status that follow actions only: what an old client reads. */
 export type ActionStatus = Pick<

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { REFRESH_ANNOTATION } from '../api/constants.ts'
-import { type ImageCache, type ImageCacheStatus } from '../api/image-cache.ts'
-import { type LedgerEntry, type NodeImages } from '../api/node-images.ts'
+import type { ImageCache, ImageCacheStatus } from '../api/image-cache.ts'
+import type { LedgerEntry, NodeImages } from '../api/node-images.ts'
 import { type NodeFacts, compileCache, planNode, projectNode } from '../plan/index.ts'
 import { aggregate } from './aggregate.ts'
 

@@ -1,5 +1,5 @@
-import { type Condition, type ImageCache } from '../api/image-cache.ts'
-import { type Observation } from './observe.ts'
+import type { Condition, ImageCache } from '../api/image-cache.ts'
+import type { Observation } from './observe.ts'
 
 type Draft = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
 

@@ -1,8 +1,8 @@
-import { type Failure, type ImageStatus } from '../api/image-cache.ts'
+import type { Failure, ImageStatus } from '../api/image-cache.ts'
 import { type DesiredImage, type LedgerEntry, type NodeImages, entryKey } from '../api/node-images.ts'
 import { hasFailed } from '../api/failure-reasons.ts'
 import { HOSTNAME_LABEL } from '../api/constants.ts'
-import { type SkipReason } from '../api/skip-reasons.ts'
+import type { SkipReason } from '../api/skip-reasons.ts'
 import { type CompiledCache, type NodeFacts, select } from '../plan/index.ts'
 
 /** Failures of one image. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { imageCacheCrd, nodeImagesCrd, type CustomResourceDefinition } from './crd.ts'
-import { type StructuralSchema } from './structural.ts'
+import type { StructuralSchema } from './structural.ts'
 
 function schemaOf(crd: CustomResourceDefinition): StructuralSchema {
   const schema = crd.spec.versions[0]?.schema.openAPIV3Schema

@@ -1,5 +1,5 @@
-import { z } from 'zod'
-import { type KubeObject } from './object.ts'
+import * as z from 'zod'
+import type { KubeObject } from './object.ts'
 import { nodeSelector, toleration, imagePullSecret, duration } from './common.ts'
 
 /** `ImageCache`: which images belong on which nodes. The schema is the one source of the types and of the CRD. */

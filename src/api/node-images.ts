@@ -1,5 +1,5 @@
-import { z } from 'zod'
-import { type KubeObject } from './object.ts'
+import * as z from 'zod'
+import type { KubeObject } from './object.ts'
 import { imagePullSecret } from './common.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A structural OpenAPI v3 schema as a CustomResourceDefinition holds it. */
 export interface StructuralSchema {

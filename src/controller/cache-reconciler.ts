@@ -1,6 +1,6 @@
 import { type Aggregate, aggregate } from '../aggregate/index.ts'
 import { API_VERSION, REFRESH_ANNOTATION } from '../api/constants.ts'
-import { type ImageCache } from '../api/image-cache.ts'
+import type { ImageCache } from '../api/image-cache.ts'
 import { STATUS } from '../api/messages.ts'
 import { type EventRecorder, type HandlerResult, type Logger, mergePatchOf } from '../kube/index.ts'
 import { type World, withoutManagedFields } from './world.ts'

@@ -1,5 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
-import { type KubeObject } from '../api/object.ts'
+import type { KubeObject } from '../api/object.ts'
 import { type KubeClient, type Logger, isKubeError } from '../kube/index.ts'
 
 /** networking.k8s.io/v1 ServiceCIDR, as far as it is read. */

@@ -7,10 +7,10 @@ import {
   projectJob,
 } from '../engines/job/index.ts'
 import { type KubeClient, type Logger, type Resource, isKubeError } from '../kube/index.ts'
-import { type KubeObject } from '../api/object.ts'
-import { type NodeFacts } from '../plan/index.ts'
-import { type RefusedNamespaces } from './refused-namespaces.ts'
-import { type World } from './world.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { NodeFacts } from '../plan/index.ts'
+import type { RefusedNamespaces } from './refused-namespaces.ts'
+import type { World } from './world.ts'
 
 /** core/v1 Event, as far as it is read. */
 interface FailedCreate extends KubeObject {

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import { type KubeClient, type WorkQueue } from '../kube/index.ts'
-import { type World } from './world.ts'
+import type { KubeClient, WorkQueue } from '../kube/index.ts'
+import type { World } from './world.ts'
 
 /** What Prometheus may scrape. Counts are read from the world when asked for, so that they cannot drift. */
 export class Metrics {

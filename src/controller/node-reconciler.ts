@@ -1,5 +1,5 @@
 import { API_VERSION } from '../api/constants.ts'
-import { type DesiredImage, type LedgerEntry, type NodeImages } from '../api/node-images.ts'
+import type { DesiredImage, LedgerEntry, NodeImages } from '../api/node-images.ts'
 import {
   type Decision,
   type JobSettings,
@@ -13,9 +13,9 @@ import {
 } from '../engines/job/index.ts'
 import { type HandlerResult, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
 import { type NodeFacts, type Refresh, planNode, startableKeys } from '../plan/index.ts'
-import { type JobWriter } from './job-writer.ts'
-import { type RefusedNamespaces } from './refused-namespaces.ts'
-import { type Slots } from './slots.ts'
+import type { JobWriter } from './job-writer.ts'
+import type { RefusedNamespaces } from './refused-namespaces.ts'
+import type { Slots } from './slots.ts'
 import { type World, withoutManagedFields } from './world.ts'
 
 /** Least time between two ledger writes of a node; with many nodes more, so that all together write 50 a second. */

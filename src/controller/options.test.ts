@@ -161,10 +161,7 @@ describe('parseControllerOptions', () => {
     for (const { name, placeholder, doc, shown } of flags) {
       expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
     }
-    for (const name of [
-      'image-delete-job-host-network',
-      'cri-socket-path',
-    ]) {
+    for (const name of ['image-delete-job-host-network', 'cri-socket-path']) {
       expect(flags.find(flag => flag.name === name)?.doc).toContain('takes effect in a later release')
     }
   })

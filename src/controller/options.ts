@@ -1,5 +1,5 @@
-import { type PullPolicy } from '../api/node-images.ts'
-import { type BindAddress, type Environment } from '../flags/flag-types.ts'
+import type { PullPolicy } from '../api/node-images.ts'
+import type { BindAddress, Environment } from '../flags/flag-types.ts'
 import { type LogLevel, logOptions } from '../flags/log-flags.ts'
 import { parseFlags } from '../flags/parse-flags.ts'
 import { controllerFlags } from './flags.ts'

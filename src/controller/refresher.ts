@@ -1,9 +1,9 @@
 import { entryKey } from '../api/node-images.ts'
 import { parseReference } from '../image/reference.ts'
 import { type RegistryClient, RegistryError } from '../image/registry/index.ts'
-import { type HandlerResult, type Logger } from '../kube/index.ts'
+import type { HandlerResult, Logger } from '../kube/index.ts'
 import { type CompiledCache, type Refresh, needsPull, nextRefresh } from '../plan/index.ts'
-import { type World } from './world.ts'
+import type { World } from './world.ts'
 
 /** An answer of a registry serves all caches that want the image, for so long. */
 const FRESH_MS = 2_000

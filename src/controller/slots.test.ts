@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type PullJob } from '../engines/job/index.ts'
+import type { PullJob } from '../engines/job/index.ts'
 import { Slots } from './slots.ts'
 
 function job(name: string, cache: string): PullJob {

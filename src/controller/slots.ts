@@ -1,4 +1,4 @@
-import { type PullJob } from '../engines/job/index.ts'
+import type { PullJob } from '../engines/job/index.ts'
 
 /** Most pull Jobs at once where `--jobs-max-surge` is 0. */
 const AUTOMATIC_MOST = 100

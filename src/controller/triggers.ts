@@ -1,10 +1,10 @@
 import { type CompiledCache, type NodeFacts, cacheKey, sameFacts, select } from '../plan/index.ts'
-import { type RegistryHealth } from '../engines/job/index.ts'
-import { type Change, type WorkQueue } from '../kube/index.ts'
-import { type NodeImages } from '../api/node-images.ts'
-import { type ImageCache } from '../api/image-cache.ts'
-import { type Slots } from './slots.ts'
-import { type World } from './world.ts'
+import type { RegistryHealth } from '../engines/job/index.ts'
+import type { Change, WorkQueue } from '../kube/index.ts'
+import type { NodeImages } from '../api/node-images.ts'
+import type { ImageCache } from '../api/image-cache.ts'
+import type { Slots } from './slots.ts'
+import type { World } from './world.ts'
 
 /** The queues: names of nodes, and `namespace/name` of caches for their status and for their refreshes. */
 export interface Queues {

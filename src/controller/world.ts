@@ -1,7 +1,7 @@
 import { GROUP, JOB_SELECTOR, VERSION } from '../api/constants.ts'
-import { type ImageCache } from '../api/image-cache.ts'
-import { type NodeImages, type PullPolicy } from '../api/node-images.ts'
-import { type KubeObject } from '../api/object.ts'
+import type { ImageCache } from '../api/image-cache.ts'
+import type { NodeImages, PullPolicy } from '../api/node-images.ts'
+import type { KubeObject } from '../api/object.ts'
 import {
   type PullJob,
   type PullPod,

@@ -1,5 +1,5 @@
 import { CriClient, CriError, isCriError, type RuntimeVersion } from '../cri/index.ts'
-import { type Logger } from '../kube/logger.ts'
+import type { Logger } from '../kube/logger.ts'
 
 /** A runtime that answered. */
 export interface Connection {

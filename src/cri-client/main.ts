@@ -1,7 +1,7 @@
 import { open, writeFile } from 'node:fs/promises'
 import { pino } from 'pino'
 import { isCriError } from '../cri/index.ts'
-import { type Logger } from '../kube/logger.ts'
+import type { Logger } from '../kube/logger.ts'
 import { stopOnSignals } from '../stop-on-signals.ts'
 import { VERSION } from '../version.ts'
 import { type Connection, connect } from './connect.ts'

@@ -9,9 +9,9 @@ import {
   isCriError,
   planRemoval,
 } from '../cri/index.ts'
-import { type Logger } from '../kube/logger.ts'
-import { type PurgeRequest } from './request.ts'
-import { type PurgeAnswer, type PurgeResult } from './result.ts'
+import type { Logger } from '../kube/logger.ts'
+import type { PurgeRequest } from './request.ts'
+import type { PurgeAnswer, PurgeResult } from './result.ts'
 
 /**
  * Images that are removed at once, after one look at what is in use. containerd ends each removal with a garbage collection,

@@ -1,4 +1,4 @@
-import { type CriErrorCode, type StayReason } from '../cri/index.ts'
+import type { CriErrorCode, StayReason } from '../cri/index.ts'
 
 /** What a purge did on a node: JSON in the Pod's termination message, which the kubelet cuts at 4096 bytes. */
 

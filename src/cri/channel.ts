@@ -1,5 +1,5 @@
 import { Client, Metadata, credentials } from '@grpc/grpc-js'
-import { type BinaryReader, type BinaryWriter } from '@bufbuild/protobuf/wire'
+import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
 import { CriError, errorFromStatus } from './errors.ts'
 
 /** The kubelet's limit for an answer of the runtime. */

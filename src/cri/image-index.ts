@@ -1,5 +1,5 @@
 import { normalizedName, repositoryOf, tryParseReference } from '../image/reference.ts'
-import { type CriContainer, type CriImage } from './client.ts'
+import type { CriContainer, CriImage } from './client.ts'
 
 /** A name of an image in the runtime's list. */
 export interface ImageName {

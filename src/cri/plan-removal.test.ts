@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type CriContainer, type CriImage } from './client.ts'
+import type { CriContainer, CriImage } from './client.ts'
 import { planRemoval, type RemovalRequest, type StayReason } from './plan-removal.ts'
 
 const D1 = `sha256:${'1'.repeat(64)}`

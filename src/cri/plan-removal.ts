@@ -1,5 +1,5 @@
 import { normalizedName, tryParseReference } from '../image/reference.ts'
-import { type CriContainer, type CriImage } from './client.ts'
+import type { CriContainer, CriImage } from './client.ts'
 import { ImageIndex, type ImageName, type IndexedImage, usersOf } from './image-index.ts'
 
 /**

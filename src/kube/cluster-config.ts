@@ -1,4 +1,4 @@
-import { type CredentialSource } from './credentials.ts'
+import type { CredentialSource } from './credentials.ts'
 
 /** Where an API server is, how it proves itself and how we do. */
 export interface ClusterConfig {

@@ -1,9 +1,9 @@
-import { type KubeObject } from '../api/object.ts'
-import { type KubeClient } from './client.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { KubeClient } from './client.ts'
 import { isKubeError } from './errors.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { LruMap } from './lru-map.ts'
-import { type Resource, type ResourceDef } from './resource.ts'
+import type { Resource, ResourceDef } from './resource.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { abortedError, orAborted } from './wait.ts'
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { type Credential, type CredentialSource } from './credentials.ts'
+import type { Credential, CredentialSource } from './credentials.ts'
 import { KubeError } from './errors.ts'
 
 /** `users[].user.exec` of a kubeconfig. */

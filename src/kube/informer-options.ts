@@ -1,7 +1,7 @@
-import { type KubeObject } from '../api/object.ts'
-import { type Logger } from './logger.ts'
-import { type Selection } from './resource.ts'
-import { type Indexer } from './store.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { Logger } from './logger.ts'
+import type { Selection } from './resource.ts'
+import type { Indexer } from './store.ts'
 
 /** What an informer watches and keeps. */
 export interface InformerOptions<T extends KubeObject, R extends KubeObject = T> extends Selection {

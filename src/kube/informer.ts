@@ -1,11 +1,11 @@
-import { type KubeObject } from '../api/object.ts'
+import type { KubeObject } from '../api/object.ts'
 import { isKubeError, KubeError } from './errors.ts'
 import { INFORMER_TIMING, type InformerOptions, type InformerTiming } from './informer-options.ts'
 import { type Logger, silentLogger } from './logger.ts'
-import { type Resource, type Selection, type WatchOptions } from './resource.ts'
+import type { Resource, Selection, WatchOptions } from './resource.ts'
 import { type ChangeHandler, isNewer, keyOf, Store } from './store.ts'
 import { Backoff, orAborted, sleep } from './wait.ts'
-import { type WatchEvent } from './watch.ts'
+import type { WatchEvent } from './watch.ts'
 
 const PAGE_SIZE = 500
 const BACKOFF_BASE_MS = 200

@@ -1,4 +1,4 @@
-import { type KubeClient } from './client.ts'
+import type { KubeClient } from './client.ts'
 import { isKubeError } from './errors.ts'
 import { LEASES, type Lease } from './lease.ts'
 import { LeaseLock } from './lease-lock.ts'

@@ -1,6 +1,6 @@
 import { isKubeError } from './errors.ts'
 import { type Lease, microTime } from './lease.ts'
-import { type Resource } from './resource.ts'
+import type { Resource } from './resource.ts'
 
 /** One candidate's view of a Lease. After LeaderElector.tryAcquireOrRenew of client-go. */
 export class LeaseLock {

@@ -1,5 +1,5 @@
-import { type KubeObject } from '../api/object.ts'
-import { type ResourceDef } from './resource.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { ResourceDef } from './resource.ts'
 
 /** coordination.k8s.io/v1 Lease, as far as leader election uses it. */
 export interface Lease extends KubeObject {

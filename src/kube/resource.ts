@@ -1,5 +1,5 @@
-import { type KubeObject } from '../api/object.ts'
-import { type KubeClient, type KubeRequest } from './client.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { KubeClient, KubeRequest } from './client.ts'
 import { type WatchEvent, watchEvents } from './watch.ts'
 
 /** Which kind of object, and where the API server serves it. */

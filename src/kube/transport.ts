@@ -1,8 +1,8 @@
 import http from 'node:http'
 import https from 'node:https'
 import tls from 'node:tls'
-import { type ClusterConfig } from './cluster-config.ts'
-import { type Credential } from './credentials.ts'
+import type { ClusterConfig } from './cluster-config.ts'
+import type { Credential } from './credentials.ts'
 import { KubeError } from './errors.ts'
 import { abortedError } from './wait.ts'
 

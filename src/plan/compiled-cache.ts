@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type CacheList, type ImageCache } from '../api/image-cache.ts'
-import { type PullPolicy } from '../api/node-images.ts'
+import type { CacheList, ImageCache } from '../api/image-cache.ts'
+import type { PullPolicy } from '../api/node-images.ts'
 import { InvalidReferenceError, isMoving, parseReference } from '../image/reference.ts'
 
 /** An image that a cache asks for. */

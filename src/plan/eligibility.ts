@@ -1,6 +1,6 @@
-import { type CacheList } from '../api/image-cache.ts'
-import { type SkipReason } from '../api/skip-reasons.ts'
-import { type NodeFacts } from './node-facts.ts'
+import type { CacheList } from '../api/image-cache.ts'
+import type { SkipReason } from '../api/skip-reasons.ts'
+import type { NodeFacts } from './node-facts.ts'
 import { tolerates } from './selector.ts'
 
 /** One rule of the policy chain: nothing where the node may have the work, else why not. */

@@ -1,4 +1,4 @@
-import { type NodeFacts } from './node-facts.ts'
+import type { NodeFacts } from './node-facts.ts'
 
 /** Entries that a kubelet lists in `node.status.images` unless told otherwise (`nodeStatusMaxImages`). */
 const LIST_CAP = 50

@@ -1,4 +1,4 @@
-import { type KubeObject } from '../api/object.ts'
+import type { KubeObject } from '../api/object.ts'
 
 /** A taint of a node (core/v1 Taint). */
 export interface Taint {

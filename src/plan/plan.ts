@@ -1,9 +1,9 @@
 import { type DesiredImage, type LedgerEntry, entryKey } from '../api/node-images.ts'
 import { hasFailed } from '../api/failure-reasons.ts'
-import { type SkipReason } from '../api/skip-reasons.ts'
+import type { SkipReason } from '../api/skip-reasons.ts'
 import { type CompiledCache, type CompiledList, pullSecretNames } from './compiled-cache.ts'
 import { skipReason } from './eligibility.ts'
-import { type NodeFacts } from './node-facts.ts'
+import type { NodeFacts } from './node-facts.ts'
 import { type Refresh, needsPull } from './refresh.ts'
 import { matchesAffinity, matchesLabels } from './selector.ts'
 

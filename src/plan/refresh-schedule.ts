@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Cron } from 'croner'
 import { InvalidDurationError, parseDuration } from '../api/duration.ts'
-import { type ImageCache } from '../api/image-cache.ts'
+import type { ImageCache } from '../api/image-cache.ts'
 
 /**
  * When a cache is refreshed next, after a moment; undefined where never. By interval, each cache has its own place in

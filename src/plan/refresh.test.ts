@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type ImageCache } from '../api/image-cache.ts'
-import { type LedgerEntry } from '../api/node-images.ts'
+import type { ImageCache } from '../api/image-cache.ts'
+import type { LedgerEntry } from '../api/node-images.ts'
 import { needsPull } from './refresh.ts'
 import { nextRefresh, scheduleError } from './refresh-schedule.ts'
 

@@ -1,4 +1,4 @@
-import { type LedgerEntry } from '../api/node-images.ts'
+import type { LedgerEntry } from '../api/node-images.ts'
 
 /** What came of asking a registry about an image: the digest behind its tag, or none where only the nodes can ask. */
 export interface Refresh {

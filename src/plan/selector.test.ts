@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type NodeSelectorRequirement, type NodeSelectorTerm, type Toleration } from '../api/common.ts'
+import type { NodeSelectorRequirement, NodeSelectorTerm, Toleration } from '../api/common.ts'
 import { projectNode } from './node-facts.ts'
 import { matchesAffinity, tolerates } from './selector.ts'
 

@@ -1,10 +1,5 @@
-import {
-  type NodeSelector,
-  type NodeSelectorRequirement,
-  type NodeSelectorTerm,
-  type Toleration,
-} from '../api/common.ts'
-import { type NodeFacts, type Taint } from './node-facts.ts'
+import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Toleration } from '../api/common.ts'
+import type { NodeFacts, Taint } from './node-facts.ts'
 
 /** True where the node has every one of the labels. */
 export function matchesLabels(

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** AdmissionReview of admission.k8s.io, v1 and v1beta1: what the API server asks, and the answer. */
 

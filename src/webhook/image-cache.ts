@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
+import * as z from 'zod'
 import { GROUP } from '../api/constants.ts'
 import { type ImageCacheSpec, imageCacheSpec } from '../api/image-cache.ts'
 import { validateImageCache } from '../plan/index.ts'

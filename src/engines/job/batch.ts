@@ -1,10 +1,10 @@
 import { hasFailed } from '../../api/failure-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
-import { type CompiledCache } from '../../plan/index.ts'
-import { type Due } from './due.ts'
+import type { CompiledCache } from '../../plan/index.ts'
+import type { Due } from './due.ts'
 import { UNPROVEN } from './ledger.ts'
-import { type NodeWork, type RegistryState } from './node-work.ts'
-import { type JobMethod } from './pull-job.ts'
+import type { NodeWork, RegistryState } from './node-work.ts'
+import type { JobMethod } from './pull-job.ts'
 import { hostOf } from './registry-host.ts'
 
 /**

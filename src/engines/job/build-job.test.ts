@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type DesiredImage } from '../../api/node-images.ts'
+import type { DesiredImage } from '../../api/node-images.ts'
 import { compileCache } from '../../plan/index.ts'
 import { buildJob } from './build-job.ts'
 import { type JobMethod, projectJob } from './pull-job.ts'
-import { type JobRequest } from './node-work.ts'
+import type { JobRequest } from './node-work.ts'
 import { HELPER, SETTINGS, at, cacheOf, compiledOf, desiredOf, nodeOf } from './testing.ts'
 
 interface Container {

@@ -1,8 +1,8 @@
 import { API_VERSION, CACHE_LABEL, JOB_ANNOTATIONS, JOB_LABELS } from '../../api/constants.ts'
-import { type DesiredImage } from '../../api/node-images.ts'
-import { type KubeObject } from '../../api/object.ts'
+import type { DesiredImage } from '../../api/node-images.ts'
+import type { KubeObject } from '../../api/object.ts'
 import { type NodeFacts, shortHash } from '../../plan/index.ts'
-import { type JobRequest, type JobSettings } from './node-work.ts'
+import type { JobRequest, JobSettings } from './node-work.ts'
 
 /** A batch/v1 Job to be created. */
 export interface JobManifest extends KubeObject {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { deadlineMs, pullDeadlineMs } from './deadline.ts'
 import { SETTINGS, T0, at, compiledOf, desiredOf, entryOf, jobOf, nodeOf, podOf, workOf } from './testing.ts'
-import { type JobMethod } from './pull-job.ts'
-import { type NodeWork } from './node-work.ts'
+import type { JobMethod } from './pull-job.ts'
+import type { NodeWork } from './node-work.ts'
 
 const IMAGES = ['r.test/a:1', 'r.test/b:1', 'r.test/c:1']
 const cache = compiledOf('cache', IMAGES)

@@ -1,10 +1,10 @@
 import { entryKey } from '../../api/node-images.ts'
 import { parseDuration } from '../../api/duration.ts'
 import { isWhole } from '../../plan/index.ts'
-import { type CompiledCache } from '../../plan/index.ts'
-import { type JobSettings, type NodeWork } from './node-work.ts'
-import { type PullJob } from './pull-job.ts'
-import { type PullPod } from './pull-pod.ts'
+import type { CompiledCache } from '../../plan/index.ts'
+import type { JobSettings, NodeWork } from './node-work.ts'
+import type { PullJob } from './pull-job.ts'
+import type { PullPod } from './pull-pod.ts'
 
 /** How late the node's own list may show that one more image of the batch has come. */
 const LIST_LAG_MS = 60_000

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { type LedgerEntry } from '../../api/node-images.ts'
+import type { LedgerEntry } from '../../api/node-images.ts'
 import { decide } from './decide.ts'
-import { type NodeWork } from './node-work.ts'
+import type { NodeWork } from './node-work.ts'
 import { type PodOptions, T0, at, compiledOf, entryOf, jobOf, nodeOf, podOf, workOf } from './testing.ts'
-import { type PullJob } from './pull-job.ts'
+import type { PullJob } from './pull-job.ts'
 
 const IMAGES = ['r.test/a:1', 'r.test/b:1']
 const cache = compiledOf('cache', IMAGES)

@@ -3,7 +3,7 @@ import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-im
 import { isWhole } from '../../plan/index.ts'
 import { backoffMs, fraction } from './backoff.ts'
 import { answers } from './ledger.ts'
-import { type NodeWork } from './node-work.ts'
+import type { NodeWork } from './node-work.ts'
 import { isSilence } from './registry-health.ts'
 import { hostOf } from './registry-host.ts'
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type LedgerEntry, type DesiredImage, entryKey } from '../../api/node-images.ts'
-import { type CompiledCache } from '../../plan/index.ts'
+import type { CompiledCache } from '../../plan/index.ts'
 
 const CACHE_PART = 40
 const HASH_PART = 10

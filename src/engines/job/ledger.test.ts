@@ -4,7 +4,7 @@ import { backoffMs } from './backoff.ts'
 import { jobHash, jobName } from './job-name.ts'
 import { answers, byKey, clip, record } from './ledger.ts'
 import { at, compiledOf, desiredOf, entryOf } from './testing.ts'
-import { type Verdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
 
 const IMAGE = 'r.test/a:1'
 const [DESIRED] = desiredOf([IMAGE], compiledOf('cache', [IMAGE]))

@@ -1,6 +1,6 @@
 import { hasFailed } from '../../api/failure-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
-import { type Verdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
 
 /** `reason` of a Pending image whose batch failed: it gets a container of its own next. */
 export const UNPROVEN = 'Unproven'

@@ -1,7 +1,7 @@
-import { type DesiredImage, type LedgerEntry } from '../../api/node-images.ts'
-import { type CompiledCache, type NodeFacts } from '../../plan/index.ts'
-import { type PullJob } from './pull-job.ts'
-import { type PullPod } from './pull-pod.ts'
+import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
+import type { CompiledCache, NodeFacts } from '../../plan/index.ts'
+import type { PullJob } from './pull-job.ts'
+import type { PullPod } from './pull-pod.ts'
 
 /** How Jobs make the kubelet pull on a node. */
 export type PullMethod = 'image-volumes' | 'containers'

@@ -1,5 +1,5 @@
 import { JOB_ANNOTATIONS } from '../../api/constants.ts'
-import { type KubeObject } from '../../api/object.ts'
+import type { KubeObject } from '../../api/object.ts'
 
 /**
  * How a Job makes the kubelet pull:

@@ -1,5 +1,5 @@
-import { type NodeFacts } from '../../plan/index.ts'
-import { type PullMethod } from './node-work.ts'
+import type { NodeFacts } from '../../plan/index.ts'
+import type { PullMethod } from './node-work.ts'
 
 /** Value of `--job-pull-method`. */
 export type PullMethodSetting = 'auto' | PullMethod

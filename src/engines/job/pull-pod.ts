@@ -1,4 +1,4 @@
-import { type KubeObject } from '../../api/object.ts'
+import type { KubeObject } from '../../api/object.ts'
 
 /** State of a container: what the kubelet says, flattened. `none` until it has said anything. */
 export interface ContainerState {

@@ -1,7 +1,7 @@
 import { all, type JobReading } from './verdict.ts'
-import { type NodeWork } from './node-work.ts'
-import { type PullJob } from './pull-job.ts'
-import { type PullPod } from './pull-pod.ts'
+import type { NodeWork } from './node-work.ts'
+import type { PullJob } from './pull-job.ts'
+import type { PullPod } from './pull-pod.ts'
 import { readPod } from './read-pod.ts'
 import { deadlineMs } from './deadline.ts'
 

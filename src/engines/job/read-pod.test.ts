@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readPod } from './read-pod.ts'
 import { HELPER, type PodOptions, type RawState, jobOf, podOf } from './testing.ts'
-import { type JobMethod } from './pull-job.ts'
+import type { JobMethod } from './pull-job.ts'
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 const done: RawState = { terminated: { reason: 'Completed' } }

@@ -1,7 +1,7 @@
 import { classifyPullError } from '../../api/failure-reasons.ts'
 import { normalizedName, tryParseReference } from '../../image/reference.ts'
-import { type PullJob } from './pull-job.ts'
-import { type ContainerState, type PullContainer, type PullPod } from './pull-pod.ts'
+import type { PullJob } from './pull-job.ts'
+import type { ContainerState, PullContainer, PullPod } from './pull-pod.ts'
 import { type JobReading, type Verdict, all } from './verdict.ts'
 
 /**

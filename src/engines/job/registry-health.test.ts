@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type LedgerEntry } from '../../api/node-images.ts'
+import type { LedgerEntry } from '../../api/node-images.ts'
 import { RegistryHealth, withLatest } from './registry-health.ts'
 import { T0, at, entryOf } from './testing.ts'
 

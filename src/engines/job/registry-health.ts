@@ -1,6 +1,6 @@
 import { hasFailed } from '../../api/failure-reasons.ts'
-import { type LedgerEntry } from '../../api/node-images.ts'
-import { type RegistryState, type RegistryView } from './node-work.ts'
+import type { LedgerEntry } from '../../api/node-images.ts'
+import type { RegistryState, RegistryView } from './node-work.ts'
 import { hostOf } from './registry-host.ts'
 
 /** Words of a registry that gave no answer at all, as against one that answered with an error. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type ImageCache } from '../../api/image-cache.ts'
+import type { ImageCache } from '../../api/image-cache.ts'
 import { T0, at, cacheOf } from './testing.ts'
 import { type Cut, type NodeModel, type Outcome, TestCluster } from './testing-cluster.ts'
 

@@ -1,4 +1,4 @@
-import { type ImageCache, type ImageCacheSpec, type ImageCacheStatus } from '../../api/image-cache.ts'
+import type { ImageCache, ImageCacheSpec, ImageCacheStatus } from '../../api/image-cache.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import {
   type CompiledCache,
@@ -7,8 +7,8 @@ import {
   compileCache,
   projectNode,
 } from '../../plan/index.ts'
-import { type JobSettings, type NodeWork } from './node-work.ts'
-import { type JobMethod, type PullJob } from './pull-job.ts'
+import type { JobSettings, NodeWork } from './node-work.ts'
+import type { JobMethod, PullJob } from './pull-job.ts'
 import { type PullPod, type RawPod, projectPod } from './pull-pod.ts'
 
 /** Builders for the tests of the Job engine: each gives something valid, of which a test says only what it is about. */

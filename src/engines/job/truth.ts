@@ -1,4 +1,4 @@
-import { type DesiredImage, type LedgerEntry } from '../../api/node-images.ts'
+import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
 import { normalizedName, repositoryOf, tryParseReference } from '../../image/reference.ts'
 import { type NodeFacts, isNewerThan, listedDigest, lookUp } from '../../plan/index.ts'
 import { DISAPPEARED, identity } from './ledger.ts'

@@ -1,4 +1,4 @@
-import { type FailureReasonName } from '../../api/failure-reasons.ts'
+import type { FailureReasonName } from '../../api/failure-reasons.ts'
 
 /** What a Job proves about one of its images. */
 export type Verdict =

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { RegistryError } from './registry-error.ts'
 
 /** Bytes of a body that are kept: tokens and errors are shorter. */

@@ -1,7 +1,7 @@
-import { type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { discard } from './answer-body.ts'
 import { RegistryError } from './registry-error.ts'
-import { type Question, type Transport } from './transport.ts'
+import type { Question, Transport } from './transport.ts'
 
 /** A request that follows redirects. */
 export interface FollowedQuestion extends Question {

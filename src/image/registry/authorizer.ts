@@ -1,6 +1,6 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { readText } from './answer-body.ts'
-import { type Asker } from './asker.ts'
+import type { Asker } from './asker.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { basicAuthorization, type Credentials } from './credentials.ts'
 import { LruCache } from './lru-cache.ts'

@@ -1,6 +1,6 @@
-import { z } from 'zod'
-import { type Reference } from '../reference.ts'
-import { type Credentials } from './credentials.ts'
+import * as z from 'zod'
+import type { Reference } from '../reference.ts'
+import type { Credentials } from './credentials.ts'
 import { matchesWildcard } from './wildcard.ts'
 
 /** The text of an image pull Secret cannot be used. The message says where and why, and repeats none of its content but the key. */

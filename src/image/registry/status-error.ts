@@ -1,4 +1,4 @@
-import { type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { discard, errorCodesOf, readText } from './answer-body.ts'
 import { RegistryError, type RegistryErrorCode } from './registry-error.ts'
 import { parseRetryAfter } from './retry-after.ts'

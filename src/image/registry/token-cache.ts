@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Credentials } from './credentials.ts'
+import type { Credentials } from './credentials.ts'
 import { LruCache } from './lru-cache.ts'
 
 /** What a token is asked for with; another one is another token. */

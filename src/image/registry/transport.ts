@@ -1,6 +1,6 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import { type AddressGuard } from './address-guard.ts'
+import type { AddressGuard } from './address-guard.ts'
 import { RegistryError } from './registry-error.ts'
 
 /** One HTTP request, without a body. */

@@ -1,11 +1,11 @@
-import { type CacheList } from '../../api/image-cache.ts'
+import type { CacheList } from '../../api/image-cache.ts'
 import {
   InvalidReferenceError,
   normalizedName,
   parseReference,
   type Reference,
 } from '../../image/reference.ts'
-import { type Finding } from './finding.ts'
+import type { Finding } from './finding.ts'
 
 /** What is wrong with the images of one list: malformed references, and the same image twice. */
 export function* imageFindings(list: CacheList): Generator<Finding> {

@@ -1,5 +1,5 @@
-import { type NodeSelector, type NodeSelectorRequirement, type Toleration } from '../../api/common.ts'
-import { type CacheList } from '../../api/image-cache.ts'
+import type { NodeSelector, NodeSelectorRequirement, Toleration } from '../../api/common.ts'
+import type { CacheList } from '../../api/image-cache.ts'
 import { labelKeyProblem, labelValueProblem } from '../../api/label-syntax.ts'
 import { type Finding, finding, quoted } from './finding.ts'
 

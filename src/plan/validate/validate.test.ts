@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type CacheList, type ImageCacheSpec } from '../../api/image-cache.ts'
+import type { CacheList, ImageCacheSpec } from '../../api/image-cache.ts'
 import { validateImageCache } from './validate.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`

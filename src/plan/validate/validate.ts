@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { InvalidDurationError, parseDuration } from '../../api/duration.ts'
-import { type ImageCacheSpec } from '../../api/image-cache.ts'
+import type { ImageCacheSpec } from '../../api/image-cache.ts'
 import { scheduleError } from '../refresh-schedule.ts'
 import { type Finding, finding, quoted } from './finding.ts'
 import { imageFindings } from './images.ts'

@@ -1,4 +1,4 @@
-import { type CacheList, type ImageCacheSpec } from '../../api/image-cache.ts'
+import type { CacheList, ImageCacheSpec } from '../../api/image-cache.ts'
 import { isMoving, normalizedName, tryParseReference } from '../../image/reference.ts'
 
 /** What is legal in a spec but probably not what was meant. */
