@@ -27,13 +27,15 @@ lint: $(DEPS) ## Check format, lint, types and dead code
 	npm run --silent typecheck
 	npm run --silent deadcode
 	npm run --silent generate:protos:check
+	node hack/chart-docs.ts --check
 
 format: $(DEPS) ## Format the sources
 	npm run --silent format
 
-generate: $(DEPS) ## Write the files that are generated from schemas and protos
+generate: $(DEPS) ## Write the files that are generated from schemas, protos and the chart's values
 	npm run --silent generate
 	npm run --silent generate:protos
+	node hack/chart-docs.ts
 
 unit: $(DEPS) ## Unit tests
 	vitest run --project unit
