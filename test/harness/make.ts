@@ -26,7 +26,8 @@ export async function make(cluster: Cluster, target: string): Promise<string> {
   })
 }
 
-async function imageNames(cluster: Cluster): Promise<Record<string, string>> {
+/** The variables that choose the images which were built for this cluster. */
+export async function imageNames(cluster: Cluster): Promise<Record<string, string>> {
   if (!cluster.isLocal) {
     return Object.fromEntries(
       IMAGE_VARIABLES.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])),

@@ -140,3 +140,17 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* (replicas): how a Deployment with the node's network is renewed, since two Pods cannot have one port of a node. */}}
+{{- define "kube-fledged.hostNetworkStrategy" -}}
+{{- if lt (int .) 2 -}}
+# a rolling update of one Pod that may be missing is done, for Helm, before it has begun
+type: Recreate
+rollingUpdate: null
+{{- else -}}
+type: RollingUpdate
+rollingUpdate:
+  maxSurge: 0
+  maxUnavailable: 1
+{{- end -}}
+{{- end -}}

@@ -1,10 +1,7 @@
-import { join } from 'node:path'
 import { binary } from '../../harness/binaries.ts'
-import { ROOT } from '../../harness/cluster-env.ts'
 import { run } from '../../harness/command.ts'
+import { CHART } from '../../harness/helm.ts'
 
-/** The chart as users of kube-fledged find it. */
-export const CHART = join(ROOT, 'deploy/kubefledged-operator/helm-charts/kubefledged')
 export const NAMESPACE = 'kube-fledged'
 
 /** Values of the chart by path: `image.tag`. */

@@ -110,7 +110,9 @@ describe('manifests of the chart', () => {
     const manifests = await render(values)
     expect(manifests).not.toContain('ip_unprivileged_port_start')
     expect(manifests).toContain('--port=10443')
-    expect(manifests.match(/maxSurge: 0/g)).toHaveLength(2)
+    expect(manifests.match(/type: Recreate\n/g)).toHaveLength(2)
+    const two = await render({ ...values, controllerReplicaCount: 2, webhookServerReplicaCount: 2 })
+    expect(two.match(/maxSurge: 0\n/g)).toHaveLength(2)
     // Host networking is not restricted; all else of it is right.
     await expect(dryRun(manifests, STRICT)).rejects.toThrow(
       /^(?!.*(rror from server|is invalid)).*host namespaces/s,

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { chartValues } from '../../../hack/chart-docs.ts'
-import { CHART, render, type Values } from './helm.ts'
+import { CHART } from '../../harness/helm.ts'
+import { render, type Values } from './helm.ts'
 
 /** Every value of the chart shows in what the chart makes. */
 
