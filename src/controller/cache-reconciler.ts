@@ -1,5 +1,5 @@
 import { type Aggregate, aggregate } from '../aggregate/index.ts'
-import { API_VERSION, REFRESH_ANNOTATION } from '../api/constants.ts'
+import { API_VERSION, PURGE_ANNOTATION, REFRESH_ANNOTATION } from '../api/constants.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 import { STATUS } from '../api/messages.ts'
 import { type EventRecorder, type HandlerResult, type Logger, mergePatchOf } from '../kube/index.ts'
@@ -7,6 +7,9 @@ import { type World, withoutManagedFields } from './world.ts'
 
 /** Least time between two status writes of a cache, unless its action begins or ends. */
 const WRITE_INTERVAL_MS = 2_000
+
+/** Lists give objects without their type. */
+const TYPE = { apiVersion: API_VERSION, kind: 'ImageCache' }
 
 /** Least time between two looks at all nodes for a cache. */
 const LEAST_PAUSE_MS = 100
@@ -19,6 +22,7 @@ export class CacheReconciler {
   readonly #lastWrite = new Map<string, number>()
   readonly #nextLook = new Map<string, number>()
   readonly #refreshFound = new Set<string>()
+  readonly #purgeAsked = new Set<string>()
 
   constructor(world: World, events: EventRecorder, log: Logger) {
     this.#world = world
@@ -31,6 +35,18 @@ export class CacheReconciler {
     this.#refreshFound.add(key)
   }
 
+  /** Says once that a purge that was asked for is not to be had: silence would look like success. */
+  #tellAboutPurge(cache: ImageCache, key: string): void {
+    if (cache.metadata.annotations?.[PURGE_ANNOTATION] === undefined) {
+      this.#purgeAsked.delete(key)
+      return
+    }
+    if (this.#purgeAsked.has(key)) return
+    this.#purgeAsked.add(key)
+    const message = `${PURGE_ANNOTATION} has no effect in this release: images stay on their nodes`
+    this.#events.record({ ...cache, ...TYPE }, 'Warning', 'PurgeNotSupported', message)
+  }
+
   /** Reconciles the cache `namespace/name`. */
   async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
     const cache = this.#world.compiled(key)
@@ -38,8 +54,10 @@ export class CacheReconciler {
       this.#lastWrite.delete(key)
       this.#nextLook.delete(key)
       this.#refreshFound.delete(key)
+      this.#purgeAsked.delete(key)
       return {}
     }
+    this.#tellAboutPurge(cache.cache, key)
     const now = new Date()
     const early = (this.#nextLook.get(key) ?? 0) - now.getTime()
     if (early > 0) return { requeueAfterMs: early }
@@ -89,7 +107,6 @@ export class CacheReconciler {
     if (status.status !== cache.status?.status) this.#log.info(fields, status.message ?? '')
     if (!ended || status.status === STATUS.aborted) return
     const type = status.status === STATUS.failed ? 'Warning' : 'Normal'
-    const object = { ...cache, apiVersion: API_VERSION, kind: 'ImageCache' }
-    this.#events.record(object, type, status.reason ?? '', status.message ?? '')
+    this.#events.record({ ...cache, ...TYPE }, type, status.reason ?? '', status.message ?? '')
   }
 }

@@ -1,4 +1,4 @@
-import { type CustomResourceDefinition } from '../api/crd.ts'
+import type { CustomResourceDefinition } from '../api/crd.ts'
 import { isKubeError, type KubeClient, type Logger, type Resource, type ResourceDef } from '../kube/index.ts'
 import { sleep } from '../kube/wait.ts'
 import { isEstablished, newDefinition, type StoredDefinition, upgradedDefinition } from './upgrade.ts'

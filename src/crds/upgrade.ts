@@ -1,5 +1,5 @@
-import { type CustomResourceDefinition } from '../api/crd.ts'
-import { type KubeObject } from '../api/object.ts'
+import type { CustomResourceDefinition } from '../api/crd.ts'
+import type { KubeObject } from '../api/object.ts'
 
 /** apiextensions.k8s.io/v1 CustomResourceDefinition as the API server holds it, whoever made it. */
 export interface StoredDefinition extends KubeObject {

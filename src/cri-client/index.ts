@@ -1,13 +1,6 @@
 /** The contract between the controller and a purge Job: the request in an annotation, the result in the termination message. */
 
-export {
-  encodeRequest,
-  InvalidRequestError,
-  REQUEST_ANNOTATION,
-  REQUEST_DIRECTORY,
-  REQUEST_FILE,
-  REQUEST_LIMITS,
-} from './request.ts'
+export { encodeRequest } from './request.ts'
 export type { PurgeRequest } from './request.ts'
 export { parseResult } from './result.ts'
 export type { PurgeAnswer, PurgeOutcome, PurgeResult } from './result.ts'

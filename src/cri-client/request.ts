@@ -1,6 +1,6 @@
 /**
  * What a purge asks of a node: the JSON text of `/etc/kubefledged/request.json`, which the kubelet projects from an annotation
- * of the Pod (downward API). So no reference that a user wrote is ever part of a command line.
+ * `kubefledged.io/purge-request` of the Pod (downward API). So no reference that a user wrote is ever part of a command line.
  */
 
 /** References to remove from one node. */
@@ -11,10 +11,8 @@ export interface PurgeRequest {
   readonly keep: readonly string[]
 }
 
-/** Annotation of the Pod that holds the request. */
-export const REQUEST_ANNOTATION = 'kubefledged.io/purge-request'
 /** Folder of the Pod's downward API volume, and the file in it. */
-export const REQUEST_DIRECTORY = '/etc/kubefledged'
+const REQUEST_DIRECTORY = '/etc/kubefledged'
 export const REQUEST_FILE = `${REQUEST_DIRECTORY}/request.json`
 
 /** Bounds of a request; what is more goes into a second Job. An object's annotations may have 256 KiB together. */

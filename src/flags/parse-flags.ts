@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { UsageError } from '../usage-error.ts'
-import { type Flag } from './flag-types.ts'
+import type { Flag } from './flag-types.ts'
 import { normalizeGoFlags } from './go-flags.ts'
 
 /** The flags of a command, by group of its help and by the name that their values go under. */

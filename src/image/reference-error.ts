@@ -14,7 +14,7 @@ export class InvalidReferenceError extends Error {
 }
 
 /** The text in quotes, at most 80 characters of it, with what a terminal or a log would act on escaped. */
-export function quote(text: string): string {
+function quote(text: string): string {
   const chars = Array.from(text.slice(0, 2 * MAX_QUOTE + 2))
   const shown = chars.slice(0, MAX_QUOTE).join('')
   const escaped = shown.replaceAll(/["\\\p{C}\p{Zl}\p{Zp}]/gu, char => {

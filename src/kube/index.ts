@@ -1,7 +1,7 @@
 /** A thin Kubernetes client that follows client-go where it matters: watch-list informers, work queue, leader election, events. */
 export { KubeClient, type KubeClientOptions, type KubeRequest, type Verb } from './client.ts'
 export { type Clock } from './clock.ts'
-export { type ClusterConfig, ConfigError } from './cluster-config.ts'
+export type { ClusterConfig } from './cluster-config.ts'
 export { loadConfig } from './config.ts'
 export { isKubeError, KubeError, type KubeErrorCode } from './errors.ts'
 export { EventRecorder } from './events.ts'
@@ -19,6 +19,6 @@ export {
   type WatchOptions,
   type WriteOptions,
 } from './resource.ts'
-export { type Change, type ChangeHandler, type Indexer, keyOf } from './store.ts'
+export { type Change, type ChangeHandler, type Indexer } from './store.ts'
 export { type WatchEvent } from './watch.ts'
 export { type HandlerResult, type RunOptions, WorkQueue } from './work-queue.ts'

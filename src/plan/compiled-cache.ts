@@ -50,7 +50,7 @@ export function cacheKey(cache: ImageCache): string {
  * Names what images of this cache are pulled with: the namespace and a hash of its pull secrets' names. Two caches with
  * the same secrets share their results, and nobody shares the result of another namespace's secret.
  */
-export function credentialOf(cache: ImageCache): string | undefined {
+function credentialOf(cache: ImageCache): string | undefined {
   const names = pullSecretNames(cache)
   return names.length > 0 ? `${cache.metadata.namespace ?? ''}:${shortHash(names.join('\n'))}` : undefined
 }

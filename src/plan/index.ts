@@ -4,10 +4,10 @@
  * `select` answers for one list and one node through a chain of rules (`eligibility.ts`); `planNode` merges what all
  * caches want of one node.
  */
-export { byAge, planNode, select, startableKeys, type PlanInput, type Selection } from './plan.ts'
+export { planNode, select, startableKeys, type PlanInput, type Selection } from './plan.ts'
 export { cacheKey, compileCache, shortHash, type CompiledCache, type CompiledList } from './compiled-cache.ts'
 export { isNewerThan, isWhole, listedDigest, lookUp } from './image-list.ts'
 export { type Validation, validateImageCache } from './validate/validate.ts'
 export { projectNode, sameFacts, type NodeFacts, type RawNode } from './node-facts.ts'
 export { needsPull, type Refresh } from './refresh.ts'
-export { nextRefresh, scheduleError } from './refresh-schedule.ts'
+export { nextRefresh } from './refresh-schedule.ts'

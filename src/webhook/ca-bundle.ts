@@ -1,4 +1,4 @@
-import { type KubeObject } from '../api/object.ts'
+import type { KubeObject } from '../api/object.ts'
 import { isKubeError, type KubeClient, type Logger, type Resource, type ResourceDef } from '../kube/index.ts'
 
 /** admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration, as far as it is used here. */

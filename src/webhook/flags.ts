@@ -1,6 +1,6 @@
 import { type Environment, boolean, integer, namespace, text, withVariable } from '../flags/flag-types.ts'
 import { logFlags } from '../flags/log-flags.ts'
-import { type FlagGroups } from '../flags/parse-flags.ts'
+import type { FlagGroups } from '../flags/parse-flags.ts'
 
 /** The webhook server's flags: names and defaults are those of kube-fledged, as far as it has them. */
 

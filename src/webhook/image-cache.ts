@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { GROUP } from '../api/constants.ts'
 import { type ImageCacheSpec, imageCacheSpec } from '../api/image-cache.ts'
 import { validateImageCache } from '../plan/index.ts'
-import { type AdmissionRequest, type Verdict } from './admission.ts'
+import type { AdmissionRequest, Verdict } from './admission.ts'
 
 const imageCache = z.object({ spec: imageCacheSpec })
 

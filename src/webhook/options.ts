@@ -1,4 +1,4 @@
-import { type Environment } from '../flags/flag-types.ts'
+import type { Environment } from '../flags/flag-types.ts'
 import { type LogLevel, logOptions } from '../flags/log-flags.ts'
 import { parseFlags } from '../flags/parse-flags.ts'
 import { webhookFlags } from './flags.ts'

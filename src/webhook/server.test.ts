@@ -1,7 +1,7 @@
 import https from 'node:https'
 import { onTestFinished, describe, expect, it } from 'vitest'
 import { silentLogger } from '../kube/index.ts'
-import { type AdmissionRequest, type Verdict } from './admission.ts'
+import type { AdmissionRequest, Verdict } from './admission.ts'
 import { LIFETIMES, rotate } from './certificate/rotation.ts'
 import { AdmissionServer } from './server.ts'
 

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Logger } from '../kube/index.ts'
+import type { Logger } from '../kube/index.ts'
 import { type AdmissionRequest, answerReview, ReviewError, type Verdict } from './admission.ts'
 import { BodyReader, RequestError } from './body.ts'
-import { type ServingCertificate } from './certificate/source.ts'
+import type { ServingCertificate } from './certificate/source.ts'
 
 /** The paths that answer reviews, and what they say. */
 export type Reviewers = Readonly<Record<string, (request: AdmissionRequest) => Verdict>>

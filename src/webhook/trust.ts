@@ -1,7 +1,7 @@
 import { Informer, isKubeError, type KubeClient, type Logger, WorkQueue } from '../kube/index.ts'
 import { CaBundle, WEBHOOK_CONFIGURATIONS } from './ca-bundle.ts'
 import { type SecretName, SECRETS } from './certificate/secret.ts'
-import { type CertificateSource } from './certificate/source.ts'
+import type { CertificateSource } from './certificate/source.ts'
 
 /** Somebody else wrote at the same time: look again at once. */
 const LOST_RACE_MS = 20

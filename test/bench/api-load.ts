@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ApiRequests, requestsBetween } from '../harness/api-requests.ts'
-import { type Cluster } from '../harness/cluster.ts'
+import type { Cluster } from '../harness/cluster.ts'
 
 /** Requests by kind for each second of an idle cluster. */
 export type IdleRate = ReadonlyMap<string, number>

@@ -1,4 +1,4 @@
-import { type Cluster } from '../harness/cluster.ts'
+import type { Cluster } from '../harness/cluster.ts'
 
 /** How long the nodes take to pull images by their runtime alone, in seconds: every node all of them, nodes side by side. */
 export async function pullByRuntime(

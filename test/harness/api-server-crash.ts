@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type LocalCluster } from './cluster-env.ts'
+import type { LocalCluster } from './cluster-env.ts'
 import { HarnessError } from './errors.ts'
 import { eventually } from './eventually.ts'
 

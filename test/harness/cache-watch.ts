@@ -1,9 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
-import { type ImageCache } from '../../src/api/image-cache.ts'
-import { type Cluster } from './cluster.ts'
+import type { ImageCache } from '../../src/api/image-cache.ts'
+import type { Cluster } from './cluster.ts'
 
 /** A state of an ImageCache, and when it was seen. */
 export interface Sighting {

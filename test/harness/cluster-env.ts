@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { HarnessError } from './errors.ts'
-import { type BasicCredentials } from './registry.ts'
+import type { BasicCredentials } from './registry.ts'
 
 /** The cluster of `hack/cluster`, as its start script describes it. */
 export interface LocalCluster {
@@ -22,20 +22,6 @@ export interface LocalCluster {
   /** The same for `silent.test.local`. */
   readonly silentRegistryAddress: string
 }
-
-/** What nodes call the registries: every node's runtime maps these names to addresses and speaks plain HTTP to them. */
-export const REGISTRY_NAMES = {
-  /** Takes and serves everything. */
-  open: 'registry.test.local',
-  /** Wants a password. */
-  private: 'private.test.local',
-  /** Misbehaves as a test wants it, while the test runs it. */
-  faulty: 'faulty.test.local',
-  /** Takes connections and never answers, while a test runs it. */
-  silent: 'silent.test.local',
-  /** Refuses connections, as nothing listens there. */
-  unreachable: 'unreachable.test.local',
-} as const
 
 /** Which cluster the tests use. */
 export interface ClusterEnv {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { killApiServer } from './api-server-crash.ts'
 import { type ApiRequests, parseApiRequests } from './api-requests.ts'
@@ -221,11 +220,4 @@ export class Cluster {
 /** A name that no other test has: `prefix-` and eight random letters or digits. Legal as a Kubernetes name where the prefix is. */
 export function uniqueName(prefix: string): string {
   return `${prefix}-${randomBytes(4).toString('hex')}`
-}
-
-/** Resident memory of a process in bytes. */
-export async function processRss(pid: number): Promise<number> {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]
-  if (kibibytes === undefined) throw new HarnessError('NotAvailable', `process ${pid} has no resident memory`)
-  return Number(kibibytes) * 1024
 }

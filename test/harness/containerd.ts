@@ -1,4 +1,4 @@
-import { type Dirent } from 'node:fs'
+import type { Dirent } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'

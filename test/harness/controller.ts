@@ -1,4 +1,4 @@
-import { type Cluster } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import { HarnessError } from './errors.ts'
 
 const NAMESPACE = 'kube-fledged'

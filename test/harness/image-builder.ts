@@ -1,6 +1,6 @@
 import { type ImageStore, parseTarget } from './registry.ts'
 import { type Manifest, type OciImage, buildArtifact, buildImage, buildIndex, randomBytes } from './oci.ts'
-import { type LayerFile } from './tar.ts'
+import type { LayerFile } from './tar.ts'
 
 /** The shapes of image that nodes meet. */
 export type ImageKind =
@@ -95,13 +95,6 @@ export async function retag(store: ImageStore, target: string, newTag: string): 
   const manifest = await store.getManifest(repository, tag)
   await store.putManifest(repository, newTag, manifest)
   return { digest: manifest.digest }
-}
-
-/** Deletes the manifest that `repo:tag` names, and so every tag that names it. */
-export async function deleteManifest(store: ImageStore, target: string): Promise<void> {
-  const { repository, tag } = parseTarget(target)
-  const { digest } = await store.getManifest(repository, tag)
-  await store.deleteManifest(repository, digest)
 }
 
 async function pushContent(store: ImageStore, repository: string, image: OciImage): Promise<OciImage> {

@@ -1,10 +1,10 @@
-import { type ImageCache, type ImageCacheSpec } from '../../src/api/image-cache.ts'
-import { type NodeImages } from '../../src/api/node-images.ts'
+import type { ImageCache, ImageCacheSpec } from '../../src/api/image-cache.ts'
+import type { NodeImages } from '../../src/api/node-images.ts'
 import { type Cluster, uniqueName } from './cluster.ts'
 import { type EventuallyOptions, eventually } from './eventually.ts'
 
 /** Statuses with which an action ends. */
-export const ENDED: readonly string[] = ['Succeeded', 'Failed', 'NoImagesPulledOrDeleted', 'Aborted']
+const ENDED: readonly string[] = ['Succeeded', 'Failed', 'NoImagesPulledOrDeleted', 'Aborted']
 
 /** Where an ImageCache is. */
 export interface CacheAddress {
@@ -70,21 +70,12 @@ export async function annotateRefresh(cluster: Cluster, address: CacheAddress, v
 }
 
 /** True where the last action has ended for the spec as it is now, and no refresh is asked for. */
-export function isSettled(cache: ImageCache): boolean {
+function isSettled(cache: ImageCache): boolean {
   return (
     ENDED.includes(cache.status?.status ?? '') &&
     cache.status?.observedGeneration === cache.metadata.generation &&
     cache.metadata.annotations?.['kubefledged.io/refresh-imagecache'] === undefined
   )
-}
-
-/** Waits until the cache's last action has ended, whatever with, and answers it. */
-export function waitUntilSettled(
-  cluster: Cluster,
-  address: CacheAddress,
-  options: EventuallyOptions = {},
-): Promise<ImageCache> {
-  return waitForCache(cluster, address, 'to be settled', isSettled, options)
 }
 
 /** Waits until the cache is settled with this `status.status`. */

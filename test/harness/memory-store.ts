@@ -1,6 +1,6 @@
 import { HarnessError } from './errors.ts'
-import { type Blob, type Manifest } from './oci.ts'
-import { type ImageStore } from './registry.ts'
+import type { Blob, Manifest } from './oci.ts'
+import type { ImageStore } from './registry.ts'
 
 /** Images in memory. Blobs are shared by all repositories. */
 export class MemoryStore implements ImageStore {

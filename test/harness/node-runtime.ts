@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type LocalCluster } from './cluster-env.ts'
+import type { LocalCluster } from './cluster-env.ts'
 import { type CommandOptions, run } from './command.ts'
 import { HarnessError } from './errors.ts'
-import { type BasicCredentials } from './registry.ts'
+import type { BasicCredentials } from './registry.ts'
 
 /** The containerd namespace of the kubelet's images. */
 const CONTAINERD_NAMESPACE = 'k8s.io'

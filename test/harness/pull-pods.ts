@@ -1,4 +1,4 @@
-import { type Cluster } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import { eventually } from './eventually.ts'
 
 /** A container of a Pod, as far as tests look into it. */

@@ -21,7 +21,7 @@ export interface BasicCredentials {
 }
 
 /** Every media type of a manifest that a registry may be asked for. */
-export const MANIFEST_TYPES: readonly string[] = [
+const MANIFEST_TYPES: readonly string[] = [
   MEDIA_TYPES.oci.index,
   MEDIA_TYPES.oci.manifest,
   MEDIA_TYPES.docker.index,

@@ -164,6 +164,6 @@ function byContainers(images: readonly DesiredImage[], helperImage: string): Rec
 }
 
 /** A legal label value for a name of up to 253 characters; the annotation holds the whole one. */
-export function cacheLabel(name: string): string {
+function cacheLabel(name: string): string {
   return name.length <= LABEL_MOST ? name : `${name.slice(0, LABEL_MOST - 9)}-${shortHash(name)}`
 }

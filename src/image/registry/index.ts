@@ -1,10 +1,4 @@
 /** Asks a registry which digest a tag stands for right now. */
 export { RegistryClient, type RegistryClientOptions, type Resolution } from './client.ts'
 export { type Credentials } from './credentials.ts'
-export {
-  credentialsFor,
-  type DockerConfigEntry,
-  InvalidDockerConfigError,
-  parseDockerConfig,
-} from './docker-config.ts'
 export { RegistryError, type RegistryErrorCode } from './registry-error.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../kube/index.ts'
 import { GivenCertificates } from './given.ts'
-import { type ServingCertificate } from './source.ts'
+import type { ServingCertificate } from './source.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'given-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type Logger } from '../../kube/index.ts'
-import { type CertificateSource, type Look, type ServingCertificate, type UseCertificate } from './source.ts'
+import type { Logger } from '../../kube/index.ts'
+import type { CertificateSource, Look, ServingCertificate, UseCertificate } from './source.ts'
 
 /** The kubelet and cert-manager replace files now and then; reading three small files costs nothing. */
 const LOOK_MS = 10_000

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { type ServerNames } from './issue.ts'
+import type { ServerNames } from './issue.ts'
 
 /** All that the replicas share, as it stands in their Secret. PEM everywhere. */
 export interface Material {

@@ -1,4 +1,4 @@
-import { type X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import { issueAuthority, issueServing, type KeyPair, type ServerNames, type Validity } from './issue.ts'
 import {
   belongsTo,

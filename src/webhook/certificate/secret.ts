@@ -1,6 +1,6 @@
-import { type KubeObject } from '../../api/object.ts'
+import type { KubeObject } from '../../api/object.ts'
 import { isKubeError, type KubeClient, type Resource, type ResourceDef } from '../../kube/index.ts'
-import { type Material } from './material.ts'
+import type { Material } from './material.ts'
 
 /** core/v1 Secret, as far as it is used here. */
 export interface Secret extends KubeObject {

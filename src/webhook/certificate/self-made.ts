@@ -1,9 +1,9 @@
 import { isKubeError, type Logger } from '../../kube/index.ts'
-import { type ServerNames } from './issue.ts'
-import { type Material } from './material.ts'
+import type { ServerNames } from './issue.ts'
+import type { Material } from './material.ts'
 import { type Lifetimes, LIFETIMES, rotate } from './rotation.ts'
-import { type CertificateSecret } from './secret.ts'
-import { type CertificateSource, type Look, type UseCertificate } from './source.ts'
+import type { CertificateSecret } from './secret.ts'
+import type { CertificateSource, Look, UseCertificate } from './source.ts'
 
 /** Longest time between two looks. */
 const LOOK_MS = 3_600_000

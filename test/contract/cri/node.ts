@@ -1,5 +1,5 @@
 import { Channel, type UnaryMethod } from '../../../src/cri/channel.ts'
-import { type Containerd } from '../../harness/containerd.ts'
+import type { Containerd } from '../../harness/containerd.ts'
 import {
   ImageServiceDefinition as ImageService,
   NamespaceMode,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { encodeRequest, parseResult, type PurgeRequest } from '../../../src/cri-client/index.ts'
-import { type CriImage } from '../../../src/cri/index.ts'
+import type { CriImage } from '../../../src/cri/index.ts'
 import { useWorld } from './fixture.ts'
 
 const MAIN = join(import.meta.dirname, '../../../src/main.ts')

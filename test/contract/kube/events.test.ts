@@ -1,5 +1,5 @@
 import { describe, expect, inject, it } from 'vitest'
-import { type KubeObject } from '../../../src/api/object.ts'
+import type { KubeObject } from '../../../src/api/object.ts'
 import { type CoreEvent, EVENTS } from '../../../src/kube/events.ts'
 import { EventRecorder, type KubeClient } from '../../../src/kube/index.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
-import { type KubeObject } from '../../../src/api/object.ts'
+import type { KubeObject } from '../../../src/api/object.ts'
 import {
   Informer,
   type InformerOptions,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Informer, type KubeClient, type Resource } from '../../../src/kube/index.ts'
+import type { Informer, KubeClient, Resource } from '../../../src/kube/index.ts'
 import { ApiServer } from '../../harness/api-server.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type FrontAnswer } from '../../harness/api-front.ts'
+import type { FrontAnswer } from '../../harness/api-front.ts'
 import {
   type ConfigMap,
   codeOf,
