@@ -8,7 +8,7 @@ import {
   getCache,
   waitForStatus,
 } from '../harness/image-caches.ts'
-import { type BasicCredentials } from '../harness/registry.ts'
+import type { BasicCredentials } from '../harness/registry.ts'
 import { cluster, test as base } from './fixtures.ts'
 
 const nodes = await cluster.nodes()

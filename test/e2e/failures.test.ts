@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect } from 'vitest'
-import { type ImageCache } from '../../src/api/image-cache.ts'
+import type { ImageCache } from '../../src/api/image-cache.ts'
 import { CacheWatch } from '../harness/cache-watch.ts'
 import { uniqueName } from '../harness/cluster.ts'
 import { type FaultyRegistry, SilentRegistry } from '../harness/faulty-registry.ts'

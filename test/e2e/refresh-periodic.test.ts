@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { describe, expect } from 'vitest'
 import { eventually, uniqueName } from '../harness/cluster.ts'
-import { type FaultyRegistry } from '../harness/faulty-registry.ts'
+import type { FaultyRegistry } from '../harness/faulty-registry.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import { createCache, getCache, waitForCache, waitForStatus } from '../harness/image-caches.ts'
 import { type NodeDoor, openNodeDoor } from '../harness/node-door.ts'
