@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { eventually, uniqueName } from '../harness/cluster.ts'
-import { type FaultyRegistry } from '../harness/faulty-registry.ts'
+import type { FaultyRegistry } from '../harness/faulty-registry.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import {
   createCache,
