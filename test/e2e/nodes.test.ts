@@ -1,7 +1,7 @@
 import { afterAll, describe, expect } from 'vitest'
-import { type ImageCache } from '../../src/api/image-cache.ts'
+import type { ImageCache } from '../../src/api/image-cache.ts'
 import { type Cluster, eventually, uniqueName } from '../harness/cluster.ts'
-import { type FaultyRegistry } from '../harness/faulty-registry.ts'
+import type { FaultyRegistry } from '../harness/faulty-registry.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import {
   type CacheAddress,
