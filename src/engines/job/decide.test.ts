@@ -54,6 +54,22 @@ describe('decide', () => {
     }
   })
 
+  it('starts nothing while a deleted Pod holds up the pulls of the node, for five minutes at most', () => {
+    const job = jobOf(['r.test/gone:1'])
+    const going = (state: object, deletedAt: number) => {
+      const pod = podOf(job, { states: [state] })
+      return { ...pod, metadata: { ...pod.metadata, deletionTimestamp: at(deletedAt) } }
+    }
+    const waiting = { waiting: { reason: 'ContainerCreating' } }
+    const decision = (pod: ReturnType<typeof going>) =>
+      decide(workOf(cache, { jobs: [], pods: [pod], now: T0 + 400_000 }))
+    expect(decision(going(waiting, 390)).start).toBeUndefined()
+    expect(decision(going(waiting, 390)).lookAgainMs).toBe(30_000)
+    expect(decision(going(waiting, 99)).start).toBeDefined()
+    expect(decision(going({ terminated: { reason: 'Completed' } }, 390)).start).toBeDefined()
+    expect(decision(going({ waiting: { reason: 'ImagePullBackOff' } }, 390)).start).toBeDefined()
+  })
+
   it('deletes a Job that nobody wants any more, and one of another Node of the same name', () => {
     const job = jobOf(['r.test/other:1'])
     expect(withJob(job, {}).finished).toEqual([job])

@@ -3,6 +3,7 @@ import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-im
 import { BATCH_SIZE, type Batch, type DueImage, nextBatch } from './batch.ts'
 import { pullDeadlineMs } from './deadline.ts'
 import { due } from './due.ts'
+import { holdsUpPulls } from './held-up.ts'
 import { jobHash, jobName } from './job-name.ts'
 import { byKey, clip, identity, record } from './ledger.ts'
 import type { Decision, JobRequest, NodeWork } from './node-work.ts'
@@ -18,6 +19,8 @@ const PULL_COST_MS = 200
 const LIST_PATIENCE_MS = 30_000
 /** Entries of images that nobody wants, for each node. */
 const MOST_TOMBSTONES = 200
+/** How soon a node that a deleted Pod holds up is looked at again. */
+const HELD_UP_LOOK_MS = 30_000
 /** Two Jobs of one node never share a creation time, which has no fractions. */
 const LEAST_PACE_MS = 1_000
 /** How soon to look whether this node may try a silent registry. */
@@ -215,6 +218,9 @@ function next(
   }
   const later = soonest === undefined ? {} : { lookAgainMs: soonest }
   if (candidates.length === 0 || running.length > 0) return later
+  if (work.pods.some(pod => holdsUpPulls(pod, work.now))) {
+    return { lookAgainMs: Math.min(HELD_UP_LOOK_MS, soonest ?? HELD_UP_LOOK_MS) }
+  }
   const wait = paceMs(work)
   if (wait > 0) return { lookAgainMs: Math.min(wait, soonest ?? wait) }
   const batch = nextBatch(candidates, work)

@@ -1,0 +1,18 @@
+import type { PullPod } from './pull-pod.ts'
+
+/** `state.waiting.reason` of a container whose images are being pulled. */
+const MID_PULL = new Set(['ContainerCreating', 'PodInitializing'])
+/** How long a deleted Pod may hold up a node; kubelets that pull in parallel let nothing wait at all. */
+const MOST_MS = 300_000
+
+/**
+ * Whether a deleted Pod holds up the pulls of its node: the kubelet finishes the pull that it is at before it lets the
+ * Pod go, and others wait behind it. A Job that is started now would only use up its deadline.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function holdsUpPulls(pod: PullPod, now: number): boolean {
+  const deleted = Date.parse(pod.metadata.deletionTimestamp ?? '')
+  if (Number.isNaN(deleted) || now - deleted > MOST_MS || !pod.startedAt) return false
+  return pod.containers.every(({ state }) => state.phase === 'none' || MID_PULL.has(state.reason))
+}
