@@ -9,6 +9,7 @@ export { Informer } from './informer.ts'
 export { type InformerOptions } from './informer-options.ts'
 export { type LeaderElectionOptions, runWithLeaderElection } from './leader-election.ts'
 export { type Logger, silentLogger } from './logger.ts'
+export { serviceAccountOwner } from './service-account.ts'
 export { mergePatchOf } from './merge-patch.ts'
 export {
   type ObjectList,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pino } from 'pino'
-import { KubeClient, loadConfig } from '../kube/index.ts'
+import { KubeClient, serviceAccountOwner, loadConfig } from '../kube/index.ts'
 import { stopOnSignals } from '../stop-on-signals.ts'
 import { VERSION } from '../version.ts'
 import { GivenCertificates } from './certificate/given.ts'
@@ -93,7 +93,12 @@ function trustOf(
     // to ask a Pod through a forwarded port
     ip: ['127.0.0.1'],
   }
-  const source = new SelfMadeCertificates({ secret: new CertificateSecret(client, secret), names, use, log })
+  const source = new SelfMadeCertificates({
+    secret: new CertificateSecret(client, secret, serviceAccountOwner()),
+    names,
+    use,
+    log,
+  })
   return { source, cluster: { client, configuration, secret } }
 }
 

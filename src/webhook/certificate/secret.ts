@@ -1,4 +1,4 @@
-import type { KubeObject } from '../../api/object.ts'
+import type { KubeObject, OwnerReference } from '../../api/object.ts'
 import { isKubeError, type KubeClient, type Resource, type ResourceDef } from '../../kube/index.ts'
 import type { Material } from './material.ts'
 
@@ -40,8 +40,12 @@ export class CertificateSecret {
   readonly name: SecretName
   readonly #secrets: Resource<Secret>
 
-  constructor(client: KubeClient, name: SecretName) {
+  readonly #owner: OwnerReference | undefined
+
+  /** @param owner with which the Secret goes, should it have to be made */
+  constructor(client: KubeClient, name: SecretName, owner?: OwnerReference) {
     this.name = name
+    this.#owner = owner
     this.#secrets = client.resource<Secret>(SECRETS)
   }
 
@@ -78,7 +82,11 @@ export class CertificateSecret {
     if (resourceVersion === undefined) {
       const labels = { app: 'kubefledged', kubefledged: 'kubefledged-webhook-server' }
       await this.#secrets.create(
-        { metadata: { ...this.name, labels }, type: 'kubernetes.io/tls', data },
+        {
+          metadata: { ...this.name, labels, ...(this.#owner && { ownerReferences: [this.#owner] }) },
+          type: 'kubernetes.io/tls',
+          data,
+        },
         { signal },
       )
     } else {
