@@ -108,17 +108,21 @@ export class JobWriter {
     }
   }
 
-  /** Asks why a Job has no Pod: the job controller says so in an event, and nowhere else. */
-  async explain(job: PullJob, signal: AbortSignal): Promise<void> {
+  /**
+   * Asks why a Job has no Pod: the job controller says so in an event, and nowhere else. True where something new was
+   * learned.
+   */
+  async explain(job: PullJob, signal: AbortSignal): Promise<boolean> {
     const { uid = '', namespace } = job.metadata
-    if (!uid || this.#explanations.has(uid)) return
+    if (!uid || this.#explanations.has(uid)) return false
     const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`
     const { items } = await this.#events.list({ namespace, fieldSelector, limit: 1, signal })
     const message = items[0]?.message
-    if (message === undefined) return
+    if (message === undefined) return false
     if (this.#explanations.size >= MOST_EXPLANATIONS) this.#explanations.clear()
     this.#explanations.set(uid, message)
     this.#refused.refuse(namespace ?? '', message, Date.now())
+    return true
   }
 
   /** Another node's Job is pulling from this registry now. */

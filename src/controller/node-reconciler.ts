@@ -23,6 +23,8 @@ const WRITE_INTERVAL_MS = 2_000
 const WRITES_PER_SECOND = 50
 /** How soon a node that may not start a Job looks again, should nobody wake it. */
 const SLOT_PATIENCE_MS = 30_000
+/** How soon the words about a Job without a Pod are read. Without words there is nothing new to read. */
+const EXPLAINED_MS = 50
 
 /** What the reconciler of nodes works with. */
 export interface NodeReconcilerOptions {
@@ -119,8 +121,9 @@ export class NodeReconciler {
     const waitMs = await this.#write(node, nodeImages, ledger, decision, signal)
     if (waitMs === 0) await jobs.deleteAll(decision.finished, signal)
     else requeue.push(waitMs)
-    for (const job of decision.unexplained) await jobs.explain(job, signal)
-    if (decision.unexplained.length > 0) requeue.push(50)
+    for (const job of decision.unexplained) {
+      if (await jobs.explain(job, signal)) requeue.push(EXPLAINED_MS)
+    }
     this.#options.log.debug(
       { node: name, start: decision.start?.name, finished: decision.finished.length },
       'reconciled',

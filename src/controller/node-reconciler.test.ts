@@ -1,0 +1,110 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { API_VERSION, JOB_ANNOTATIONS } from '../api/constants.ts'
+import type { NodeImages } from '../api/node-images.ts'
+import { RegistryHealth, projectJob } from '../engines/job/index.ts'
+import { SETTINGS, cacheOf, nodeOf } from '../engines/job/testing.ts'
+import { silentLogger } from '../kube/index.ts'
+import { shortHash } from '../plan/index.ts'
+import { JobWriter } from './job-writer.ts'
+import { NodeReconciler } from './node-reconciler.ts'
+import { RefusedNamespaces } from './refused-namespaces.ts'
+import { Slots } from './slots.ts'
+import { type ApiAnswer, type ApiRequest, apiServer } from './testing.ts'
+import { World } from './world.ts'
+
+const IMAGE = 'registry.test/app:1'
+const NODE = nodeOf('n1')
+
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+/** A reconciler in a world of one node and one cache, before an API server that answers as told. */
+async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
+  const { client, requests, close } = await apiServer(answer)
+  closers.push(close)
+  const world = new World(client, 'IfNotPresent', silentLogger)
+  world.nodeInformer.upsert(NODE)
+  world.cacheInformer.upsert(cacheOf('cache', [IMAGE]))
+  world.nodeImagesInformer.upsert(stored({}))
+  const refused = new RefusedNamespaces()
+  const woken: string[] = []
+  const slots = new Slots({
+    inFlight: () => world.jobInformer.list(),
+    nodeCount: () => 1,
+    maxSurge: 0,
+    wake: node => woken.push(node),
+  })
+  const made = new NodeReconciler({
+    world,
+    jobs: new JobWriter(client, world, refused, silentLogger, () => {}),
+    slots,
+    registries: new RegistryHealth(),
+    refused,
+    refreshes: new Map(),
+    settings: SETTINGS,
+    pullMethod: 'auto',
+    serverMinor: 36,
+    log: silentLogger,
+  })
+  return {
+    world,
+    requests,
+    slots,
+    woken,
+    reconcile: () => made.reconcile('n1', new AbortController().signal),
+  }
+}
+
+/** The NodeImages of the node as the API server has it. */
+function stored(status: NodeImages['status']): NodeImages {
+  const requestedAt = '2026-01-01T00:00:00.000Z'
+  const owners = [shortHash('uid-of-cache')]
+  return {
+    apiVersion: API_VERSION,
+    kind: 'NodeImages',
+    metadata: {
+      name: 'n1',
+      uid: 'uid-of-ledger',
+      resourceVersion: '1',
+      ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'n1', uid: NODE.metadata.uid ?? '' }],
+    },
+    spec: { images: [{ image: IMAGE, pullPolicy: 'IfNotPresent', owners, requestedAt }] },
+    ...(status && { status }),
+  }
+}
+
+/** What the ledger was made to say by the requests, as merge patches of its status. */
+function ledgers(requests: readonly ApiRequest[]): unknown[] {
+  return requests
+    .filter(({ path }) => path.endsWith('/nodeimages/n1/status'))
+    .map(({ body }) => (body as { status: unknown }).status)
+}
+
+describe('NodeReconciler', () => {
+  it('asks about a Job without a Pod again after seconds, where nobody has said anything', async () => {
+    const { world, requests, reconcile } = await reconciler(({ path }) =>
+      path.endsWith('/events') ? { body: { items: [] } } : { body: stored({}) },
+    )
+    world.jobInformer.upsert(
+      projectJob({
+        metadata: {
+          name: 'cache-0123456789',
+          namespace: 'team',
+          uid: 'uid-of-job',
+          creationTimestamp: new Date(Date.now() - 5_000).toISOString(),
+          annotations: {
+            [JOB_ANNOTATIONS.cache]: 'team/cache',
+            [JOB_ANNOTATIONS.nodeUid]: NODE.metadata.uid ?? '',
+            [JOB_ANNOTATIONS.images]: IMAGE,
+          },
+        },
+        spec: { template: { spec: { nodeName: 'n1' } } },
+      }),
+    )
+    const result = await reconcile()
+    expect(requests.filter(({ path }) => path.endsWith('/events'))).toHaveLength(1)
+    expect(result?.requeueAfterMs).toBeGreaterThanOrEqual(1_000)
+  })
+})
