@@ -107,4 +107,29 @@ describe('NodeReconciler', () => {
     expect(requests.filter(({ path }) => path.endsWith('/events'))).toHaveLength(1)
     expect(result?.requeueAfterMs).toBeGreaterThanOrEqual(1_000)
   })
+
+  it('takes an admission webhook that does not answer for a refusal, and says so in the ledger', async () => {
+    const message = 'Internal error occurred: failed calling webhook "policy.test": connection refused'
+    const { requests, reconcile } = await reconciler(({ method, path }) =>
+      method === 'POST' && path.endsWith('/jobs')
+        ? { status: 500, body: { kind: 'Status', reason: 'InternalError', code: 500, message } }
+        : { body: stored({}) },
+    )
+    await reconcile()
+    expect(ledgers(requests)).toMatchObject([
+      {
+        images: [
+          { image: IMAGE, state: 'Failed', reason: 'JobRefused', message: expect.stringContaining(message) },
+        ],
+      },
+    ])
+  })
+
+  it('tries again where nobody knows whether the Job was made', async () => {
+    const { requests, reconcile } = await reconciler(({ method }) =>
+      method === 'POST' ? { status: 504, body: { kind: 'Status', code: 504 } } : { body: stored({}) },
+    )
+    await expect(reconcile()).rejects.toMatchObject({ code: 'Timeout' })
+    expect(ledgers(requests)).toEqual([])
+  })
 })

@@ -11,7 +11,7 @@ import {
   refuse,
   sameMachine,
 } from '../engines/job/index.ts'
-import { type HandlerResult, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
+import { type HandlerResult, type KubeError, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
 import { type NodeFacts, type Refresh, planNode, startableKeys } from '../plan/index.ts'
 import type { JobWriter } from './job-writer.ts'
 import type { RefusedNamespaces } from './refused-namespaces.ts'
@@ -182,7 +182,7 @@ export class NodeReconciler {
       await jobs.create(start, node, settings, signal)
       return { ledger: pulling(ledger, start.images, start.name) }
     } catch (error) {
-      if (!isKubeError(error) || error.retryable) throw error
+      if (!isRefusal(error)) throw error
       refused.refuse(start.cache.cache.metadata.namespace ?? '', error.message, Date.now())
       return { ledger: refuse(ledger, start, error.message, new Date().toISOString()) }
     } finally {
@@ -242,6 +242,14 @@ function pulling(
       ? { ...entry, state: 'Pulling', job: jobName.slice(-10), startedAt: new Date().toISOString() }
       : entry,
   )
+}
+
+/**
+ * The API server answered that it does not make the Job. It says 500 where an admission webhook that must be asked does
+ * not answer: that may last, and shall hold up neither the ledger nor the images of other namespaces.
+ */
+function isRefusal(error: unknown): error is KubeError {
+  return isKubeError(error) && (error.status === 500 || !(error.retryable || error.code === 'Aborted'))
 }
 
 function ignoreMissing(error: unknown): void {
