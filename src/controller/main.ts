@@ -131,7 +131,7 @@ async function work({
   const refused = new RefusedNamespaces()
   const registries = new RegistryHealth()
   const slots = new Slots({
-    inFlight: () => unfinished(world),
+    inFlight: () => world.jobsInFlight(),
     nodeCount: () => world.nodeInformer.size,
     maxSurge: options.jobsMaxSurge,
     wake: node => queues.nodes.add(node),
@@ -202,10 +202,4 @@ async function work({
   await events
     .flush(AbortSignal.timeout(FLUSH_MS))
     .catch((err: unknown) => log.warn({ err }, 'events were lost'))
-}
-
-function* unfinished(world: World) {
-  for (const job of world.jobInformer.list()) {
-    if (!job.finished && !job.metadata.deletionTimestamp) yield job
-  }
 }

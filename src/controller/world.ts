@@ -11,7 +11,14 @@ import {
   projectPod,
 } from '../engines/job/index.ts'
 import { Informer, type KubeClient, type Logger, type Resource } from '../kube/index.ts'
-import { type CompiledCache, type NodeFacts, type RawNode, compileCache, projectNode } from '../plan/index.ts'
+import {
+  type CompiledCache,
+  type NodeFacts,
+  type RawNode,
+  byAge,
+  compileCache,
+  projectNode,
+} from '../plan/index.ts'
 
 /** Index of Jobs and Pods by the node that they are pinned to. */
 const BY_NODE = 'node'
@@ -31,6 +38,8 @@ export class World {
   readonly podInformer: Informer<PullPod, RawPod>
   readonly #defaultPolicy: PullPolicy
   readonly #compiled = new Map<string, CompiledCache>()
+  /** The values of `#compiled` by age; undefined since one of them changed. */
+  #sorted: readonly CompiledCache[] | undefined
 
   constructor(client: KubeClient, defaultPolicy: PullPolicy, log: Logger) {
     const ours = { group: GROUP, version: VERSION }
@@ -84,9 +93,10 @@ export class World {
     return this.#informers().every(informer => informer.hasSynced)
   }
 
-  /** All caches, ready for the plan. */
+  /** All caches, ready for the plan, the oldest first. The same list until a cache changes. */
   compiledCaches(): readonly CompiledCache[] {
-    return [...this.#compiled.values()]
+    this.#sorted ??= [...this.#compiled.values()].toSorted(byAge)
+    return this.#sorted
   }
 
   /** One cache by `namespace/name`, ready for the plan. */
@@ -104,6 +114,17 @@ export class World {
     return this.podInformer.byIndex(BY_NODE, nodeName)
   }
 
+  /**
+   * Jobs that pull now. What only carries our labels (Jobs of kube-fledged before it was replaced, or somebody else's) is
+   * for nobody here to end, and does not count.
+   */
+  *jobsInFlight(): Generator<PullJob> {
+    for (const job of this.jobInformer.list()) {
+      const isOurs = this.nodeInformer.get(job.nodeName)?.metadata.uid === job.nodeUid
+      if (isOurs && !job.finished && !job.metadata.deletionTimestamp) yield job
+    }
+  }
+
   #informers(): readonly Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'>[] {
     return [
       this.nodeInformer,
@@ -117,6 +138,7 @@ export class World {
   #keepCompiled(): void {
     this.cacheInformer.subscribe(({ type, object }) => {
       const key = `${object.metadata.namespace ?? ''}/${object.metadata.name}`
+      this.#sorted = undefined
       if (type === 'deleted') {
         this.#compiled.delete(key)
         return

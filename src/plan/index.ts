@@ -4,7 +4,7 @@
  * `select` answers for one list and one node through a chain of rules (`eligibility.ts`); `planNode` merges what all
  * caches want of one node.
  */
-export { planNode, select, startableKeys, type PlanInput, type Selection } from './plan.ts'
+export { byAge, planNode, select, startableKeys, type PlanInput, type Selection } from './plan.ts'
 export { cacheKey, compileCache, shortHash, type CompiledCache, type CompiledList } from './compiled-cache.ts'
 export { isNewerThan, isWhole, listedDigest, lookUp } from './image-list.ts'
 export { type Validation, validateImageCache } from './validate/validate.ts'

@@ -92,7 +92,7 @@ export function startableKeys(node: NodeFacts, caches: readonly CompiledCache[])
 }
 
 /** The oldest cache first: its Job pulls what several want. */
-function byAge(a: CompiledCache, b: CompiledCache): number {
+export function byAge(a: CompiledCache, b: CompiledCache): number {
   const age = (cache: CompiledCache) => `${cache.cache.metadata.creationTimestamp ?? ''} ${cache.key}`
   return age(a) < age(b) ? -1 : 1
 }

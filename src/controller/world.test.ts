@@ -1,0 +1,43 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { cacheOf, jobOf, nodeOf } from '../engines/job/testing.ts'
+import { silentLogger } from '../kube/index.ts'
+import { apiServer } from './testing.ts'
+import { World } from './world.ts'
+
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+/** A world that nobody has told anything. */
+async function emptyWorld(): Promise<World> {
+  const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
+  closers.push(close)
+  return new World(client, 'IfNotPresent', silentLogger)
+}
+
+describe('World.jobsInFlight', () => {
+  it('counts what pulls on a node that is there, and nothing that only carries our labels', async () => {
+    const world = await emptyWorld()
+    world.nodeInformer.upsert(nodeOf('n1'))
+    const job = jobOf(['registry.test/app:1'])
+    const named = (name: string) => ({ ...job.metadata, name })
+    world.jobInformer.upsert({ ...job, metadata: named('pulls') })
+    world.jobInformer.upsert({ ...job, metadata: named('has-ended'), finished: true })
+    world.jobInformer.upsert({ ...job, metadata: { ...named('goes'), deletionTimestamp: 'now' } })
+    world.jobInformer.upsert({ ...job, metadata: named('of-another-machine'), nodeUid: 'other' })
+    world.jobInformer.upsert({ ...job, metadata: named('of-kube-fledged'), nodeName: '', nodeUid: '' })
+    expect([...world.jobsInFlight()].map(({ metadata }) => metadata.name)).toEqual(['pulls'])
+  })
+})
+
+describe('World.compiledCaches', () => {
+  it('is the same list until a cache changes', async () => {
+    const world = await emptyWorld()
+    world.cacheInformer.upsert(cacheOf('b', ['registry.test/b:1']))
+    const before = world.compiledCaches()
+    expect(world.compiledCaches()).toBe(before)
+    world.cacheInformer.upsert(cacheOf('a', ['registry.test/a:1']))
+    expect(world.compiledCaches().map(({ key }) => key)).toEqual(['team/a', 'team/b'])
+  })
+})
