@@ -213,6 +213,17 @@ describe('a refresh', () => {
     expect(status).toMatchObject({ status: 'Succeeded', reason: 'ImageCacheCreate' })
     expect(refreshDone).toBe(false)
   })
+
+  it('has its turn after a periodic one that asked for less', () => {
+    const compiled = compileCache(warm, 'IfNotPresent')
+    const periodic = written(warm, aggregate(compiled, nodes, () => undefined, T1, true).status)
+    expect(periodic.status).toMatchObject({ status: 'Processing', reason: 'ImageCacheRefresh' })
+    const annotated: ImageCache = { ...periodic, metadata: asked.metadata }
+    const ended = look(annotated, nodes, [warmed(node('a'), begun, T0, done)], T2)
+    expect(ended).toMatchObject({ status: { status: 'Succeeded' }, refreshDone: false })
+    const next = look(written(annotated, ended.status), nodes, [], T2).status
+    expect(next).toMatchObject({ status: 'Processing', requestedAt: T2 })
+  })
 })
 
 describe('nodes that get no work', () => {

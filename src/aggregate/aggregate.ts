@@ -39,13 +39,16 @@ export function aggregate(
   const main = action ? begin(action, object, now) : carryOn(object, observation, now)
   const ended = main.completionTime !== undefined && main.completionTime !== object.status?.completionTime
   const wasRefresh = object.status?.reason === main.reason && object.status?.status === STATUS.processing
+  // A periodic refresh asks for less than the annotation does: one that was set meanwhile has its turn next.
+  const askedForAll = main.requestedAt !== undefined && main.requestedAt === main.startTime
   return {
     status: {
       ...main,
       ...lists(observation, !!action),
       conditions: conditions(object, observation, now),
     },
-    refreshDone: ended && wasRefresh && main.reason === 'ImageCacheRefresh' && wantsRefresh(object),
+    refreshDone:
+      ended && wasRefresh && askedForAll && main.reason === 'ImageCacheRefresh' && wantsRefresh(object),
     ended,
   }
 }
