@@ -3,6 +3,9 @@ import { Cron } from 'croner'
 import { InvalidDurationError, parseDuration } from '../api/duration.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 
+/** Least time between two refreshes: an interval of `1ns` is for the CRD a duration like any other. */
+const LEAST_MS = 1_000
+
 /**
  * When a cache is refreshed next, after a moment; undefined where never. By interval, each cache has its own place in
  * the interval, by a hash of its UID: not all of them ask the registries in the same second, and a restart changes nothing.
@@ -16,7 +19,7 @@ export function nextRefresh(cache: ImageCache, frequencyMs: number, after: Date)
   const next = schedule ? bySchedule(schedule, timeZone, after) : undefined
   if (next) return next
   const every = interval ? millisecondsOf(interval, frequencyMs) : frequencyMs
-  return every > 0 ? byInterval(cache.metadata.uid ?? '', every, after) : undefined
+  return every > 0 ? byInterval(cache.metadata.uid ?? '', Math.max(every, LEAST_MS), after) : undefined
 }
 
 /** Why a schedule cannot be used; undefined where it can. */

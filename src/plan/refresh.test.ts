@@ -79,6 +79,12 @@ describe('nextRefresh', () => {
     expect(nextRefresh(cache(refresh), frequency, NOON)?.toISOString()).toBe(expected)
   })
 
+  it.each(['1ns', '1ms', '0.1s'])('every %s is not taken at its word', interval => {
+    const first = nextRefresh(cache({ interval }), 15 * MINUTE, NOON) ?? NOON
+    const second = nextRefresh(cache({ interval }), 15 * MINUTE, first) ?? NOON
+    expect(second.getTime() - first.getTime()).toBeGreaterThanOrEqual(999)
+  })
+
   it('an interval of the cache goes before the flag', () => {
     const next = nextRefresh(cache({ interval: '1m' }), 24 * 60 * MINUTE, NOON)
     expect((next?.getTime() ?? 0) - NOON.getTime()).toBeLessThanOrEqual(MINUTE + 1)
