@@ -1,3 +1,4 @@
+import { STATUS } from '../api/messages.ts'
 import { entryKey } from '../api/node-images.ts'
 import { parseReference } from '../image/reference.ts'
 import { type RegistryClient, RegistryError } from '../image/registry/index.ts'
@@ -9,6 +10,8 @@ import type { World } from './world.ts'
 const FRESH_MS = 2_000
 /** Longest time between two looks at a cache's schedule: its spec may change. */
 const LOOK_MS = 60_000
+/** How soon to look again at a cache that is due while something else is done for it. */
+const BUSY_MS = 2_000
 /** Questions of one cache at once; the client keeps its own limit for each registry. */
 const QUESTIONS = 16
 
@@ -53,7 +56,11 @@ export class Refresher {
     }
     const now = new Date()
     const due = this.#due.get(key)
-    if (due && due <= now && cache.cache.status?.status !== 'Processing') await this.#refresh(cache, signal)
+    if (due && due <= now) {
+      // It stays due: a schedule may not come round again before tomorrow.
+      if (cache.cache.status?.status === STATUS.processing) return { requeueAfterMs: BUSY_MS }
+      await this.#refresh(cache, signal)
+    }
     const next = nextRefresh(cache.cache, this.#options.frequencyMs, now)
     if (!next) this.#due.delete(key)
     else this.#due.set(key, next)
@@ -106,11 +113,14 @@ export class Refresher {
   #tell(cache: CompiledCache): number {
     let nodes = 0
     for (const { metadata, spec, status } of this.#options.world.nodeImagesInformer.list()) {
+      const ours = (spec?.images ?? []).filter(
+        image => image.pullPolicy === 'Always' && image.owners.includes(cache.owner),
+      )
+      if (ours.length === 0) continue
       const entries = new Map((status?.images ?? []).map(entry => [entryKey(entry), entry]))
-      const isNeedy = (spec?.images ?? []).some(image => {
+      const isNeedy = ours.some(image => {
         const refresh = this.#refreshes.get(entryKey(image))
-        const isOurs = image.pullPolicy === 'Always' && image.owners.includes(cache.owner)
-        return isOurs && refresh !== undefined && needsPull(refresh, entries.get(entryKey(image)))
+        return refresh !== undefined && needsPull(refresh, entries.get(entryKey(image)))
       })
       if (!isNeedy) continue
       nodes += 1

@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { cacheOf } from '../engines/job/testing.ts'
+import { RegistryClient } from '../image/registry/index.ts'
+import { silentLogger } from '../kube/index.ts'
+import { Refresher } from './refresher.ts'
+import { apiServer } from './testing.ts'
+import { World } from './world.ts'
+
+const MINUTE = 60_000
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-03-01T12:00:00.000Z') })
+})
+const closers: (() => void)[] = []
+afterEach(() => {
+  vi.useRealTimers()
+  for (const close of closers.splice(0)) close()
+})
+
+/** A refresher of one cache, whose image only the nodes can ask for. */
+async function refresher() {
+  const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
+  const registry = new RegistryClient({ userAgent: 'test' })
+  closers.push(close, () => registry.close())
+  const world = new World(client, 'IfNotPresent', silentLogger)
+  let version = 0
+  const put = (status: string) => {
+    const spec = { imagePullSecrets: [{ name: 'pull' }], refresh: { schedule: '30 12 * * *' } }
+    const cache = cacheOf('cache', ['registry.test/app:latest'], spec, { status })
+    version += 1
+    world.cacheInformer.upsert({
+      ...cache,
+      metadata: { ...cache.metadata, generation: 1, resourceVersion: String(version) },
+    })
+  }
+  const made = new Refresher({ world, registry, frequencyMs: 0, onNeed: () => {}, log: silentLogger })
+  return { put, made, look: () => made.reconcile('team/cache', new AbortController().signal) }
+}
+
+describe('Refresher', () => {
+  it('refreshes when the schedule comes due', async () => {
+    const { put, made, look } = await refresher()
+    put('Succeeded')
+    await look()
+    expect(made.refreshes.size).toBe(0)
+    vi.setSystemTime(Date.now() + 31 * MINUTE)
+    await look()
+    expect([...made.refreshes.values()]).toEqual([{ at: new Date().toISOString() }])
+  })
+
+  it('makes up for what came due while something else was done for the cache', async () => {
+    const { put, made, look } = await refresher()
+    put('Processing')
+    await look()
+    vi.setSystemTime(Date.now() + 31 * MINUTE)
+    const result = await look()
+    expect(made.refreshes.size).toBe(0)
+    expect(result?.requeueAfterMs).toBeLessThanOrEqual(MINUTE)
+    vi.setSystemTime(Date.now() + MINUTE)
+    put('Succeeded')
+    await look()
+    expect(made.refreshes.size).toBe(1)
+  })
+})
