@@ -17,6 +17,13 @@ describe('RefusedNamespaces', () => {
     expect(refused.messageFor('ns', 30_002)).toBeUndefined()
   })
 
+  it('counts the Jobs of many nodes that are refused together as one refusal', () => {
+    const refused = new RefusedNamespaces()
+    for (let node = 0; node < 100; node += 1) refused.refuse('ns', 'exceeded quota', node)
+    expect(refused.messageFor('ns', 9_999)).toBe('exceeded quota')
+    expect(refused.messageFor('ns', 10_000)).toBeUndefined()
+  })
+
   it('is open again at once when a Pod could be made', () => {
     const refused = new RefusedNamespaces()
     refused.refuse('ns', 'exceeded quota', 0)

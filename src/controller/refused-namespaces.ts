@@ -7,6 +7,8 @@ interface Refusal {
   readonly message: string
   readonly attempts: number
   until: number
+  /** Somebody was let through since the last refusal. */
+  tried: boolean
 }
 
 /**
@@ -23,14 +25,17 @@ export class RefusedNamespaces {
     if (!refusal) return undefined
     if (now < refusal.until) return refusal.message
     refusal.until = now + FIRST_MS
+    refusal.tried = true
     return undefined
   }
 
-  /** A Job or its Pod was refused. */
+  /** A Job or its Pod was refused. Those that were under way when the first one was refused count as one with it. */
   refuse(namespace: string, message: string, now: number): void {
-    const attempts = (this.#refusals.get(namespace)?.attempts ?? 0) + 1
+    const before = this.#refusals.get(namespace)
+    if (before && !before.tried && now < before.until) return
+    const attempts = (before?.attempts ?? 0) + 1
     const pause = Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(attempts - 1, 10))
-    this.#refusals.set(namespace, { message, attempts, until: now + pause })
+    this.#refusals.set(namespace, { message, attempts, until: now + pause, tried: false })
   }
 
   /** A Pod was made there: all is well. True where it had been refused before. */
