@@ -132,4 +132,16 @@ describe('NodeReconciler', () => {
     await expect(reconcile()).rejects.toMatchObject({ code: 'Timeout' })
     expect(ledgers(requests)).toEqual([])
   })
+
+  it('holds up no other node where its own NodeImages cannot be written', async () => {
+    const { world, slots, reconcile } = await reconciler(({ method }) =>
+      method === 'PATCH' ? { status: 413, body: { kind: 'Status', code: 413 } } : { body: stored({}) },
+    )
+    world.cacheInformer.upsert(cacheOf('another', ['registry.test/other:1']))
+    expect(slots.tryTake('busy', 'team/cache', true)).toBe(true)
+    expect(slots.tryTake('n1', 'team/cache', true)).toBe(false)
+    slots.release('busy')
+    await expect(reconcile()).rejects.toMatchObject({ status: 413 })
+    expect(slots.tryTake('n2', 'team/cache', false)).toBe(true)
+  })
 })

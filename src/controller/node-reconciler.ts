@@ -66,8 +66,16 @@ export class NodeReconciler {
       await this.#options.jobs.deleteAll(world.jobsOf(name), signal)
       return {}
     }
-    const nodeImages = await this.#plan(node, signal)
-    return nodeImages ? this.#execute(node, nodeImages, signal) : {}
+    try {
+      const nodeImages = await this.#plan(node, signal)
+      if (nodeImages) return await this.#execute(node, nodeImages, signal)
+      slots.leave(name)
+      return {}
+    } catch (error) {
+      // Who cannot go on holds up nobody who waits behind it.
+      slots.leave(name)
+      throw error
+    }
   }
 
   /** Writes what the node shall hold; undefined where nobody wants anything of it. */
