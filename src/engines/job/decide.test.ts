@@ -166,6 +166,21 @@ describe('decide', () => {
     ])
   })
 
+  it('takes no retained Job for a proof that what the node lost is there', () => {
+    const job: PullJob = { ...jobOf(IMAGES), finished: true }
+    const pod: PodOptions = { states: [{ terminated: { reason: 'Completed' } }], phase: 'Succeeded' }
+    const settings = { ...workOf(cache).settings, retainJobs: true }
+    const proved = withJob(job, pod, { settings })
+    expect(states(proved.ledger)).toEqual(['Present', 'Present'])
+    const node = nodeOf('n1', [['r.test/a:1']], at(600))
+    const lost = withJob(job, pod, { settings, node, ledger: proved.ledger, now: T0 + 600_000 })
+    expect(states(lost.ledger)).toEqual(['Present', 'Disappeared'])
+    // No slot was free, so that nothing was started.
+    const again = withJob(job, pod, { settings, node, ledger: lost.ledger, now: T0 + 610_000 })
+    expect(states(again.ledger)).toEqual(['Present', 'Disappeared'])
+    expect(again.start?.images.map(({ image }) => image)).toEqual(['r.test/b:1'])
+  })
+
   it('proves again, without asking the registry, what a full list does not tell', () => {
     const always = compiledOf('cache', IMAGES, { pullPolicy: 'Always' })
     const ledger = IMAGES.map(image => entryOf(image))

@@ -64,6 +64,9 @@ function disappeared(desired: DesiredImage, entry: LedgerEntry): LedgerEntry {
     state: 'Pending',
     ...(entry.requestedAt !== undefined && { requestedAt: entry.requestedAt }),
     ...(entry.verifiedAt !== undefined && { verifiedAt: entry.verifiedAt }),
+    // A Job that is retained proved it once, and must not prove it again.
+    ...(entry.job !== undefined && { job: entry.job }),
+    ...(entry.startedAt !== undefined && { startedAt: entry.startedAt }),
     reason: DISAPPEARED,
   }
 }
