@@ -20,7 +20,7 @@ export interface ApiAnswer {
 export async function apiServer(answer: (request: ApiRequest) => ApiAnswer): Promise<{
   readonly client: KubeClient
   readonly requests: readonly ApiRequest[]
-  close(): void
+  readonly close: () => void
 }> {
   const requests: ApiRequest[] = []
   const server = createServer((incoming, response) => {

@@ -3,7 +3,7 @@ import { readText } from './answer-body.ts'
 import type { Asker } from './asker.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { basicAuthorization, type Credentials } from './credentials.ts'
-import { LruCache } from './lru-cache.ts'
+import { LruMap } from '../../lru-map.ts'
 import { RegistryError } from './registry-error.ts'
 import { errorOfStatus } from './status-error.ts'
 import { TokenCache, type TokenRequest } from './token-cache.ts'
@@ -35,7 +35,7 @@ const TOKEN_ANSWER = z.object({
 export class Authorizer {
   readonly #asker: Asker
   readonly #tokens = new TokenCache()
-  readonly #challenges = new LruCache<Challenge>(MAX_CHALLENGES)
+  readonly #challenges = new LruMap<string, Challenge>(MAX_CHALLENGES)
 
   constructor(asker: Asker) {
     this.#asker = asker

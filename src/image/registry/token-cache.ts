@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Credentials } from './credentials.ts'
-import { LruCache } from './lru-cache.ts'
+import { LruMap } from '../../lru-map.ts'
 
 /** What a token is asked for with; another one is another token. */
 export interface TokenRequest {
@@ -19,7 +19,7 @@ const MARGIN_MS = 5_000
 /** Bearer tokens until shortly before they end. */
 export class TokenCache {
   readonly #now: () => number
-  readonly #tokens = new LruCache<{ readonly token: string; readonly endsAt: number }>(MAX_TOKENS)
+  readonly #tokens = new LruMap<string, { readonly token: string; readonly endsAt: number }>(MAX_TOKENS)
 
   /** `now` gives milliseconds on a monotonic scale. */
   constructor(now: () => number = () => performance.now()) {
