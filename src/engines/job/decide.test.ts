@@ -166,6 +166,14 @@ describe('decide', () => {
     ])
   })
 
+  it('believes of the API server only what Jobs of its own show', () => {
+    const job = jobOf(IMAGES)
+    const pod: PodOptions = { withoutVolumes: true }
+    expect(withJob(job, pod).volumesDropped).toBe(true)
+    expect(withJob({ ...job, nodeUid: 'somebody-else' }, pod).volumesDropped).toBe(false)
+    expect(withJob({ ...job, images: [] }, pod).volumesDropped).toBe(false)
+  })
+
   it('takes no retained Job for a proof that what the node lost is there', () => {
     const job: PullJob = { ...jobOf(IMAGES), finished: true }
     const pod: PodOptions = { states: [{ terminated: { reason: 'Completed' } }], phase: 'Succeeded' }

@@ -51,7 +51,7 @@ export function decide(work: NodeWork): Decision {
     finished,
     unexplained: running.filter(read => read.unexplained).map(read => read.job),
     ...(start && { start }),
-    volumesDropped: readings.some(read => read.reading.volumesDropped),
+    volumesDropped: readings.some(read => read.reading.volumesDropped && !isForeign(read.job, work)),
     ...(waits.length > 0 && { lookAgainMs: Math.max(50, Math.min(...waits)) }),
   }
 }

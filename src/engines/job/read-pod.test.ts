@@ -118,6 +118,31 @@ describe('a batch by image volumes', () => {
     expect(reading.volumesDropped).toBe(true)
     expect([...reading.verdicts.values()].map(verdict => verdict.kind)).toEqual(['unknown', 'unknown'])
   })
+
+  it.each<JobMethod>(['batch', 'single'])(
+    '%s: tells a changed Pod from an API server without volumes',
+    method => {
+      const job = jobOf([A, B], method)
+      const pod = podOf(job, { states: [done, done] })
+      const changed = { ...pod, imageVolumes: { ...pod.imageVolumes, 'image-1': 'mirror.test/b:1' } }
+      const reading = readPod(job, changed, HELPER)
+      expect(reading).toMatchObject({ done: true })
+      expect(reading.volumesDropped).toBeUndefined()
+      expect(reading.verdicts.get(A)).toEqual({ kind: 'unproven' })
+      expect(reading.verdicts.get(B)).toMatchObject({ kind: 'failed', reason: 'PullFailed' })
+    },
+  )
+
+  it('containers: an image that a webhook put another one in place of has failed', () => {
+    const job = jobOf([A, B], 'containers')
+    const pod = podOf(job, { init: done, states: [done, done] })
+    const containers = pod.containers.map((each, at) =>
+      at === 1 ? { ...each, image: 'mirror.test/b:1' } : each,
+    )
+    const reading = readPod(job, { ...pod, containers }, HELPER)
+    expect(reading.verdicts.get(A)).toMatchObject({ kind: 'present' })
+    expect(reading.verdicts.get(B)).toMatchObject({ kind: 'failed', reason: 'PullFailed' })
+  })
 })
 
 describe('one container for each image, by image volumes', () => {

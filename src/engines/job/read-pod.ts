@@ -73,7 +73,14 @@ function settle(verdicts: ReadonlyMap<string, Verdict>, pod: PullPod): Map<strin
   )
 }
 
-/** Image volumes; undefined where the stored Pod lacks one of them or its mount. */
+/** What a webhook or a policy made of a Pod is not what was asked for: it proves nothing, and another is no better. */
+const CHANGED: Verdict = {
+  kind: 'failed',
+  reason: 'PullFailed',
+  message: 'the Pod does not ask for this image: an admission webhook or a policy changed it',
+}
+
+/** Image volumes; undefined where the stored Pod has none at all. */
 function readVolumes(job: PullJob, pod: PullPod, helperImage: string): Map<string, Verdict> | undefined {
   const mountedBy = new Map<string, PullContainer>()
   for (const container of pod.containers) {
@@ -82,10 +89,13 @@ function readVolumes(job: PullJob, pod: PullPod, helperImage: string): Map<strin
       if (image !== undefined) mountedBy.set(image, container)
     }
   }
-  if (!job.images.every(image => mountedBy.has(image))) return undefined
-  if (job.method === 'batch' && job.images.length > 1) {
-    const [container] = pod.containers
-    return container && readBatch(job.images, container, helperImage)
+  if (job.images.length > 0 && Object.keys(pod.imageVolumes).length === 0) return undefined
+  const [container] = pod.containers
+  if (!job.images.every(image => mountedBy.has(image))) {
+    return new Map(job.images.map(image => [image, mountedBy.has(image) ? { kind: 'unproven' } : CHANGED]))
+  }
+  if (container && job.method === 'batch' && job.images.length > 1) {
+    return readBatch(job.images, container, helperImage)
   }
   return new Map(
     [...mountedBy].map(([image, container]) => [
@@ -130,7 +140,7 @@ function readContainers(job: PullJob, pod: PullPod): Map<string, Verdict> {
   return new Map(
     job.images.map(image => {
       const container = byImage.get(image)
-      if (!container) return [image, { kind: 'unknown', message: 'the Pod has no container of this image' }]
+      if (!container) return [image, CHANGED]
       const verdict = readOne(container.state, [])
       const digest = digestOf(container.imageId)
       return [image, verdict.kind === 'present' && digest ? { kind: 'present', digest } : verdict]
