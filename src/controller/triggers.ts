@@ -43,11 +43,9 @@ export function connect(world: World, queues: Queues, registries: RegistryHealth
   world.nodeImagesInformer.subscribe(change => {
     queues.nodes.add(change.object.metadata.name)
     for (const cache of ownersOf(change, world)) queues.caches.add(cache)
-    if (
-      change.type !== 'deleted' &&
-      registries.observe(change.object.metadata.name, change.object.status?.images ?? [])
-    )
-      allNodes()
+    const { metadata, status } = change.object
+    if (change.type === 'deleted') registries.forget(metadata.name)
+    else if (registries.observe(metadata.name, status?.images ?? [])) allNodes()
   })
   world.jobInformer.subscribe(({ type, object, previous }) => {
     if (object.nodeName) queues.nodes.add(object.nodeName)

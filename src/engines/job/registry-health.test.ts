@@ -73,6 +73,18 @@ describe('a registry that is silent towards some nodes', () => {
   })
 })
 
+describe('a node that is gone', () => {
+  it('counts no more among those that a registry is silent towards', () => {
+    const health = new RegistryHealth()
+    health.observe('a', [silence(1)])
+    health.observe('b', [silence(2)])
+    expect(health.isSilentForAll(HOST)).toBe(true)
+    health.forget('b')
+    expect(health.isSilentForAll(HOST)).toBe(false)
+    expect(['a', 'b', 'c'].map(node => health.state(HOST, node))).toEqual(['failing', 'unknown', 'unknown'])
+  })
+})
+
 describe('withLatest', () => {
   it('puts what was seen just now above what was known', () => {
     const known = { state: () => 'good' as const, lastSuccess: () => at(-5), mayProbe: () => true }

@@ -45,6 +45,11 @@ export class RegistryHealth {
     return recovered
   }
 
+  /** A node that is gone says nothing about any registry. */
+  forget(nodeName: string): void {
+    for (const { silent } of this.#hosts.values()) silent.delete(nodeName)
+  }
+
   /**
    * How a node may use a registry: `unknown` until a pull was seen to end; `failing` while the last of this node, or of
    * two others, got no answer; `limited` while the last answer was that it is asked too often.
