@@ -36,6 +36,12 @@ describe('matchesAffinity', () => {
       [{ matchExpressions: [...one('zone', 'In', 'a'), ...one('cores', 'Lt', '8')] }],
       false,
     ],
+    ['Exists, a name that every object has', [{ matchExpressions: one('constructor', 'Exists') }], false],
+    [
+      'Lt of a number that is none of a label',
+      [{ matchExpressions: one('cores', 'Lt', '9'.repeat(99)) }],
+      false,
+    ],
     ['the name', [{ matchFields: one('metadata.name', 'In', 'n1') }], true],
     ['another name', [{ matchFields: one('metadata.name', 'In', 'n2') }], false],
     ['another field', [{ matchFields: one('metadata.uid', 'NotIn', 'x') }], false],

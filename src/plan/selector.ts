@@ -6,8 +6,12 @@ export function matchesLabels(
   node: NodeFacts,
   wanted: Readonly<Record<string, string>> | undefined,
 ): boolean {
-  const labels = node.metadata.labels ?? {}
-  return Object.entries(wanted ?? {}).every(([key, value]) => labels[key] === value)
+  return Object.entries(wanted ?? {}).every(([key, value]) => labelOf(node, key) === value)
+}
+
+/** `constructor` is a legal name of a label, and of something that every object has. */
+function labelOf({ metadata: { labels = {} } }: NodeFacts, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? labels[key] : undefined
 }
 
 /**
@@ -22,9 +26,8 @@ function matchesTerm(node: NodeFacts, term: NodeSelectorTerm): boolean {
   const expressions = term.matchExpressions ?? []
   const fields = term.matchFields ?? []
   if (expressions.length + fields.length === 0) return false
-  const labels = node.metadata.labels ?? {}
   return (
-    expressions.every(requirement => matchesRequirement(labels[requirement.key], requirement)) &&
+    expressions.every(requirement => matchesRequirement(labelOf(node, requirement.key), requirement)) &&
     fields.every(
       requirement =>
         requirement.key === 'metadata.name' && matchesRequirement(node.metadata.name, requirement),
@@ -50,7 +53,8 @@ function matchesRequirement(actual: string | undefined, requirement: NodeSelecto
 }
 
 function compares(actual: string | undefined, operator: 'Gt' | 'Lt', bound: string | undefined): boolean {
-  const whole = /^[+-]?\d+$/
+  // A value that is no label's may have any length, and a million digits take long.
+  const whole = /^[+-]?\d{1,63}$/
   if (actual === undefined || bound === undefined || !whole.test(actual) || !whole.test(bound)) return false
   return operator === 'Gt' ? BigInt(actual) > BigInt(bound) : BigInt(actual) < BigInt(bound)
 }
