@@ -64,8 +64,13 @@ interface Group {
 function firstGroup(candidates: readonly DueImage[], work: NodeWork): Group | undefined {
   const groups = new Map<string, { cache: CompiledCache; kind: number; items: DueImage[] }>()
   for (const item of candidates) {
-    const cache = item.desired.owners.map(owner => work.caches.get(owner)).find(found => found && !found.idle)
-    if (!cache || work.refusedIn(cache.cache.metadata.namespace ?? '') !== undefined) continue
+    // The oldest cache that may have Jobs: one whose namespace lets none be made holds up no other.
+    const cache = item.desired.owners
+      .map(owner => work.caches.get(owner))
+      .find(
+        found => found && !found.idle && work.refusedIn(found.cache.metadata.namespace ?? '') === undefined,
+      )
+    if (!cache) continue
     const kind = kindOf(item)
     const key = JSON.stringify([cache.owner, item.desired.credential ?? '', kind])
     const group = groups.get(key) ?? { cache, kind, items: [] }

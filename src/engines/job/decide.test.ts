@@ -1,8 +1,21 @@
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry } from '../../api/node-images.ts'
+import { compileCache } from '../../plan/index.ts'
 import { decide } from './decide.ts'
 import type { NodeWork } from './node-work.ts'
-import { type PodOptions, T0, at, compiledOf, entryOf, jobOf, nodeOf, podOf, workOf } from './testing.ts'
+import {
+  type PodOptions,
+  T0,
+  at,
+  cacheOf,
+  compiledOf,
+  desiredOf,
+  entryOf,
+  jobOf,
+  nodeOf,
+  podOf,
+  workOf,
+} from './testing.ts'
 import type { PullJob } from './pull-job.ts'
 
 const IMAGES = ['r.test/a:1', 'r.test/b:1']
@@ -164,6 +177,22 @@ describe('decide', () => {
       'Present',
       'Present',
     ])
+  })
+
+  it('pulls what several want for one whose namespace admits Jobs', () => {
+    const plain = cacheOf('younger', IMAGES)
+    const younger = compileCache(
+      { ...plain, metadata: { ...plain.metadata, namespace: 'other' } },
+      'IfNotPresent',
+    )
+    const desired = desiredOf(IMAGES, cache).map(image => ({
+      ...image,
+      owners: [cache.owner, younger.owner],
+    }))
+    const caches = new Map([cache, younger].map(each => [each.owner, each]))
+    const refusedIn = (namespace: string) => (namespace === 'team' ? 'exceeded quota' : undefined)
+    expect(decide(workOf(cache, { desired, caches })).start?.cache.key).toBe('team/cache')
+    expect(decide(workOf(cache, { desired, caches, refusedIn })).start?.cache.key).toBe('other/younger')
   })
 
   it('believes of the API server only what Jobs of its own show', () => {
