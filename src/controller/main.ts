@@ -144,7 +144,7 @@ async function work({
     world,
     registry: new RegistryClient({
       userAgent: `${COMPONENT}/${VERSION}`,
-      insecureHosts: new Set(options.insecureRegistries.split(',').filter(Boolean)),
+      insecureHosts: new Set(options.insecureRegistries.split(/[,\s]+/).filter(Boolean)),
       blocked: await clusterAddresses(client, apiServer, log, signal),
       log,
     }),
