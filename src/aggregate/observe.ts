@@ -29,6 +29,8 @@ export interface Observation {
   readonly awaited: number
 }
 
+/** Reasons of images that no node is asked for. */
+const NEVER_ASKED = new Set(['InvalidReference', 'TooManyImages'])
 /** Nodes that are listed for one failed image. */
 const FAILED_NODES = 10
 
@@ -73,7 +75,7 @@ class Tally {
 
   add(node: NodeFacts, nodeImages: NodeImages | undefined, startTime: string | undefined): void {
     const wanted = new Set<string>()
-    const refused = new Map<string, string>()
+    const refused = new Map<string, { reason: string; message: string }>()
     let skipped: SkipReason | undefined
     let desired = false
     for (const list of this.#cache.lists) {
@@ -82,7 +84,7 @@ class Tally {
       if (selection.kind !== 'desired') continue
       desired = true
       for (const { image } of list.wanted) wanted.add(image)
-      for (const { image, message } of list.refused) refused.set(image, message)
+      for (const { image, reason, message } of list.refused) refused.set(image, { reason, message })
     }
     if (!desired && skipped) this.#skip(node, skipped)
     if (!desired) return
@@ -93,7 +95,7 @@ class Tally {
     this.#unsettled += unsettled.open
     const isNew = Date.parse(node.metadata.creationTimestamp ?? '') > Date.parse(startTime ?? '')
     if (!isNew) this.#awaited += unsettled.open
-    for (const [image, message] of refused) this.#fail(node, image, 'InvalidReference', message)
+    for (const [image, { reason, message }] of refused) this.#fail(node, image, reason, message)
     if (unsettled.missing === 0 && refused.size === 0) this.#ready += 1
   }
 
@@ -151,7 +153,7 @@ class Tally {
     const tally = this.#images.get(image)
     if (tally) {
       tally.failed += 1
-      if (reason === 'InvalidReference' && tally.desired < tally.failed) tally.desired += 1
+      if (NEVER_ASKED.has(reason ?? '') && tally.desired < tally.failed) tally.desired += 1
     }
     if (failures.listed.length >= FAILED_NODES) return
     const hostname = node.metadata.labels?.[HOSTNAME_LABEL] ?? node.metadata.name

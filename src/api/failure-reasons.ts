@@ -35,6 +35,11 @@ export const FAILURE_REASONS = {
       /repository name must be lowercase/i,
     ],
   },
+  TooManyImages: {
+    doc: 'The cache has more images than the ledger of a node has room for. Put the others into another ImageCache.',
+    permanent: true,
+    words: [],
+  },
   NoMatchingPlatform: {
     doc: 'The image exists, but not for the operating system and architecture of this node.',
     permanent: true,

@@ -58,7 +58,7 @@ export class CacheReconciler {
       return {}
     }
     this.#tellAboutPurge(cache.cache, key)
-    const now = new Date()
+    const now = new Date(this.#world.now())
     const early = (this.#nextLook.get(key) ?? 0) - now.getTime()
     if (early > 0) return { requeueAfterMs: early }
     const began = performance.now()
@@ -69,8 +69,9 @@ export class CacheReconciler {
       now.toISOString(),
       this.#refreshFound.has(key),
     )
-    // Counting costs time with every node: where nodes report all the time, it shall take a tenth of it at most.
-    const pause = Math.max(LEAST_PAUSE_MS, (performance.now() - began) * 10)
+    // Counting costs time with every node: where nodes report all the time, all caches together shall take half of it at most.
+    const share = Math.max(10, 2 * this.#world.compiledCaches().length)
+    const pause = Math.max(LEAST_PAUSE_MS, (performance.now() - began) * share)
     this.#nextLook.set(key, now.getTime() + pause)
     const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
     if (patch === undefined) return {}

@@ -54,7 +54,7 @@ export class JobWriter {
       this.#deleted.delete(object.metadata.uid ?? '')
     })
     world.podInformer.subscribe(({ type, object }) => {
-      if (type !== 'added' || !this.#refused.clear(object.metadata.namespace ?? '', Date.now())) return
+      if (type !== 'added' || !this.#refused.clear(object.metadata.namespace ?? '', world.now())) return
       onRecovery()
     })
   }
@@ -121,7 +121,7 @@ export class JobWriter {
     if (message === undefined) return false
     if (this.#explanations.size >= MOST_EXPLANATIONS) this.#explanations.clear()
     this.#explanations.set(uid, message)
-    this.#refused.refuse(namespace ?? '', message, Date.now())
+    this.#refused.refuse(namespace ?? '', message, this.#world.now())
     return true
   }
 

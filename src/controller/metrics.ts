@@ -38,7 +38,7 @@ export class Metrics {
       for (const [state, count] of Object.entries(states)) set({ state }, count)
     })
     gauge(registers, 'kubefledged_jobs_in_flight', 'Pull Jobs that have not ended', [], set => {
-      set({}, [...world.jobInformer.list()].filter(job => !job.finished).length)
+      set({}, [...world.jobsInFlight()].length)
     })
     gauge(registers, 'kubefledged_imagecaches', 'ImageCaches by status', ['status'], set => {
       const byStatus = new Map<string, number>()

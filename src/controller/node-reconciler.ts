@@ -1,13 +1,15 @@
 import { API_VERSION } from '../api/constants.ts'
-import type { DesiredImage, LedgerEntry, NodeImages } from '../api/node-images.ts'
+import { type DesiredImage, type LedgerEntry, type NodeImages, entryKey } from '../api/node-images.ts'
 import {
   type Decision,
+  type JobRequest,
   type JobSettings,
   type NodeWork,
   type PullMethodSetting,
   type RegistryHealth,
   choosePullMethod,
   decide,
+  jobHash,
   refuse,
   sameMachine,
 } from '../engines/job/index.ts'
@@ -95,7 +97,7 @@ export class NodeReconciler {
       existing: current?.spec?.images ?? [],
       ledger: current?.status?.images ?? [],
       refreshes: this.#options.refreshes,
-      now: new Date().toISOString(),
+      now: new Date(world.now()).toISOString(),
     })
     if (!current && images.length === 0) return undefined
     if (!current) return this.#create(node, images, signal)
@@ -142,7 +144,7 @@ export class NodeReconciler {
   #gather(node: NodeFacts, nodeImages: NodeImages): NodeWork {
     const { world, registries, refused, settings, jobs } = this.#options
     const { name } = node.metadata
-    const now = Date.now()
+    const now = world.now()
     const caches = world.compiledCaches()
     const refusals = new Map<string, string | undefined>()
     return {
@@ -178,7 +180,7 @@ export class NodeReconciler {
     settings: JobSettings,
     signal: AbortSignal,
   ): Promise<{ ledger: readonly LedgerEntry[]; retryMs?: number }> {
-    const { slots, jobs, refused } = this.#options
+    const { slots, jobs, refused, world } = this.#options
     const { name } = node.metadata
     if (!start) {
       slots.leave(name)
@@ -188,11 +190,15 @@ export class NodeReconciler {
       return { ledger, retryMs: SLOT_PATIENCE_MS }
     try {
       await jobs.create(start, node, settings, signal)
-      return { ledger: pulling(ledger, start.images, start.name) }
+      return { ledger: pulling(ledger, start, new Date(world.now()).toISOString()) }
     } catch (error) {
       if (!isRefusal(error)) throw error
-      refused.refuse(start.cache.cache.metadata.namespace ?? '', error.message, Date.now())
-      return { ledger: refuse(ledger, start, error.message, new Date().toISOString()) }
+      const now = world.now()
+      // What is wrong with one Job says nothing about those of other caches.
+      if (error.code !== 'Invalid' && error.code !== 'BadRequest') {
+        refused.refuse(start.cache.cache.metadata.namespace ?? '', error.message, now)
+      }
+      return { ledger: refuse(ledger, start, error.message, new Date(now).toISOString()) }
     } finally {
       slots.release(name)
     }
@@ -239,15 +245,11 @@ export class NodeReconciler {
 }
 
 /** Marks the images of a Job that was just made; what is present stays so until something else is proved. */
-function pulling(
-  ledger: readonly LedgerEntry[],
-  images: readonly DesiredImage[],
-  jobName: string,
-): LedgerEntry[] {
-  const started = new Set(images.map(image => `${image.image} ${image.credential ?? ''}`))
+function pulling(ledger: readonly LedgerEntry[], { name, images }: JobRequest, now: string): LedgerEntry[] {
+  const started = new Set(images.map(image => entryKey(image)))
   return ledger.map(entry =>
-    entry.state === 'Pending' && started.has(`${entry.image} ${entry.credential ?? ''}`)
-      ? { ...entry, state: 'Pulling', job: jobName.slice(-10), startedAt: new Date().toISOString() }
+    entry.state === 'Pending' && started.has(entryKey(entry))
+      ? { ...entry, state: 'Pulling', job: jobHash(name), startedAt: now }
       : entry,
   )
 }

@@ -54,7 +54,7 @@ export class Refresher {
       this.#due.delete(key)
       return {}
     }
-    const now = new Date()
+    const now = new Date(this.#options.world.now())
     const due = this.#due.get(key)
     if (due && due <= now) {
       // It stays due: a schedule may not come round again before tomorrow.
@@ -64,7 +64,7 @@ export class Refresher {
     const next = nextRefresh(cache.cache, this.#options.frequencyMs, now)
     if (!next) this.#due.delete(key)
     else this.#due.set(key, next)
-    const wait = next ? next.getTime() - Date.now() : LOOK_MS
+    const wait = next ? next.getTime() - this.#options.world.now() : LOOK_MS
     return { requeueAfterMs: Math.min(Math.max(wait, 1), LOOK_MS) }
   }
 
@@ -89,8 +89,9 @@ export class Refresher {
   async #ask(image: string, credential: string | undefined, signal: AbortSignal): Promise<void> {
     const key = entryKey({ image, credential })
     const known = this.#refreshes.get(key)
-    if (known && Date.now() - Date.parse(known.at) < FRESH_MS) return
-    const at = new Date().toISOString()
+    const now = this.#options.world.now()
+    if (known && now - Date.parse(known.at) < FRESH_MS) return
+    const at = new Date(now).toISOString()
     if (credential !== undefined) {
       // The pull secret is the kubelet's to read, not ours.
       this.#refreshes.set(key, { at })

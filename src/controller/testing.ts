@@ -35,6 +35,8 @@ export async function apiServer(answer: (request: ApiRequest) => ApiAnswer): Pro
       }
       requests.push(request)
       const { status = 200, body } = answer(request)
+      // Tests that turn the clock want no other one beside it.
+      response.sendDate = false
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     })
   })

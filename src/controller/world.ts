@@ -28,6 +28,8 @@ const BY_NODE = 'node'
  * only state that it works from; everything in it comes from the API server.
  */
 export class World {
+  /** The API server's time, in milliseconds since the epoch. */
+  readonly now: () => number
   readonly caches: Resource<ImageCache>
   readonly nodeImages: Resource<NodeImages>
   readonly jobs: Resource<RawJob>
@@ -43,6 +45,7 @@ export class World {
 
   constructor(client: KubeClient, defaultPolicy: PullPolicy, log: Logger) {
     const ours = { group: GROUP, version: VERSION }
+    this.now = () => client.now()
     this.#defaultPolicy = defaultPolicy
     this.caches = client.resource({ ...ours, plural: 'imagecaches', kind: 'ImageCache', namespaced: true })
     this.nodeImages = client.resource({

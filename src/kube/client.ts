@@ -57,6 +57,8 @@ const METHOD_BY_VERB: Readonly<Record<Verb, string>> = {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000
+/** Clocks that differ by less count as the same. */
+const LEAST_SKEW_MS = 2_000
 const DEFAULT_RETRIES = 5
 /** A longer `Retry-After` is not waited for here but handed to the caller. */
 const MAX_RETRY_AFTER_MS = 30_000
@@ -75,6 +77,7 @@ const MAX_BODY_BYTES = 256 * 1024 * 1024
  */
 export class KubeClient {
   readonly #transport: Transport
+  #clockOffsetMs = 0
   readonly #config: ClusterConfig
   readonly #limiter: TokenBucket
   readonly #userAgent: string
@@ -101,6 +104,15 @@ export class KubeClient {
   /** HTTP requests sent so far, retries included. */
   get requestCount(): Readonly<Record<Verb, number>> {
     return this.#counts
+  }
+
+  /**
+   * The API server's time, in milliseconds since the epoch, by the `Date` of its last answer: what creation times can be
+   * compared with. Our own where the two differ by less than two seconds.
+   */
+  now(): number {
+    const offset = Math.abs(this.#clockOffsetMs) > LEAST_SKEW_MS ? this.#clockOffsetMs : 0
+    return Date.now() + offset
   }
 
   /** The typed operations of one kind of object. */
@@ -163,6 +175,7 @@ export class KubeClient {
       let error: KubeError
       try {
         const response = await this.#attempt(request, credential, headTimeoutMs, silenceTimeoutMs)
+        this.#noteTime(response.headers.date)
         if (response.status >= 200 && response.status < 300) return response
         error = errorFromAnswer(
           what,
@@ -183,6 +196,12 @@ export class KubeClient {
       if (waitMs === undefined || attempt >= retries) throw error
       await sleep(waitMs, request.signal)
     }
+  }
+
+  /** The header has whole seconds, so what it is off by is known to half a second at best. */
+  #noteTime(date: string | undefined): void {
+    const server = Date.parse(date ?? '')
+    if (!Number.isNaN(server)) this.#clockOffsetMs = server + 500 - Date.now()
   }
 
   #attempt(

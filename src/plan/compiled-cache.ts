@@ -9,9 +9,10 @@ export interface WantedImage {
   readonly pullPolicy: PullPolicy
 }
 
-/** An image of the spec that is no image reference, and why. */
+/** An image of the spec that no node is asked for, and why. */
 export interface RefusedImage {
   readonly image: string
+  readonly reason: 'InvalidReference' | 'TooManyImages'
   readonly message: string
 }
 
@@ -69,9 +70,29 @@ export function compileCache(cache: ImageCache, defaultPolicy: PullPolicy): Comp
     key: cacheKey(cache),
     owner: shortHash(cache.metadata.uid ?? cacheKey(cache)),
     ...(credential !== undefined && { credential }),
-    lists: (cache.spec.cacheSpec ?? []).map(list => compileList(list, policy)),
+    lists: bounded((cache.spec.cacheSpec ?? []).map(list => compileList(list, policy))),
     idle: cache.spec.suspend === true || cache.metadata.deletionTimestamp !== undefined,
   }
+}
+
+/**
+ * Images of one cache. A node's spec and ledger are one object, which etcd takes up to 1.5 MiB of: about 3 400 images.
+ * One cache may use half of that.
+ */
+const MOST_IMAGES = 1_700
+
+/** Refuses the images beyond the bound, rather than letting them keep the nodes' ledgers from being written. */
+function bounded(lists: readonly CompiledList[]): CompiledList[] {
+  let left = MOST_IMAGES
+  return lists.map(({ list, wanted, refused }) => {
+    const kept = wanted.slice(0, left)
+    left -= kept.length
+    const message = `an image cache may have ${MOST_IMAGES} images; put the others into another one`
+    const beyond = wanted
+      .slice(kept.length)
+      .map(({ image }) => ({ image, reason: 'TooManyImages' as const, message }))
+    return { list, wanted: kept, refused: [...refused, ...beyond] }
+  })
 }
 
 function compileList(list: CacheList, policy: PullPolicy): CompiledList {
@@ -85,7 +106,7 @@ function compileList(list: CacheList, policy: PullPolicy): CompiledList {
       wanted.push({ image, pullPolicy: always ? 'Always' : 'IfNotPresent' })
     } catch (error) {
       if (!(error instanceof InvalidReferenceError)) throw error
-      refused.push({ image, message: error.message })
+      refused.push({ image, reason: 'InvalidReference', message: error.message })
     }
   }
   return { list, wanted, refused }

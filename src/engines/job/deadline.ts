@@ -28,7 +28,9 @@ export function pullDeadlineMs(cache: CompiledCache | undefined, settings: JobSe
 export function deadlineMs(job: PullJob, pod: PullPod, work: NodeWork): number {
   const cache = [...work.caches.values()].find(candidate => candidate.key === job.cache)
   const one = pullDeadlineMs(cache, work.settings)
-  const begun = Date.parse(pod.startedAt ?? job.metadata.creationTimestamp ?? '')
+  // A kubelet whose clock is behind would have begun before the Job was made.
+  const created = Date.parse(job.metadata.creationTimestamp ?? '')
+  const begun = Math.max(created, Date.parse(pod.startedAt ?? '') || created)
   if (job.images.length === 1) return begun + one
   const keys = new Set(job.images.map(image => entryKey({ image, credential: job.credential })))
   const byStatus = job.method === 'containers'

@@ -17,6 +17,8 @@ import { correct, isDoubtful, isGone } from './truth.ts'
 const PULL_COST_MS = 200
 /** How soon a list that may be too old is held against the ledger again. */
 const LIST_PATIENCE_MS = 30_000
+/** Of a Job that somebody deleted. */
+const GONE_UNREAD = { kind: 'unknown', message: 'the Job went away unread' } as const
 /** Entries of images that nobody wants, for each node. */
 const MOST_TOMBSTONES = 200
 /** How soon a node that a deleted Pod holds up is looked at again. */
@@ -79,8 +81,14 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
       })
     }
     // The Job that it was in is gone unread: unknown, to be proved again.
-    if (entry?.state === 'Pulling' && !inJob)
-      entry = { ...identity(desired, entry), state: 'Pending', ...tries(entry) }
+    if (entry?.state === 'Pulling' && !inJob) {
+      entry = record(desired, entry, GONE_UNREAD, {
+        job: entry.job ?? '',
+        requestedAt: desired.requestedAt,
+        startedAt: entry.startedAt ?? now,
+        now: entry.startedAt ?? now,
+      })
+    }
     const corrected = correct(work.node, desired, entry, now, secret.has(desired.image))
     next.set(key, corrected ?? { ...identity(desired, entry), state: 'Pending' })
   }
@@ -92,14 +100,6 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
 function tombstones(work: NodeWork, wanted: ReadonlyMap<string, LedgerEntry>): LedgerEntry[] {
   const left = work.ledger.filter(entry => entry.state === 'Present' && !wanted.has(entryKey(entry)))
   return left.filter(entry => !isGone(work.node, entry)).slice(0, MOST_TOMBSTONES)
-}
-
-function tries(entry: LedgerEntry): Pick<LedgerEntry, 'attempts' | 'requestedAt' | 'finishedAt'> {
-  return {
-    attempts: (entry.attempts ?? 0) + 1,
-    ...(entry.requestedAt !== undefined && { requestedAt: entry.requestedAt }),
-    ...(entry.startedAt !== undefined && { finishedAt: entry.startedAt }),
-  }
 }
 
 /**

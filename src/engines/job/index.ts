@@ -6,6 +6,7 @@
  * says what is due (`due.ts`) and chooses the next batch (`batch.ts`). `buildJob` writes the manifest.
  */
 export { decide, refuse } from './decide.ts'
+export { jobHash } from './job-name.ts'
 export { buildJob, type JobManifest } from './build-job.ts'
 export { sameMachine } from './truth.ts'
 export { hostOf } from './registry-host.ts'

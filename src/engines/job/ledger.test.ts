@@ -121,6 +121,18 @@ describe('backoffMs', () => {
   })
 })
 
+describe('an image that nothing is learned of', () => {
+  it('fails after five attempts, so that its cache comes to an end', () => {
+    let entry: ReturnType<typeof record> | undefined
+    const states = Array.from({ length: 6 }, (_, index) => {
+      entry = record(DESIRED, entry, { kind: 'unknown', message: 'gone' }, { ...attempt, now: at(index) })
+      return entry.reason ?? entry.state
+    })
+    expect(states).toEqual(['Pending', 'Pending', 'Pending', 'Pending', 'PullFailed', 'PullFailed'])
+    expect(entry?.message).toContain('gone')
+  })
+})
+
 describe('jobName', () => {
   const images = [DESIRED]
   const name = (entry?: Parameters<typeof byKey>[0][number], cache = 'cache', uid = 'u', method = 'batch') =>
