@@ -34,6 +34,8 @@ export const JOB_ANNOTATIONS = {
   credential: 'kubefledged.io/credential',
   /** The newest request that it answers, RFC 3339. */
   requestedAt: 'kubefledged.io/requested-at',
+  /** When it was made, RFC 3339 with fractions, which creation times have not. */
+  startedAt: 'kubefledged.io/started-at',
   /** The images that it pulls, one a line. */
   images: 'kubefledged.io/images',
 } as const

@@ -10,6 +10,7 @@ function job(name: string, cache: string): PullJob {
     cache,
     method: 'batch',
     requestedAt: '',
+    startedAt: '',
     images: [],
     finished: false,
   }

@@ -36,6 +36,7 @@ function build(method: JobMethod, changes: Partial<JobRequest> = {}, settings = 
     images: desiredOf(IMAGES, cache),
     proofOnly: false,
     requestedAt: at(0),
+    startedAt: at(0.25),
     activeDeadlineSeconds: 900,
     urgent: true,
     ...changes,

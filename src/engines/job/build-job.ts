@@ -58,6 +58,7 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
         [JOB_ANNOTATIONS.nodeUid]: node.metadata.uid ?? '',
         [JOB_ANNOTATIONS.method]: request.method,
         [JOB_ANNOTATIONS.requestedAt]: request.requestedAt,
+        [JOB_ANNOTATIONS.startedAt]: request.startedAt,
         [JOB_ANNOTATIONS.images]: request.images.map(image => image.image).join('\n'),
         ...(first?.credential !== undefined && { [JOB_ANNOTATIONS.credential]: first.credential }),
       },

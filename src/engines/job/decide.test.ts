@@ -67,6 +67,15 @@ describe('decide', () => {
     }
   })
 
+  it('leaves two seconds between the beginnings of two batches of ten, by fractions of seconds', () => {
+    const ten = Array.from({ length: 10 }, (_, index) => `r.test/ten${index}:1`)
+    const job = { ...jobOf(ten), startedAt: at(0.9) }
+    const pod = podOf(job, { states: [{ terminated: { reason: 'Completed' } }], phase: 'Succeeded' })
+    const after = (ms: number) => decide(workOf(cache, { jobs: [job], pods: [pod], now: T0 + ms }))
+    expect(after(2_899).start).toBeUndefined()
+    expect(after(2_900).start).toMatchObject({ startedAt: at(2.9) })
+  })
+
   it('starts nothing while a deleted Pod holds up the pulls of the node, for five minutes at most', () => {
     const job = jobOf(['r.test/gone:1'])
     const going = (state: object, deletedAt: number) => {

@@ -231,11 +231,11 @@ function next(
 
 /**
  * How long until the kubelet's limit has room for another batch, by when the last ones began: those that still are, and
- * those that are gone already, which the ledger knows. Creation times are whole seconds, and by them Jobs are told apart.
+ * those that are gone already, which the ledger knows by the second. By creation times of whole seconds Jobs are told apart.
  */
 function paceMs(work: NodeWork): number {
   const own = work.jobs.filter(job => !isForeign(job, work))
-  const pulls = own.map(job => [job.metadata.creationTimestamp ?? '', job.images.length] as const)
+  const pulls = own.map(job => [job.startedAt, job.images.length] as const)
   const gone = Map.groupBy(
     work.ledger.filter(entry => entry.job !== undefined),
     entry => entry.startedAt ?? '',
@@ -260,6 +260,7 @@ function request(batch: Batch, work: NodeWork, ledger: ReadonlyMap<string, Ledge
     images,
     proofOnly: batch.proofOnly,
     requestedAt: newest,
+    startedAt: new Date(work.now).toISOString(),
     activeDeadlineSeconds: Math.ceil(deadline / 1000) + SAFETY_S,
     urgent: batch.urgent,
   }

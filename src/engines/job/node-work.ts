@@ -70,6 +70,8 @@ export interface JobRequest {
   /** True where the node has to be asked whether its image is still there, not the registry. */
   readonly proofOnly: boolean
   readonly requestedAt: string
+  /** When it is made, RFC 3339. */
+  readonly startedAt: string
   readonly activeDeadlineSeconds: number
   /** False for catch-up, retries and re-checks: they yield to images that nobody has tried. */
   readonly urgent: boolean

@@ -20,6 +20,8 @@ export interface PullJob extends KubeObject {
   readonly credential?: string
   /** The newest request among its images; it answers no later one. */
   readonly requestedAt: string
+  /** When it was made, as exactly as is known, RFC 3339. */
+  readonly startedAt: string
   readonly images: readonly string[]
   /** Complete or Failed. */
   readonly finished: boolean
@@ -61,6 +63,7 @@ export function projectJob(raw: RawJob): PullJob {
     method: method === 'single' || method === 'containers' ? method : 'batch',
     ...(credential && { credential }),
     requestedAt: annotations[JOB_ANNOTATIONS.requestedAt] ?? '',
+    startedAt: annotations[JOB_ANNOTATIONS.startedAt] ?? creationTimestamp ?? '',
     images: (annotations[JOB_ANNOTATIONS.images] ?? '').split('\n').filter(Boolean),
     finished: conditions.some(
       ({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True',

@@ -99,6 +99,7 @@ export function jobOf(images: readonly string[], method: JobMethod = 'batch', se
     cache: 'team/cache',
     method,
     requestedAt: at(0),
+    startedAt: at(seconds),
     images,
     finished: false,
   }
