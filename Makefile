@@ -114,8 +114,13 @@ cluster-images: $(DEPS) ## Build the images and push them into the cluster's reg
 cluster-deploy: cluster-images ## Install what this checkout builds into the cluster
 	hack/cluster/deploy.sh
 
+ifeq ($(CLUSTER),kind)
+demo:
+	@echo "make demo shows what the runtimes of the nodes list, which needs the cluster of hack/cluster. With kind: make cluster-up cluster-deploy CLUSTER=kind" >&2; exit 2
+else
 demo: cluster-up cluster-deploy ## Start a cluster, install, and watch images arrive on its nodes
 	@node hack/demo.ts
+endif
 
 ##@ Other
 
