@@ -2,6 +2,7 @@
 #   controller      Node.js and the bundled program; no shell, user 65532
 #   cri-client      the same content as user 0, which owns the sockets of container runtimes
 #   webhook-server  the same layers, started under its name
+#   operator        the same layers, helm, and the chart that it installs
 #   busybox         one static binary, which the operator injects into Pods that pull images
 ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
@@ -22,6 +23,12 @@ ENTRYPOINT ["/opt/bin/kubefledged-webhook-server"]
 FROM controller AS cri-client
 USER 0:0
 ENTRYPOINT ["/opt/bin/kubefledged-cri-client"]
+
+FROM controller AS operator
+ARG TARGETARCH
+COPY dist/image/helm-${TARGETARCH} /usr/local/bin/helm
+COPY dist/image/charts /opt/charts
+ENTRYPOINT ["/opt/bin/kubefledged-operator"]
 
 FROM scratch AS busybox
 ARG TARGETARCH

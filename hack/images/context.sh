@@ -13,7 +13,7 @@ cp -r dist/program/chunks "$context/opt/kubefledged/"
 chmod 755 "$context/opt/kubefledged/main.js"
 echo '{"type":"module"}' >"$context/opt/kubefledged/package.json"
 # The program picks its subcommand by the name that it was called by.
-for name in controller webhook-server cri-client; do ln -s ../kubefledged/main.js "$context/opt/bin/kubefledged-$name"; done
+for name in controller webhook-server cri-client operator; do ln -s ../kubefledged/main.js "$context/opt/bin/kubefledged-$name"; done
 
 # place SOURCE DESTINATION: keeps what is current, since a builder hashes 120 MB anew when it is touched
 place() { cmp -s "$1" "$2" || install -m 755 "$1" "$2"; }
@@ -38,7 +38,11 @@ architectures=$(dpkg --print-architecture 2>/dev/null || uname -m | sed 's/x86_6
 for arch in $architectures; do
   node=$(node_of "$arch")
   place "$node" "$context/node-$arch"
+  helm=$(hack/images/helm.sh "$arch")
+  place "$helm" "$context/helm-$arch"
 done
+rm -rf "$context/charts"
+cp -r charts "$context/charts"
 
 # busybox_tree ARCH BINARY
 busybox_tree() {
