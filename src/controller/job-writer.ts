@@ -87,8 +87,12 @@ export class JobWriter {
     }
   }
 
-  /** Deletes Jobs together with their Pods. Those that are gone already are no error. */
+  /**
+   * Deletes Jobs together with their Pods. Those that are gone already are no error; one that cannot be deleted holds up no
+   * other, and its error is thrown at the end.
+   */
   async deleteAll(jobs: readonly PullJob[], signal: AbortSignal): Promise<void> {
+    const failures: unknown[] = []
     for (const job of jobs) {
       const { name, namespace, uid = '' } = job.metadata
       if (job.metadata.deletionTimestamp || this.#deleted.has(uid)) continue
@@ -103,9 +107,11 @@ export class JobWriter {
           this.#deleted.add(uid)
         this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
       } catch (error) {
-        if (!isKubeError(error, 'NotFound') && !isKubeError(error, 'Conflict')) throw error
+        if (signal.aborted) throw error
+        if (!isKubeError(error, 'NotFound', 'Conflict')) failures.push(error)
       }
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   /**
@@ -127,9 +133,8 @@ export class JobWriter {
 
   /** Another node's Job is pulling from this registry now. */
   isProbing(host: string, nodeName: string): boolean {
-    for (const job of this.#world.jobInformer.list()) {
-      const isRunning = !job.finished && !job.metadata.deletionTimestamp && job.nodeName !== nodeName
-      if (isRunning && job.images.some(image => hostOf(image) === host)) return true
+    for (const job of this.#world.jobsInFlight()) {
+      if (job.nodeName !== nodeName && job.images.some(image => hostOf(image) === host)) return true
     }
     return false
   }

@@ -12,6 +12,7 @@ import { clusterAddresses } from './cluster-addresses.ts'
 import { JobWriter } from './job-writer.ts'
 import { Metrics } from './metrics.ts'
 import { NodeReconciler } from './node-reconciler.ts'
+import { OldJobs } from './old-jobs.ts'
 import { type ControllerOptions, parseControllerOptions } from './options.ts'
 import { Refresher } from './refresher.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
@@ -63,6 +64,7 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     nodes: new WorkQueue<string>(),
     caches: new WorkQueue<string>(),
     refreshes: new WorkQueue<string>(),
+    oldJobs: new WorkQueue<string>(),
   }
   const metrics = new Metrics(client, world, queues)
   await serveHttp(
@@ -175,6 +177,7 @@ async function work({
     serverMinor: version.minor,
     log,
   })
+  const oldJobs = new OldJobs(world, jobs, log)
   connect(world, queues, registries, slots)
   log.info({ kubernetes: version.gitVersion, nodes: world.nodeInformer.size }, 'leading')
   const onError = (key: string, err: unknown) =>
@@ -195,6 +198,12 @@ async function work({
     queues.refreshes.run({
       workers: REFRESH_WORKERS,
       handler: (key, cutOff) => metrics.measure('refresh', () => refresher.reconcile(key, cutOff)),
+      signal,
+      onError,
+    }),
+    queues.oldJobs.run({
+      workers: 1,
+      handler: (key, cutOff) => metrics.measure('oldJob', () => oldJobs.reconcile(key, cutOff)),
       signal,
       onError,
     }),

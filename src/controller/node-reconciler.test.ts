@@ -99,6 +99,15 @@ describe('NodeReconciler', () => {
             [JOB_ANNOTATIONS.nodeUid]: NODE.metadata.uid ?? '',
             [JOB_ANNOTATIONS.images]: IMAGE,
           },
+          ownerReferences: [
+            {
+              apiVersion: API_VERSION,
+              kind: 'ImageCache',
+              name: 'cache',
+              uid: 'uid-of-cache',
+              controller: true,
+            },
+          ],
         },
         spec: { template: { spec: { nodeName: 'n1' } } },
       }),
@@ -131,6 +140,19 @@ describe('NodeReconciler', () => {
     )
     await expect(reconcile()).rejects.toMatchObject({ code: 'Timeout' })
     expect(ledgers(requests)).toEqual([])
+  })
+
+  it('gives the slot of a Job that was refused to who waits for one', async () => {
+    const { slots, woken, reconcile } = await reconciler(({ method, path }) =>
+      method === 'POST' && path.endsWith('/jobs')
+        ? { status: 403, body: { kind: 'Status', reason: 'Forbidden', code: 403, message: 'exceeded quota' } }
+        : { body: stored({}) },
+    )
+    expect(slots.tryTake('busy', 'team/cache', true)).toBe(true)
+    expect(slots.tryTake('n2', 'team/another', true)).toBe(false)
+    slots.release('busy')
+    await reconcile()
+    expect(woken).toContain('n2')
   })
 
   it('holds up no other node where its own NodeImages cannot be written', async () => {

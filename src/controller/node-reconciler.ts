@@ -201,6 +201,8 @@ export class NodeReconciler {
       return { ledger: refuse(ledger, start, error.message, new Date(now).toISOString()) }
     } finally {
       slots.release(name)
+      // Where no Job was made, none will end that wakes who waits for the slot.
+      slots.wakeNext()
     }
   }
 

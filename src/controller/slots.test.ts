@@ -8,6 +8,7 @@ function job(name: string, cache: string): PullJob {
     nodeName: `node-of-${name}`,
     nodeUid: '',
     cache,
+    ownerUid: '',
     method: 'batch',
     requestedAt: '',
     startedAt: '',

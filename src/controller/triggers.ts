@@ -3,15 +3,17 @@ import type { RegistryHealth } from '../engines/job/index.ts'
 import type { Change, WorkQueue } from '../kube/index.ts'
 import type { NodeImages } from '../api/node-images.ts'
 import type { ImageCache } from '../api/image-cache.ts'
+import { isLeftBehind } from './old-jobs.ts'
 import type { Slots } from './slots.ts'
 import type { World } from './world.ts'
 
-/** The queues: names of nodes, and `namespace/name` of caches for their status and for their refreshes. */
+/** The queues: names of nodes, and `namespace/name` of caches for their status and for their refreshes, and of old Jobs. */
 export interface Queues {
   readonly [name: string]: WorkQueue<string>
   readonly nodes: WorkQueue<string>
   readonly caches: WorkQueue<string>
   readonly refreshes: WorkQueue<string>
+  readonly oldJobs: WorkQueue<string>
 }
 
 /**
@@ -49,6 +51,7 @@ export function connect(world: World, queues: Queues, registries: RegistryHealth
   })
   world.jobInformer.subscribe(({ type, object, previous }) => {
     if (object.nodeName) queues.nodes.add(object.nodeName)
+    if (isLeftBehind(object)) queues.oldJobs.add(`${object.metadata.namespace ?? ''}/${object.metadata.name}`)
     const ended = object.finished || object.metadata.deletionTimestamp !== undefined
     if (type === 'deleted' || (ended && previous?.finished !== object.finished)) slots.wakeNext()
   })

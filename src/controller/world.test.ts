@@ -20,6 +20,7 @@ describe('World.jobsInFlight', () => {
   it('counts what pulls on a node that is there, and nothing that only carries our labels', async () => {
     const world = await emptyWorld()
     world.nodeInformer.upsert(nodeOf('n1'))
+    world.cacheInformer.upsert(cacheOf('cache', ['registry.test/app:1']))
     const job = jobOf(['registry.test/app:1'])
     const named = (name: string) => ({ ...job.metadata, name })
     world.jobInformer.upsert({ ...job, metadata: named('pulls') })
@@ -27,7 +28,13 @@ describe('World.jobsInFlight', () => {
     world.jobInformer.upsert({ ...job, metadata: { ...named('goes'), deletionTimestamp: 'now' } })
     world.jobInformer.upsert({ ...job, metadata: named('of-another-machine'), nodeUid: 'other' })
     world.jobInformer.upsert({ ...job, metadata: named('of-kube-fledged'), nodeName: '', nodeUid: '' })
+    world.jobInformer.upsert({ ...job, metadata: named('of-nobody'), ownerUid: '' })
+    world.jobInformer.upsert({ ...job, metadata: named('of-another'), ownerUid: 'uid-of-another' })
+    world.jobInformer.upsert({ ...job, metadata: { ...named('from-elsewhere'), namespace: 'other' } })
+    world.jobInformer.upsert({ ...job, metadata: named('of-no-cache'), cache: 'team/gone' })
     expect([...world.jobsInFlight()].map(({ metadata }) => metadata.name)).toEqual(['pulls'])
+    const onNode = world.jobsOf('n1').map(({ metadata }) => metadata.name)
+    expect(onNode.toSorted()).toEqual(['goes', 'has-ended', 'of-another-machine', 'pulls'])
   })
 })
 

@@ -109,7 +109,7 @@ export class World {
 
   /** Pull Jobs that are pinned to a node. */
   jobsOf(nodeName: string): readonly PullJob[] {
-    return this.jobInformer.byIndex(BY_NODE, nodeName)
+    return this.jobInformer.byIndex(BY_NODE, nodeName).filter(job => this.#isOurs(job))
   }
 
   /** Pods of pull Jobs on a node. */
@@ -117,15 +117,21 @@ export class World {
     return this.podInformer.byIndex(BY_NODE, nodeName)
   }
 
-  /**
-   * Jobs that pull now. What only carries our labels (Jobs of kube-fledged before it was replaced, or somebody else's) is
-   * for nobody here to end, and does not count.
-   */
+  /** Jobs that pull now, on nodes that are there. */
   *jobsInFlight(): Generator<PullJob> {
     for (const job of this.jobInformer.list()) {
-      const isOurs = this.nodeInformer.get(job.nodeName)?.metadata.uid === job.nodeUid
-      if (isOurs && !job.finished && !job.metadata.deletionTimestamp) yield job
+      const isThere = this.nodeInformer.get(job.nodeName)?.metadata.uid === job.nodeUid
+      if (isThere && !job.finished && !job.metadata.deletionTimestamp && this.#isOurs(job)) yield job
     }
+  }
+
+  /**
+   * Whoever may make Jobs in a namespace may give them our labels and annotations; a Job is ours where a cache of the same
+   * namespace controls it. What is not is no evidence, takes nobody's place, and is for nobody here to end.
+   */
+  #isOurs({ cache, ownerUid, metadata }: PullJob): boolean {
+    const owner = this.#compiled.get(cache)?.cache.metadata
+    return owner?.uid !== undefined && owner.uid === ownerUid && owner.namespace === metadata.namespace
   }
 
   #informers(): readonly Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'>[] {
@@ -152,10 +158,11 @@ export class World {
         old?.cache.metadata.uid === object.metadata.uid &&
         old?.cache.metadata.generation === object.metadata.generation
       const isIdle = object.metadata.deletionTimestamp !== undefined
-      this.#compiled.set(
-        key,
-        old && isSame && !isIdle ? { ...old, cache: object } : compileCache(object, this.#defaultPolicy),
-      )
+      const next =
+        old && isSame && !isIdle ? { ...old, cache: object } : compileCache(object, this.#defaultPolicy)
+      // Our first status takes the place of the old release's, before all nodes may have been looked at.
+      const isSuccessor = old?.cache.metadata.uid === object.metadata.uid && old?.keptBeforeAt !== undefined
+      this.#compiled.set(key, isSuccessor ? { ...next, keptBeforeAt: old.keptBeforeAt } : next)
     })
   }
 }

@@ -35,6 +35,8 @@ export interface CompiledCache {
   readonly lists: readonly CompiledList[]
   /** Suspended or being deleted: it wants nothing. */
   readonly idle: boolean
+  /** When kube-fledged before 0.12 last did something for it, RFC 3339; absent where it is of this release. */
+  readonly keptBeforeAt?: string
 }
 
 /** Eight characters of a hash: short enough for names, and no two of a cluster's few thousand UIDs are likely to meet. */
@@ -64,6 +66,7 @@ export function pullSecretNames(cache: ImageCache): string[] {
 /** Checks and sorts what a cache asks for. Never fails, whatever the CRD lets in. */
 export function compileCache(cache: ImageCache, defaultPolicy: PullPolicy): CompiledCache {
   const credential = credentialOf(cache)
+  const keptBeforeAt = lastOfOldRelease(cache)
   const policy = cache.spec.pullPolicy ?? defaultPolicy
   return {
     cache,
@@ -72,7 +75,14 @@ export function compileCache(cache: ImageCache, defaultPolicy: PullPolicy): Comp
     ...(credential !== undefined && { credential }),
     lists: bounded((cache.spec.cacheSpec ?? []).map(list => compileList(list, policy))),
     idle: cache.spec.suspend === true || cache.metadata.deletionTimestamp !== undefined,
+    ...(keptBeforeAt !== undefined && { keptBeforeAt }),
   }
+}
+
+/** Old releases wrote a status without `observedGeneration`. */
+function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
+  if (!status.status || status.observedGeneration !== undefined) return undefined
+  return status.completionTime ?? status.startTime
 }
 
 /**

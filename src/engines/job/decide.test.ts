@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry } from '../../api/node-images.ts'
-import { compileCache } from '../../plan/index.ts'
+import { type NodeFacts, compileCache } from '../../plan/index.ts'
 import { decide } from './decide.ts'
 import type { NodeWork } from './node-work.ts'
 import {
@@ -17,6 +17,7 @@ import {
   workOf,
 } from './testing.ts'
 import type { PullJob } from './pull-job.ts'
+import type { PullPod } from './pull-pod.ts'
 
 const IMAGES = ['r.test/a:1', 'r.test/b:1']
 const cache = compiledOf('cache', IMAGES)
@@ -210,6 +211,48 @@ describe('decide', () => {
     expect(withJob(job, pod).volumesDropped).toBe(true)
     expect(withJob({ ...job, nodeUid: 'somebody-else' }, pod).volumesDropped).toBe(false)
     expect(withJob({ ...job, images: [] }, pod).volumesDropped).toBe(false)
+  })
+
+  it('reads the Pod that the job controller made, not one that only has its labels', () => {
+    const job = jobOf(['r.test/a:1'])
+    const failure = { waiting: { reason: 'ErrImagePull', message: 'r.test/a:1: not found' } }
+    const pod = podOf(job, { states: [failure] })
+    const one = compiledOf('cache', job.images)
+    const ledger = (pods: PullPod[]) => decide(workOf(one, { jobs: [job], pods, now: T0 + 2000 })).ledger
+    expect(ledger([pod])[0]).toMatchObject({ state: 'Failed', reason: 'ImageNotFound' })
+    expect(ledger([{ ...pod, jobUid: '' }])[0]).toMatchObject({ state: 'Pulling' })
+    expect(ledger([{ ...pod, jobUid: 'uid-of-another' }, pod])[0]).toMatchObject({ state: 'Failed' })
+  })
+
+  it('lets a Job speak against images of its own cache only', () => {
+    const job = { ...jobOf(['r.test/a:1']), ownerUid: 'uid-of-another' }
+    const failure = { waiting: { reason: 'ErrImagePull', message: 'r.test/a:1: not found' } }
+    const one = compiledOf('cache', job.images)
+    const ledger = (states: PodOptions['states']) =>
+      decide(workOf(one, { jobs: [job], pods: [podOf(job, { states: states ?? [] })], now: T0 + 2000 }))
+        .ledger
+    expect(ledger([failure])[0]).toMatchObject({ state: 'Pending', attempts: 1 })
+    expect(ledger([{ terminated: { reason: 'Completed' } }])[0]).toMatchObject({ state: 'Present' })
+  })
+
+  it('counts as ours what kube-fledged pulled before, where the ledger of a node begins', () => {
+    const old = {
+      ...cacheOf('cache', ['r.test/a:1']),
+      status: { status: 'Succeeded', completionTime: at(-60) },
+    }
+    const adopted = compileCache(old, 'IfNotPresent')
+    const node = (created: number): NodeFacts => {
+      const facts = nodeOf('n1', [['r.test/a:1']])
+      return { ...facts, metadata: { ...facts.metadata, creationTimestamp: at(created) } }
+    }
+    const isOurs = (changes: Partial<NodeWork>) =>
+      decide(workOf(adopted, changes)).ledger.find(({ image }) => image === 'r.test/a:1')?.pulledByUs
+    expect(isOurs({ node: node(-3600) })).toBe(true)
+    expect(isOurs({ node: node(-30) })).toBe(false)
+    expect(isOurs({ node: node(-3600), ledger: [entryOf('r.test/other:1')] })).toBe(false)
+    expect(decide(workOf(compiledOf('cache', ['r.test/a:1']), { node: node(-3600) })).ledger).toMatchObject([
+      { state: 'Present', pulledByUs: false },
+    ])
   })
 
   it('takes no retained Job for a proof that what the node lost is there', () => {

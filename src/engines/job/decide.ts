@@ -1,5 +1,6 @@
 import type { FailureReasonName } from '../../api/failure-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+import { shortHash } from '../../plan/index.ts'
 import { BATCH_SIZE, type Batch, type DueImage, nextBatch } from './batch.ts'
 import { pullDeadlineMs } from './deadline.ts'
 import { due } from './due.ts'
@@ -12,6 +13,7 @@ import { type ReadJob, readJob } from './read-job.ts'
 import { withLatest } from './registry-health.ts'
 import { hostOf } from './registry-host.ts'
 import { correct, isDoubtful, isGone } from './truth.ts'
+import type { Verdict } from './verdict.ts'
 
 /** One pull of the kubelet's limit in milliseconds (`registryPullQPS` 5): a batch of ten earns its pulls in 2 s. */
 const PULL_COST_MS = 200
@@ -69,7 +71,7 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
     let entry = old.get(key)
     let inJob = false
     for (const { job, reading } of readings) {
-      const verdict = reading.verdicts.get(desired.image)
+      const verdict = believed(reading.verdicts.get(desired.image), job, desired)
       if (!verdict || job.credential !== desired.credential || isForeign(job, work)) continue
       if (isRecorded(job, entry)) continue
       inJob ||= verdict.kind === 'pulling'
@@ -90,10 +92,32 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
       })
     }
     const corrected = correct(work.node, desired, entry, now, secret.has(desired.image))
-    next.set(key, corrected ?? { ...identity(desired, entry), state: 'Pending' })
+    const isAdopted = !entry && corrected && wasKeptBefore(desired, work)
+    next.set(
+      key,
+      isAdopted
+        ? { ...corrected, pulledByUs: true }
+        : (corrected ?? { ...identity(desired, entry), state: 'Pending' }),
+    )
   }
   for (const entry of tombstones(work, next)) next.set(entryKey(entry), entry)
   return next
+}
+
+/**
+ * A Job speaks against images of its own cache only: whoever may make Jobs in one namespace shall not make an image fail
+ * that the caches of others want. That an image is there is a matter of fact.
+ */
+function believed(verdict: Verdict | undefined, job: PullJob, desired: DesiredImage): Verdict | undefined {
+  if (verdict?.kind !== 'failed' || desired.owners.includes(shortHash(job.ownerUid))) return verdict
+  return { kind: 'unknown', message: verdict.message }
+}
+
+/** What a node holds when its ledger begins, kube-fledged pulled where it kept a cache with the image on that node. */
+function wasKeptBefore(desired: DesiredImage, work: NodeWork): boolean {
+  if (work.ledger.length > 0) return false
+  const since = Date.parse(work.node.metadata.creationTimestamp ?? '')
+  return desired.owners.some(owner => Date.parse(work.caches.get(owner)?.keptBeforeAt ?? '') >= since)
 }
 
 /** What nobody wants any more stays on record while it is there: it says whose an image is, should it be removed. */

@@ -1,4 +1,4 @@
-import { JOB_ANNOTATIONS } from '../../api/constants.ts'
+import { GROUP, JOB_ANNOTATIONS } from '../../api/constants.ts'
 import type { KubeObject } from '../../api/object.ts'
 
 /**
@@ -15,6 +15,8 @@ export interface PullJob extends KubeObject {
   readonly nodeUid: string
   /** `namespace/name` of the cache that it pulls for. */
   readonly cache: string
+  /** UID of the ImageCache that controls it; empty where none does. */
+  readonly ownerUid: string
   readonly method: JobMethod
   /** Absent where it pulls without secrets. */
   readonly credential?: string
@@ -41,9 +43,14 @@ export interface RawJob extends KubeObject {
   status?: { conditions?: { type: string; status: string }[] }
 }
 
+/** Clocks of API servers differ; what lies further from a Job's creation was not written by us. */
+const SKEW_MS = 60_000
+
 /** The projection of a Job of ours. */
 export function projectJob(raw: RawJob): PullJob {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = raw.metadata
+  const owner = raw.metadata.ownerReferences?.find(reference => reference.controller)
+  const isCache = owner?.kind === 'ImageCache' && owner.apiVersion.startsWith(`${GROUP}/`)
   const annotations = raw.metadata.annotations ?? {}
   const method = annotations[JOB_ANNOTATIONS.method]
   const credential = annotations[JOB_ANNOTATIONS.credential]
@@ -60,13 +67,19 @@ export function projectJob(raw: RawJob): PullJob {
     nodeName: raw.spec?.template?.spec?.nodeName ?? '',
     nodeUid: annotations[JOB_ANNOTATIONS.nodeUid] ?? '',
     cache: annotations[JOB_ANNOTATIONS.cache] ?? '',
+    ownerUid: isCache ? owner.uid : '',
     method: method === 'single' || method === 'containers' ? method : 'batch',
     ...(credential && { credential }),
-    requestedAt: annotations[JOB_ANNOTATIONS.requestedAt] ?? '',
-    startedAt: annotations[JOB_ANNOTATIONS.startedAt] ?? creationTimestamp ?? '',
+    requestedAt: notAfter(annotations[JOB_ANNOTATIONS.requestedAt] ?? '', creationTimestamp),
+    startedAt: notAfter(annotations[JOB_ANNOTATIONS.startedAt] ?? creationTimestamp ?? '', creationTimestamp),
     images: (annotations[JOB_ANNOTATIONS.images] ?? '').split('\n').filter(Boolean),
     finished: conditions.some(
       ({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True',
     ),
   }
+}
+
+/** Whoever may change the annotations of Jobs shall not make one answer a later request than it can, or last for ever. */
+function notAfter(time: string, created: string | undefined): string {
+  return created !== undefined && Date.parse(time) > Date.parse(created) + SKEW_MS ? created : time
 }

@@ -23,6 +23,8 @@ export interface PullContainer {
 /** The Pod of a pull Job: a projection of core/v1 Pod. */
 export interface PullPod extends KubeObject {
   readonly job: string
+  /** UID of the Job that controls it; empty where none does. */
+  readonly jobUid: string
   readonly nodeName: string
   readonly phase: string
   /** Why the kubelet refused or evicted it. */
@@ -78,6 +80,7 @@ export interface RawPod extends KubeObject {
 /** The projection of a Pod of ours. */
 export function projectPod(raw: RawPod): PullPod {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, creationTimestamp, labels } = raw.metadata
+  const owner = raw.metadata.ownerReferences?.find(reference => reference.controller)
   const volumes = raw.spec?.volumes ?? []
   return {
     metadata: {
@@ -89,6 +92,7 @@ export function projectPod(raw: RawPod): PullPod {
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
     },
     job: labels?.['batch.kubernetes.io/job-name'] ?? labels?.['job-name'] ?? '',
+    jobUid: owner?.kind === 'Job' ? owner.uid : '',
     nodeName: raw.spec?.nodeName ?? '',
     phase: raw.status?.phase ?? '',
     reason: raw.status?.reason ?? '',

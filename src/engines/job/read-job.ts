@@ -21,9 +21,10 @@ export interface ReadJob {
 
 /** Reads a Job together with its Pod, if it has one. */
 export function readJob(job: PullJob, work: NodeWork): ReadJob {
+  // By UID: whoever may make Pods may give them our labels.
   const pod = work.pods.find(
     candidate =>
-      candidate.job === job.metadata.name && candidate.metadata.namespace === job.metadata.namespace,
+      candidate.jobUid === job.metadata.uid && candidate.metadata.namespace === job.metadata.namespace,
   )
   if (!pod) return readWithoutPod(job, work)
   const reading = readPod(job, pod, work.settings.helperImage)

@@ -17,7 +17,7 @@ import { type PullJob, type RawJob, projectJob } from './pull-job.ts'
 import { type RawPod, projectPod } from './pull-pod.ts'
 import { RegistryHealth } from './registry-health.ts'
 import { hostOf } from './registry-host.ts'
-import { SETTINGS, T0, nodeOf } from './testing.ts'
+import { SETTINGS, T0, controlledBy, nodeOf } from './testing.ts'
 
 /**
  * A model of an API server, of kubelets and of registries, for the tests of the Job engine. It knows nothing of the
@@ -367,6 +367,7 @@ export class TestCluster {
         name: `${request.name}-abcde`,
         namespace: manifest.metadata.namespace ?? '',
         labels: { 'batch.kubernetes.io/job-name': request.name },
+        ownerReferences: [controlledBy(raw)],
       },
       spec: template.spec,
       status: { phase: 'Pending', startTime: new Date(this.now + START_MS).toISOString() },

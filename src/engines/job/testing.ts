@@ -1,5 +1,6 @@
 import type { ImageCache, ImageCacheSpec, ImageCacheStatus } from '../../api/image-cache.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+import type { KubeObject, OwnerReference } from '../../api/object.ts'
 import {
   type CompiledCache,
   type NodeFacts,
@@ -97,6 +98,7 @@ export function jobOf(images: readonly string[], method: JobMethod = 'batch', se
     nodeName: 'n1',
     nodeUid: 'uid-of-n1',
     cache: 'team/cache',
+    ownerUid: 'uid-of-cache',
     method,
     requestedAt: at(0),
     startedAt: at(seconds),
@@ -138,6 +140,7 @@ export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
       name: `${job.metadata.name}-abcde`,
       namespace: job.metadata.namespace ?? '',
       labels: { 'batch.kubernetes.io/job-name': job.metadata.name },
+      ownerReferences: [controlledBy(job)],
       ...(options.deleted && { deletionTimestamp: at(1) }),
     },
     spec: {
@@ -165,6 +168,11 @@ export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
       }),
     },
   })
+}
+
+/** What the job controller writes into a Pod. */
+export function controlledBy({ metadata: { name, uid = '' } }: KubeObject): OwnerReference {
+  return { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }
 }
 
 /** Work of the node `n1` for one cache; everything of it may start. */
