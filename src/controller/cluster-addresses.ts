@@ -1,46 +1,80 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import type { KubeObject } from '../api/object.ts'
-import { type KubeClient, type Logger, isKubeError } from '../kube/index.ts'
+import { type KubeClient, type Logger, type Resource, isKubeError } from '../kube/index.ts'
 
 /** networking.k8s.io/v1 ServiceCIDR, as far as it is read. */
 interface ServiceCidr extends KubeObject {
   readonly spec?: { readonly cidrs?: readonly string[] }
 }
 
+/** How long a range that was added to the cluster may go unnoticed. */
+const REREAD_MS = 300_000
+
 /**
  * The addresses of the cluster itself, which no image reference may make us ask: the API server's and, where the API
- * server says which they are (Kubernetes 1.33 and newer), those of Services.
- *
- * @param apiServer host of the API server's URL
+ * server says which they are (Kubernetes 1.33 and newer), those of Services. They are read again every five minutes.
  */
-export async function clusterAddresses(
-  client: KubeClient,
-  apiServer: string,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<(address: string) => boolean> {
-  const list = new BlockList()
-  const host = apiServer.replace(/^\[|\]$/g, '')
-  if (isIPv4(host) || isIPv6(host)) list.addAddress(host, isIPv4(host) ? 'ipv4' : 'ipv6')
-  const def = {
-    group: 'networking.k8s.io',
-    version: 'v1',
-    plural: 'servicecidrs',
-    kind: 'ServiceCIDR',
-    namespaced: false,
+export class ClusterAddresses {
+  readonly #serviceCidrs: Resource<ServiceCidr>
+  readonly #apiServer: string
+  readonly #log: Logger
+  #blocked = new BlockList()
+  #hasWarned = false
+
+  /** @param apiServer host of the API server's URL */
+  constructor(client: KubeClient, apiServer: string, log: Logger) {
+    this.#serviceCidrs = client.resource({
+      group: 'networking.k8s.io',
+      version: 'v1',
+      plural: 'servicecidrs',
+      kind: 'ServiceCIDR',
+      namespaced: false,
+    })
+    this.#apiServer = apiServer.replace(/^\[|\]$/g, '')
+    this.#log = log
   }
-  try {
-    const { items } = await client.resource<ServiceCidr>(def).list({ signal })
-    for (const cidr of items.flatMap(item => item.spec?.cidrs ?? [])) {
-      const [network = '', bits = ''] = cidr.split('/')
-      list.addSubnet(network, Number(bits), isIPv4(network) ? 'ipv4' : 'ipv6')
+
+  /** True where the address is one of the cluster's own. */
+  has(address: string): boolean {
+    return this.#blocked.check(address, family(address))
+  }
+
+  /** Reads which addresses Services have. Throws KubeError; what was known before then holds on. */
+  async read(signal: AbortSignal): Promise<void> {
+    const blocked = new BlockList()
+    if (isIPv4(this.#apiServer) || isIPv6(this.#apiServer)) {
+      blocked.addAddress(this.#apiServer, family(this.#apiServer))
     }
-  } catch (error) {
-    if (!isKubeError(error, 'NotFound', 'Forbidden')) throw error
-    log.warn(
-      {},
-      'the API server does not say which addresses Services have: they are not kept from registry requests',
-    )
+    for (const cidr of await this.#cidrs(signal)) {
+      const [network = '', bits = ''] = cidr.split('/')
+      blocked.addSubnet(network, Number(bits), family(network))
+    }
+    this.#blocked = blocked
   }
-  return address => list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
+
+  /** The key is of no meaning: the only one of a queue that keeps the addresses up to date. */
+  async reconcile(_: string, signal: AbortSignal): Promise<{ requeueAfterMs: number }> {
+    await this.read(signal)
+    return { requeueAfterMs: REREAD_MS }
+  }
+
+  async #cidrs(signal: AbortSignal): Promise<string[]> {
+    try {
+      const { items } = await this.#serviceCidrs.list({ signal })
+      return items.flatMap(item => item.spec?.cidrs ?? [])
+    } catch (error) {
+      if (!isKubeError(error, 'NotFound', 'Forbidden')) throw error
+      if (!this.#hasWarned) {
+        const words =
+          'the API server does not say which addresses Services have: they are not kept from registry requests'
+        this.#log.warn({}, words)
+      }
+      this.#hasWarned = true
+      return []
+    }
+  }
+}
+
+function family(address: string): 'ipv4' | 'ipv6' {
+  return isIPv4(address) ? 'ipv4' : 'ipv6'
 }

@@ -3,8 +3,8 @@ import type { BindAddress } from '../flags/flag-types.ts'
 
 /** What the controller answers over HTTP. */
 export interface HttpEndpoints {
-  /** Able to go on working: `/healthz`. */
-  readonly isHealthy: () => boolean
+  /** What is stuck, in words; undefined where nothing is: `/healthz`. */
+  readonly problem: () => string | undefined
   /** Knows the cluster: `/readyz`. */
   readonly isReady: () => boolean
   /** Prometheus text: `/metrics`. */
@@ -39,8 +39,10 @@ async function answer(
 ): Promise<{ status: number; contentType: string; body: string }> {
   const text = (status: number, body: string) => ({ status, contentType: 'text/plain; charset=utf-8', body })
   switch (path) {
-    case '/healthz':
-      return endpoints.isHealthy() ? text(200, 'ok') : text(503, 'not healthy')
+    case '/healthz': {
+      const problem = endpoints.problem()
+      return problem === undefined ? text(200, 'ok') : text(503, `not healthy: ${problem}`)
+    }
     case '/readyz':
       return endpoints.isReady()
         ? text(200, 'ok')

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { jobOf } from '../engines/job/testing.ts'
+import type { PullJob } from '../engines/job/index.ts'
+import { cacheOf, jobOf } from '../engines/job/testing.ts'
 import { silentLogger } from '../kube/index.ts'
 import { JobWriter } from './job-writer.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
@@ -32,5 +33,35 @@ describe('JobWriter.deleteAll', () => {
       'DELETE gone',
       'DELETE last',
     ])
+  })
+})
+
+describe('JobWriter.retain', () => {
+  it('keeps the newest 50 finished Jobs of each cache, and shows none of them again', async () => {
+    const { client, requests, close } = await apiServer(() => ({ body: {} }))
+    closers.push(close)
+    const world = new World(client, 'IfNotPresent', silentLogger)
+    for (const name of ['cache', 'other']) world.cacheInformer.upsert(cacheOf(name, []))
+    const made = (cache: string, index: number): PullJob => {
+      const job = jobOf(['registry.test/app:1'], 'batch', index)
+      const name = `${cache}-${index}`
+      const metadata = { ...job.metadata, name, uid: name }
+      return { ...job, metadata, cache: `team/${cache}`, ownerUid: `uid-of-${cache}`, finished: true }
+    }
+    const finished = [...Array(53).keys()].map(index => made('cache', index))
+    const other = made('other', 0)
+    const failed = { ...made('cache', 99), finished: false }
+    const jobs = [...finished, other, failed]
+    for (const job of jobs) world.jobInformer.upsert(job)
+    const writer = new JobWriter(client, world, new RefusedNamespaces(), silentLogger, () => {})
+    const { signal } = new AbortController()
+    expect(writer.unread('n1')).toHaveLength(55)
+    await writer.retain(jobs.slice(0, 30), signal)
+    expect(writer.unread('n1')).toHaveLength(25)
+    expect(requests).toEqual([])
+    await writer.retain(jobs.slice(30), signal)
+    const deleted = requests.map(({ path }) => path.split('/').at(-1))
+    expect(deleted).toEqual(['cache-99', 'cache-2', 'cache-1', 'cache-0'])
+    expect(writer.unread('n1')).toEqual([failed])
   })
 })

@@ -17,6 +17,8 @@ interface FailedCreate extends KubeObject {
   readonly message?: string
 }
 
+/** Finished Jobs that are retained for each cache. */
+const MOST_RETAINED = 50
 /** Explanations that are kept; each goes with its Job. */
 const MOST_EXPLANATIONS = 1_000
 
@@ -29,6 +31,8 @@ export class JobWriter {
   readonly #explanations = new Map<string, string>()
   /** UIDs of Jobs whose deletion has not been seen yet. */
   readonly #deleted = new Set<string>()
+  /** UIDs of Jobs that were read to their end and are retained. */
+  readonly #retained = new Set<string>()
 
   /** @param onRecovery called when Pods can be made again in a namespace where they could not */
   constructor(
@@ -52,6 +56,7 @@ export class JobWriter {
       if (type !== 'deleted') return
       this.#explanations.delete(object.metadata.uid ?? '')
       this.#deleted.delete(object.metadata.uid ?? '')
+      this.#retained.delete(object.metadata.uid ?? '')
     })
     world.podInformer.subscribe(({ type, object }) => {
       if (type !== 'added' || !this.#refused.clear(object.metadata.namespace ?? '', world.now())) return
@@ -87,6 +92,29 @@ export class JobWriter {
     }
   }
 
+  /** Jobs that are pinned to a node, without those that were read to their end and are only there to be looked at. */
+  unread(nodeName: string): PullJob[] {
+    return this.#world.jobsOf(nodeName).filter(job => !this.#retained.has(job.metadata.uid ?? ''))
+  }
+
+  /** Retains the newest finished Jobs of each cache, and deletes the others. */
+  async retain(jobs: readonly PullJob[], signal: AbortSignal): Promise<void> {
+    const finished = jobs.filter(job => job.finished)
+    for (const { metadata } of finished) this.#retained.add(metadata.uid ?? '')
+    const owners = new Set(finished.map(job => job.ownerUid))
+    const surplus = [...owners].flatMap(owner => this.#retainedOf(owner).slice(MOST_RETAINED))
+    await this.deleteAll([...jobs.filter(job => !job.finished), ...surplus], signal)
+  }
+
+  /** The newest first. */
+  #retainedOf(ownerUid: string): PullJob[] {
+    const created = ({ metadata }: PullJob) => metadata.creationTimestamp ?? ''
+    return this.#world
+      .jobsOfCache(ownerUid)
+      .filter(job => this.#retained.has(job.metadata.uid ?? ''))
+      .toSorted((a, b) => (created(a) > created(b) ? -1 : 1))
+  }
+
   /**
    * Deletes Jobs together with their Pods. Those that are gone already are no error; one that cannot be deleted holds up no
    * other, and its error is thrown at the end.
@@ -107,8 +135,10 @@ export class JobWriter {
           this.#deleted.add(uid)
         this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
       } catch (error) {
-        if (signal.aborted) throw error
-        if (!isKubeError(error, 'NotFound', 'Conflict')) failures.push(error)
+        if (isKubeError(error, 'NotFound', 'Conflict')) continue
+        // Without an answer there is no better one for the next Job.
+        if (!isKubeError(error) || error.status === undefined) throw error
+        failures.push(error)
       }
     }
     if (failures.length > 0) throw failures[0]

@@ -8,7 +8,7 @@ import { VERSION } from '../version.ts'
 import { RegistryClient } from '../image/registry/index.ts'
 import { CacheReconciler } from './cache-reconciler.ts'
 import { serveHttp } from './http-server.ts'
-import { clusterAddresses } from './cluster-addresses.ts'
+import { ClusterAddresses } from './cluster-addresses.ts'
 import { JobWriter } from './job-writer.ts'
 import { Metrics } from './metrics.ts'
 import { NodeReconciler } from './node-reconciler.ts'
@@ -18,6 +18,7 @@ import { Refresher } from './refresher.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
 import { Slots } from './slots.ts'
 import { type Queues, connect } from './triggers.ts'
+import { whatIsStuck } from './stuck.ts'
 import { World } from './world.ts'
 
 /** Name of the Lease that the leader holds, and of the component in events. */
@@ -70,7 +71,7 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
   await serveHttp(
     options.metricsBindAddress,
     {
-      isHealthy: () => true,
+      problem: () => whatIsStuck(world.informers, queues),
       isReady: () => world.hasSynced,
       metrics: async () => ({
         contentType: metrics.registry.contentType,
@@ -81,8 +82,8 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
   )
   const watching = world.run(signal)
   const apiServer = new URL(config.server).hostname
-  const lead = (leading: AbortSignal) =>
-    work({ options, log, client, apiServer, world, queues, metrics, signal: leading })
+  const lead = (leading: AbortSignal, ledBeforeAt?: string) =>
+    work({ options, log, client, apiServer, world, queues, metrics, ledBeforeAt, signal: leading })
   try {
     await (options.leaderElect
       ? runWithLeaderElection({
@@ -113,6 +114,8 @@ interface Leadership {
   readonly world: World
   readonly queues: Queues
   readonly metrics: Metrics
+  /** When another process was last seen to lead, RFC 3339; undefined where none was. */
+  readonly ledBeforeAt: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -125,10 +128,15 @@ async function work({
   world,
   queues,
   metrics,
+  ledBeforeAt,
   signal,
 }: Leadership): Promise<void> {
   const version = await client.serverVersion(signal)
   await world.waitForSync(signal)
+  const addresses = new ClusterAddresses(client, apiServer, log)
+  await addresses.read(signal)
+  const upkeep = new WorkQueue<string>()
+  upkeep.add('cluster addresses')
   const events = new EventRecorder(client, { component: COMPONENT, log })
   const refused = new RefusedNamespaces()
   const registries = new RegistryHealth()
@@ -147,10 +155,11 @@ async function work({
     registry: new RegistryClient({
       userAgent: `${COMPONENT}/${VERSION}`,
       insecureHosts: new Set(options.insecureRegistries.split(/[,\s]+/).filter(Boolean)),
-      blocked: await clusterAddresses(client, apiServer, log, signal),
+      blocked: address => addresses.has(address),
       log,
     }),
     frequencyMs: options.imageCacheRefreshFrequencyMs,
+    ...(ledBeforeAt !== undefined && { ledBeforeAt }),
     onNeed: (node, cache) => {
       queues.nodes.add(node)
       caches.beginRefresh(cache)
@@ -204,6 +213,12 @@ async function work({
     queues.oldJobs.run({
       workers: 1,
       handler: (key, cutOff) => metrics.measure('oldJob', () => oldJobs.reconcile(key, cutOff)),
+      signal,
+      onError,
+    }),
+    upkeep.run({
+      workers: 1,
+      handler: (key, cutOff) => addresses.reconcile(key, cutOff),
       signal,
       onError,
     }),

@@ -129,8 +129,9 @@ export class NodeReconciler {
     const { ledger, retryMs } = await this.#start(decision, node, settings, signal)
     if (retryMs !== undefined) requeue.push(retryMs)
     const waitMs = await this.#write(node, nodeImages, ledger, decision, signal)
-    if (waitMs === 0) await jobs.deleteAll(decision.finished, signal)
-    else requeue.push(waitMs)
+    if (waitMs > 0) requeue.push(waitMs)
+    else if (settings.retainJobs) await jobs.retain(decision.finished, signal)
+    else await jobs.deleteAll(decision.finished, signal)
     for (const job of decision.unexplained) {
       if (await jobs.explain(job, signal)) requeue.push(EXPLAINED_MS)
     }
@@ -152,7 +153,7 @@ export class NodeReconciler {
       desired: nodeImages.spec?.images ?? [],
       startable: startableKeys(node, caches),
       ledger: sameMachine(node, nodeImages.status ?? {}) ? (nodeImages.status?.images ?? []) : [],
-      jobs: world.jobsOf(name),
+      jobs: jobs.unread(name),
       pods: world.podsOf(name),
       caches: new Map(caches.map(cache => [cache.owner, cache])),
       method: choosePullMethod(node, this.#serverMinor, this.#options.pullMethod),
@@ -167,6 +168,7 @@ export class NodeReconciler {
         return refusals.get(namespace)
       },
       admittedAt: namespace => refused.recoveredAt(namespace),
+      refusedUntil: namespace => refused.refusedUntil(namespace),
       refusals: jobs.explanations,
       settings,
       now,

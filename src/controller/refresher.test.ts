@@ -18,7 +18,7 @@ afterEach(() => {
 })
 
 /** A refresher of one cache, whose image only the nodes can ask for. */
-async function refresher() {
+async function refresher(ledBeforeAt?: string) {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
   const registry = new RegistryClient({ userAgent: 'test' })
   closers.push(close, () => registry.close())
@@ -33,7 +33,14 @@ async function refresher() {
       metadata: { ...cache.metadata, generation: 1, resourceVersion: String(version) },
     })
   }
-  const made = new Refresher({ world, registry, frequencyMs: 0, onNeed: () => {}, log: silentLogger })
+  const made = new Refresher({
+    world,
+    registry,
+    frequencyMs: 0,
+    ...(ledBeforeAt !== undefined && { ledBeforeAt }),
+    onNeed: () => {},
+    log: silentLogger,
+  })
   return { put, made, look: () => made.reconcile('team/cache', new AbortController().signal) }
 }
 
@@ -60,5 +67,33 @@ describe('Refresher', () => {
     put('Succeeded')
     await look()
     expect(made.refreshes.size).toBe(1)
+  })
+
+  it('makes up once, within a minute, for what came due while nobody led', async () => {
+    const { put, made, look } = await refresher('2026-02-28T12:20:00.000Z')
+    put('Succeeded')
+    const first = await look()
+    expect(made.refreshes.size).toBe(0)
+    expect(first?.requeueAfterMs).toBeLessThanOrEqual(MINUTE)
+    vi.setSystemTime(Date.now() + MINUTE)
+    await look()
+    expect([...made.refreshes.values()]).toEqual([{ at: new Date().toISOString() }])
+    const asked = [...made.refreshes.values()]
+    vi.setSystemTime(Date.now() + 10 * MINUTE)
+    await look()
+    expect([...made.refreshes.values()]).toEqual(asked)
+  })
+
+  it.each([
+    ['somebody led at that time', '2026-03-01T11:59:00.000Z', 'Succeeded'],
+    ['nobody has ever done anything for the cache', '2026-02-28T12:20:00.000Z', ''],
+    ['it is not known who led', undefined, 'Succeeded'],
+  ])('makes up for nothing where %s', async (_, ledBeforeAt, status) => {
+    const { put, made, look } = await refresher(ledBeforeAt)
+    put(status)
+    await look()
+    vi.setSystemTime(Date.now() + 2 * MINUTE)
+    await look()
+    expect(made.refreshes.size).toBe(0)
   })
 })

@@ -2,6 +2,7 @@ import { STATUS } from '../api/messages.ts'
 import { entryKey } from '../api/node-images.ts'
 import { parseReference } from '../image/reference.ts'
 import { type RegistryClient, RegistryError } from '../image/registry/index.ts'
+import { fraction } from '../engines/job/index.ts'
 import type { HandlerResult, Logger } from '../kube/index.ts'
 import { type CompiledCache, type Refresh, needsPull, nextRefresh } from '../plan/index.ts'
 import type { World } from './world.ts'
@@ -12,6 +13,10 @@ const FRESH_MS = 2_000
 const LOOK_MS = 60_000
 /** How soon to look again at a cache that is due while something else is done for it. */
 const BUSY_MS = 2_000
+/** Over so long are spread the refreshes that nobody led for: a restart shall not ask all registries in one second. */
+const SPREAD_MS = 60_000
+/** A refresh that came due so shortly before the last leader ended may have been broken off. */
+const BROKEN_OFF_MS = 60_000
 /** Questions of one cache at once; the client keeps its own limit for each registry. */
 const QUESTIONS = 16
 
@@ -24,6 +29,8 @@ export interface RefresherOptions {
   readonly registry: RegistryClient
   /** In milliseconds, 0: never. */
   readonly frequencyMs: number
+  /** When another process was last seen to lead, RFC 3339: what came due since then is made up for. Absent: nothing is. */
+  readonly ledBeforeAt?: string
   /** Called for each node that has to pull, and for the cache that it is for. */
   readonly onNeed: (nodeName: string, cacheKey: string) => void
   readonly log: Logger
@@ -37,9 +44,13 @@ export class Refresher {
   readonly #options: RefresherOptions
   readonly #refreshes = new Map<string, Refresh>()
   readonly #due = new Map<string, Date>()
+  /** Caches that have nothing to be made up for, or no longer. */
+  readonly #caughtUp = new Set<string>()
+  readonly #startedAt: number
 
   constructor(options: RefresherOptions) {
     this.#options = options
+    this.#startedAt = options.world.now()
   }
 
   /** What came of asking the registries, by entry key: for the plan. */
@@ -52,20 +63,34 @@ export class Refresher {
     const cache = this.#options.world.compiled(key)
     if (!cache || cache.idle) {
       this.#due.delete(key)
+      this.#caughtUp.delete(key)
       return {}
     }
     const now = new Date(this.#options.world.now())
-    const due = this.#due.get(key)
+    const due = earlier(this.#due.get(key), this.#missed(cache))
     if (due && due <= now) {
       // It stays due: a schedule may not come round again before tomorrow.
       if (cache.cache.status?.status === STATUS.processing) return { requeueAfterMs: BUSY_MS }
+      this.#caughtUp.add(key)
       await this.#refresh(cache, signal)
     }
-    const next = nextRefresh(cache.cache, this.#options.frequencyMs, now)
+    const next = earlier(nextRefresh(cache.cache, this.#options.frequencyMs, now), this.#missed(cache))
     if (!next) this.#due.delete(key)
     else this.#due.set(key, next)
     const wait = next ? next.getTime() - this.#options.world.now() : LOOK_MS
     return { requeueAfterMs: Math.min(Math.max(wait, 1), LOOK_MS) }
+  }
+
+  /** When to make up for what came due while nobody led; undefined where nothing did. */
+  #missed({ cache, key }: CompiledCache): Date | undefined {
+    const { ledBeforeAt, frequencyMs } = this.#options
+    if (ledBeforeAt === undefined || this.#caughtUp.has(key)) return undefined
+    const { uid = '', creationTimestamp } = cache.metadata
+    const since = Math.max(Date.parse(ledBeforeAt) - BROKEN_OFF_MS, Date.parse(creationTimestamp ?? '') || 0)
+    const due = cache.status?.status ? nextRefresh(cache, frequencyMs, new Date(since)) : undefined
+    if (due && due.getTime() <= this.#startedAt) return new Date(this.#startedAt + fraction(uid) * SPREAD_MS)
+    this.#caughtUp.add(key)
+    return undefined
   }
 
   async #refresh(cache: CompiledCache, signal: AbortSignal): Promise<void> {
@@ -140,4 +165,9 @@ export class Refresher {
     )
     for (const key of this.#refreshes.keys()) if (!wanted.has(key)) this.#refreshes.delete(key)
   }
+}
+
+function earlier(a: Date | undefined, b: Date | undefined): Date | undefined {
+  if (!a || !b) return a ?? b
+  return a < b ? a : b
 }

@@ -9,19 +9,34 @@ describe('RefusedNamespaces', () => {
   it('lets one try after a pause that grows, and nobody else until it is known how that went', () => {
     const refused = new RefusedNamespaces()
     refused.refuse('ns', 'exceeded quota', 0)
-    expect(refused.messageFor('ns', 9_999)).toBe('exceeded quota')
-    expect(refused.messageFor('ns', 10_000)).toBeUndefined()
-    expect(refused.messageFor('ns', 10_001)).toBe('exceeded quota')
-    refused.refuse('ns', 'exceeded quota again', 10_002)
-    expect(refused.messageFor('ns', 30_001)).toBe('exceeded quota again')
-    expect(refused.messageFor('ns', 30_002)).toBeUndefined()
+    expect(refused.messageFor('ns', 4_999)).toBe('exceeded quota')
+    expect([refused.refusedUntil('ns'), refused.recoveredAt('ns')]).toEqual([5_000, undefined])
+    expect(refused.messageFor('ns', 5_000)).toBeUndefined()
+    expect(refused.recoveredAt('ns')).toBe('1970-01-01T00:00:05.000Z')
+    expect(refused.messageFor('ns', 5_001)).toBe('exceeded quota')
+    refused.refuse('ns', 'exceeded quota again', 5_002)
+    expect(refused.recoveredAt('ns')).toBeUndefined()
+    expect(refused.messageFor('ns', 15_001)).toBe('exceeded quota again')
+    expect(refused.messageFor('ns', 15_002)).toBeUndefined()
+  })
+
+  it('lets one try every minute, however long it lasts', () => {
+    const refused = new RefusedNamespaces()
+    let now = 0
+    for (let times = 0; times < 50; times += 1) {
+      refused.refuse('ns', 'exceeded quota', now)
+      now = refused.refusedUntil('ns') ?? Number.NaN
+      expect(refused.messageFor('ns', now)).toBeUndefined()
+    }
+    refused.refuse('ns', 'exceeded quota', now)
+    expect(refused.refusedUntil('ns')).toBe(now + 60_000)
   })
 
   it('counts the Jobs of many nodes that are refused together as one refusal', () => {
     const refused = new RefusedNamespaces()
     for (let node = 0; node < 100; node += 1) refused.refuse('ns', 'exceeded quota', node)
-    expect(refused.messageFor('ns', 9_999)).toBe('exceeded quota')
-    expect(refused.messageFor('ns', 10_000)).toBeUndefined()
+    expect(refused.messageFor('ns', 4_999)).toBe('exceeded quota')
+    expect(refused.messageFor('ns', 5_000)).toBeUndefined()
   })
 
   it('is open again at once when a Pod could be made', () => {

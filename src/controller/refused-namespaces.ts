@@ -1,5 +1,8 @@
-const FIRST_MS = 10_000
-const MOST_MS = 600_000
+const FIRST_MS = 5_000
+/** Nothing tells that a quota was raised: this is how long that may go unnoticed. */
+const MOST_MS = 60_000
+/** How long to wait for how the one fares who was let through: a Job without a Pod is explained within seconds. */
+const TRIAL_MS = 10_000
 /** Namespaces whose recovery is remembered; forgetting one costs its images their pause, no more. */
 const MOST_RECOVERED = 10_000
 
@@ -7,8 +10,8 @@ interface Refusal {
   readonly message: string
   readonly attempts: number
   until: number
-  /** Somebody was let through since the last refusal. */
-  tried: boolean
+  /** When somebody was let through since the last refusal, RFC 3339. */
+  triedAt?: string
 }
 
 /**
@@ -24,18 +27,23 @@ export class RefusedNamespaces {
     const refusal = this.#refusals.get(namespace)
     if (!refusal) return undefined
     if (now < refusal.until) return refusal.message
-    refusal.until = now + FIRST_MS
-    refusal.tried = true
+    refusal.until = now + TRIAL_MS
+    refusal.triedAt = new Date(now).toISOString()
     return undefined
   }
 
   /** A Job or its Pod was refused. Those that were under way when the first one was refused count as one with it. */
   refuse(namespace: string, message: string, now: number): void {
     const before = this.#refusals.get(namespace)
-    if (before && !before.tried && now < before.until) return
+    if (before && !before.triedAt && now < before.until) return
     const attempts = (before?.attempts ?? 0) + 1
     const pause = Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(attempts - 1, 10))
-    this.#refusals.set(namespace, { message, attempts, until: now + pause, tried: false })
+    this.#refusals.set(namespace, { message, attempts, until: now + pause })
+  }
+
+  /** End of the pause, in milliseconds since the epoch; undefined where nothing is known against the namespace. */
+  refusedUntil(namespace: string): number | undefined {
+    return this.#refusals.get(namespace)?.until
   }
 
   /** A Pod was made there: all is well. True where it had been refused before. */
@@ -46,8 +54,8 @@ export class RefusedNamespaces {
     return wasRefused
   }
 
-  /** When Pods could be made there again after a refusal, RFC 3339; undefined where there was none. */
+  /** When Pods could be made there again after a refusal, or may be tried to be, RFC 3339; undefined where there was none. */
   recoveredAt(namespace: string): string | undefined {
-    return this.#recovered.get(namespace)
+    return this.#refusals.get(namespace)?.triedAt ?? this.#recovered.get(namespace)
   }
 }

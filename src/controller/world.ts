@@ -22,6 +22,8 @@ import {
 
 /** Index of Jobs and Pods by the node that they are pinned to. */
 const BY_NODE = 'node'
+/** Index of Jobs by the UID of the cache that controls them. */
+const BY_OWNER = 'owner'
 
 /**
  * What the controller knows of the cluster: one informer for each kind of object, and the clients to change them. The
@@ -69,7 +71,7 @@ export class World {
     this.jobInformer = new Informer(this.jobs, {
       labelSelector: JOB_SELECTOR,
       project: projectJob,
-      indexers: { [BY_NODE]: job => [job.nodeName] },
+      indexers: { [BY_NODE]: job => [job.nodeName], [BY_OWNER]: job => [job.ownerUid] },
       log,
     })
     this.podInformer = new Informer(pods, {
@@ -112,6 +114,11 @@ export class World {
     return this.jobInformer.byIndex(BY_NODE, nodeName).filter(job => this.#isOurs(job))
   }
 
+  /** Jobs that the cache with this UID controls. */
+  jobsOfCache(uid: string): readonly PullJob[] {
+    return this.jobInformer.byIndex(BY_OWNER, uid)
+  }
+
   /** Pods of pull Jobs on a node. */
   podsOf(nodeName: string): readonly PullPod[] {
     return this.podInformer.byIndex(BY_NODE, nodeName)
@@ -134,7 +141,12 @@ export class World {
     return owner?.uid !== undefined && owner.uid === ownerUid && owner.namespace === metadata.namespace
   }
 
-  #informers(): readonly Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'>[] {
+  /** Its informers, for those who watch over them. */
+  get informers(): readonly SignOfLife[] {
+    return this.#informers()
+  }
+
+  #informers(): readonly (Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'> & SignOfLife)[] {
     return [
       this.nodeInformer,
       this.cacheInformer,
@@ -166,6 +178,9 @@ export class World {
     })
   }
 }
+
+/** What an informer shows of its loop. */
+export type SignOfLife = Pick<Informer<KubeObject>, 'plural' | 'quietMs'>
 
 function core(plural: string, kind: string, namespaced: boolean) {
   return { group: '', version: 'v1', plural, kind, namespaced }

@@ -31,6 +31,8 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   readonly #synced = Promise.withResolvers<void>()
   readonly #backoff = new Backoff(BACKOFF_BASE_MS, BACKOFF_CAP_MS)
   #hasSynced = false
+  /** When its loop last did something, on the monotonic clock. */
+  #activeAt = performance.now()
   #watchList = true
   /** All changes up to this one are in the store. */
   #progress: string | undefined
@@ -52,6 +54,19 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   /** True once the whole collection has been seen. */
   get hasSynced(): boolean {
     return this.#hasSynced
+  }
+
+  /** Name of the resource, as in `nodes`. */
+  get plural(): string {
+    return this.#resource.def.plural
+  }
+
+  /**
+   * Milliseconds since its loop last did something: an event or a bookmark came, or it tried again. As watches end by
+   * themselves within minutes, with or without an API server, a long time means that the loop is stuck.
+   */
+  get quietMs(): number {
+    return performance.now() - this.#activeAt
   }
 
   /** Number of objects held. */
@@ -97,6 +112,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   /** Lists and watches until the signal fires, then resolves. Call it once. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#activeAt = performance.now()
       try {
         await this.#listAndWatch(signal)
       } catch (error) {
@@ -216,6 +232,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   }
 
   #apply(event: WatchEvent<KubeObject>): void {
+    this.#activeAt = performance.now()
     if (event.type === 'DELETED') this.#remove(event.object)
     else if (event.type !== 'BOOKMARK') this.#put(event.object)
     const { resourceVersion } = event.object.metadata

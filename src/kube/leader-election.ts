@@ -20,8 +20,12 @@ export interface LeaderElectionOptions {
   /** Between two tries. Default 2 000. */
   readonly retryPeriodMs?: number
   readonly signal: AbortSignal
-  /** The leader's work. Its signal fires when leadership is lost or `signal` fired; the Lease is held until it has settled. */
-  readonly lead: (signal: AbortSignal) => Promise<void>
+  /**
+   * The leader's work. Its signal fires when leadership is lost or `signal` fired; the Lease is held until it has settled.
+   * `ledBeforeAt` is when the leader before renewed the Lease last or gave it up, by its own clock, RFC 3339; undefined
+   * where there was none.
+   */
+  readonly lead: (signal: AbortSignal, ledBeforeAt: string | undefined) => Promise<void>
   /** Leadership was lost, not given up; `lead` has settled. A caller who rather starts anew as a process fires `signal` here. */
   readonly onLost?: () => void
   readonly log?: Logger
@@ -116,7 +120,7 @@ async function leadWhileRenewing(
   else options.signal.addEventListener('abort', stop, { once: true })
   // Renewing goes on while the work drains: it ends only when the work has settled.
   const settled = new AbortController()
-  const work = settle(options.lead, leading.signal).finally(() => settled.abort())
+  const work = settle(options.lead, leading.signal, lock.renewedBeforeAt).finally(() => settled.abort())
   try {
     const kept = await keepRenewing(lock, times, settled.signal, log)
     if (!kept) leading.abort(new Error('leadership was lost'))
@@ -127,9 +131,13 @@ async function leadWhileRenewing(
   }
 }
 
-async function settle(lead: LeaderElectionOptions['lead'], signal: AbortSignal): Promise<Outcome> {
+async function settle(
+  lead: LeaderElectionOptions['lead'],
+  signal: AbortSignal,
+  ledBeforeAt: string | undefined,
+): Promise<Outcome> {
   try {
-    await lead(signal)
+    await lead(signal, ledBeforeAt)
     return { type: 'finished' }
   } catch (error) {
     return { type: 'failed', error }

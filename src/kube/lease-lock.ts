@@ -14,6 +14,7 @@ export class LeaseLock {
   #observed: Lease | undefined
   /** When `#observed` was first seen with this content, on the monotonic clock. */
   #observedAt = 0
+  #renewedBeforeAt: string | undefined
 
   constructor(
     leases: Resource<Lease>,
@@ -21,6 +22,11 @@ export class LeaseLock {
   ) {
     this.#leases = leases
     this.#options = options
+  }
+
+  /** When the holder before this candidate renewed the lease last or gave it up, by its clock; undefined where there was none. */
+  get renewedBeforeAt(): string | undefined {
+    return this.#renewedBeforeAt
   }
 
   /**
@@ -45,6 +51,7 @@ export class LeaseLock {
     if (!this.#observed || !sameContent(current, this.#observed)) this.#observe(current)
     if (current.spec?.holderIdentity && !this.#isOurs(current) && this.#isValid(current)) return false
     this.#observe(await this.#leases.replace(this.#renewed(current), { signal }))
+    if (!this.#isOurs(current)) this.#renewedBeforeAt = current.spec?.renewTime
     return true
   }
 

@@ -33,7 +33,8 @@ export class WorkQueue<K extends string> {
   readonly #backoff: KeyedBackoff<K>
   readonly #ready: K[] = []
   readonly #dirty = new Set<K>()
-  readonly #processing = new Set<K>()
+  /** When the handler of each began. */
+  readonly #processing = new Map<K, number>()
   readonly #delayed = new Map<K, { readonly at: number; readonly cancel: () => void }>()
   readonly #idle: (() => void)[] = []
   #terminalErrors = 0
@@ -47,6 +48,11 @@ export class WorkQueue<K extends string> {
   /** Keys that wait for a worker; those delayed or being handled do not count. */
   get size(): number {
     return this.#ready.length
+  }
+
+  /** How long the handler that began first has been running, in milliseconds; 0 where none is. */
+  get longestMs(): number {
+    return this.#processing.size === 0 ? 0 : this.#clock.now() - Math.min(...this.#processing.values())
   }
 
   /** Handlers that failed for good so far. */
@@ -119,7 +125,7 @@ export class WorkQueue<K extends string> {
         continue
       }
       this.#dirty.delete(key)
-      this.#processing.add(key)
+      this.#processing.set(key, this.#clock.now())
       try {
         const result = await options.handler(key, cutOff)
         this.forget(key)

@@ -205,6 +205,21 @@ describe('decide', () => {
     expect(decide(workOf(cache, { desired, caches, refusedIn })).start?.cache.key).toBe('other/younger')
   })
 
+  it('tries a namespace that refused its Job again when the pause is over, before the image’s own back-off', () => {
+    const refused = { state: 'Failed', reason: 'JobRefused', attempts: 5, finishedAt: at(0) } as const
+    const look = (entry: Partial<LedgerEntry>, seconds: number, changes: Partial<NodeWork>) => {
+      const ledger = IMAGES.map(image => entryOf(image, { ...refused, ...entry }))
+      return decide(workOf(cache, { ledger, now: T0 + seconds * 1000, ...changes }))
+    }
+    const paused = { refusedIn: () => 'exceeded quota', refusedUntil: () => T0 + 60_000 }
+    expect(look({ job: '0123456789' }, 20, paused)).toMatchObject({ lookAgainMs: 40_000 })
+    expect(look({}, 20, paused).lookAgainMs).toBeGreaterThan(400_000)
+    const open = { refusedUntil: () => T0 + 70_000, admittedAt: () => at(60) }
+    expect(look({ job: '0123456789' }, 60, open).start?.images).toHaveLength(2)
+    const others = { ...open, refusedIn: () => 'exceeded quota' }
+    expect(look({ job: '0123456789' }, 60, others).start).toBeUndefined()
+  })
+
   it('believes of the API server only what Jobs of its own show', () => {
     const job = jobOf(IMAGES)
     const pod: PodOptions = { withoutVolumes: true }

@@ -218,8 +218,7 @@ function isWanted({ job, reading }: ReadJob, work: NodeWork): boolean {
 function mayGo(read: ReadJob, work: NodeWork): boolean {
   if (read.job.metadata.deletionTimestamp) return false
   if (isForeign(read.job, work)) return true
-  if (read.reading.done) return !(work.settings.retainJobs && read.job.finished)
-  return !isWanted(read, work)
+  return read.reading.done || !isWanted(read, work)
 }
 
 function next(

@@ -43,7 +43,18 @@ function retry(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {
   const recovered = recoveredAt(desired, entry, work)
   const isBack = recovered !== undefined && Date.parse(recovered) > Date.parse(entry.finishedAt ?? '')
   if (isBack || !(at > work.now)) return { kind: 'now', how: 'ask', urgent: false }
-  return { kind: 'later', inMs: at - work.now }
+  return { kind: 'later', inMs: Math.min(at, trialAt(entry, desired, work) ?? at) - work.now }
+}
+
+/** When a node whose own Job was refused tries its namespace again; the others hear of it when it is open. */
+function trialAt(entry: LedgerEntry, desired: DesiredImage, work: NodeWork): number | undefined {
+  if (entry.reason !== 'JobRefused' || entry.job === undefined) return undefined
+  const times = namespacesOf(desired, work).map(namespace => work.refusedUntil(namespace))
+  return times.find(time => time !== undefined && time > work.now)
+}
+
+function namespacesOf(desired: DesiredImage, work: NodeWork): string[] {
+  return desired.owners.map(owner => work.caches.get(owner)?.cache.metadata.namespace ?? '')
 }
 
 /** When what stood in the way of all images of a registry, or of a namespace, was over. */
@@ -51,8 +62,8 @@ function recoveredAt(desired: DesiredImage, entry: LedgerEntry, work: NodeWork):
   // An error that a registry answers with is its image's own; silence is over for all images at once.
   if (isSilence(entry)) return work.registries.lastSuccess(hostOf(desired.image))
   if (entry.reason !== 'JobRefused') return undefined
-  const namespaces = desired.owners.map(owner => work.caches.get(owner)?.cache.metadata.namespace ?? '')
-  return namespaces.map(namespace => work.admittedAt(namespace)).find(time => time !== undefined)
+  const open = namespacesOf(desired, work).filter(namespace => work.refusedIn(namespace) === undefined)
+  return open.map(namespace => work.admittedAt(namespace)).find(time => time !== undefined)
 }
 
 function recheck(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {

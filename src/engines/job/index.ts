@@ -5,6 +5,7 @@
  * `decide` is pure: it reads the node's Jobs (`read-job.ts`, `read-pod.ts`), keeps the ledger (`ledger.ts`, `truth.ts`),
  * says what is due (`due.ts`) and chooses the next batch (`batch.ts`). `buildJob` writes the manifest.
  */
+export { fraction } from './backoff.ts'
 export { decide, refuse } from './decide.ts'
 export { jobHash } from './job-name.ts'
 export { buildJob, type JobManifest } from './build-job.ts'

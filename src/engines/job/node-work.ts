@@ -52,8 +52,10 @@ export interface NodeWork {
   readonly registries: RegistryView
   /** Why no Job can be made in a namespace now, in the API server's words; undefined where nothing is known against it. */
   refusedIn(namespace: string): string | undefined
-  /** When Jobs could be made again in a namespace that had refused them, RFC 3339. */
+  /** When Jobs could be made again in a namespace that had refused them, or may be tried to be, RFC 3339. */
   admittedAt(namespace: string): string | undefined
+  /** When a namespace that refuses Jobs is tried again, in milliseconds since the epoch. */
+  refusedUntil(namespace: string): number | undefined
   /** Why a Job has no Pod, in the API server's words, by Job UID; present once asked. */
   readonly refusals: ReadonlyMap<string, string>
   readonly settings: JobSettings
@@ -81,7 +83,7 @@ export interface JobRequest {
 export interface Decision {
   /** The whole new ledger. */
   readonly ledger: readonly LedgerEntry[]
-  /** Jobs that may go once the ledger is written. */
+  /** Jobs that may go, or be retained, once the ledger is written: they were read to their end, or nobody wants them. */
   readonly finished: readonly PullJob[]
   /** Jobs whose missing Pod is to be explained. */
   readonly unexplained: readonly PullJob[]

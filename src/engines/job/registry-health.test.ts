@@ -85,6 +85,28 @@ describe('a node that is gone', () => {
   })
 })
 
+describe('a registry that no ledger speaks of any more', () => {
+  it('is forgotten, as by a restart', () => {
+    const health = new RegistryHealth()
+    health.observe('a', [present(1)])
+    health.observe('b', [entryOf('r.test/c:1', { state: 'Pending' })])
+    health.observe('a', [])
+    expect([health.state(HOST, 'a'), health.lastSuccess(HOST)]).toEqual(['good', at(1)])
+    health.observe('b', [entryOf('other.test/c:1')])
+    expect([health.state(HOST, 'a'), health.lastSuccess(HOST)]).toEqual(['unknown', undefined])
+  })
+
+  it('is forgotten with the last node that had images of it', () => {
+    const health = new RegistryHealth()
+    health.observe('a', [failed('RateLimited', 1)])
+    health.observe('b', [silence(2)])
+    health.forget('a')
+    expect(health.state(HOST, 'b')).toBe('failing')
+    health.forget('b')
+    expect(health.state(HOST, 'b')).toBe('unknown')
+  })
+})
+
 describe('withLatest', () => {
   it('puts what was seen just now above what was known', () => {
     const known = { state: () => 'good' as const, lastSuccess: () => at(-5), mayProbe: () => true }

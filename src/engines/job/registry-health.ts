@@ -14,6 +14,8 @@ interface Health {
   limited: string
   /** When it last gave no answer, by node. */
   readonly silent: Map<string, string>
+  /** Nodes whose ledgers speak of it; without any, nothing is known of it, as after a restart. */
+  readonly mentionedBy: Set<string>
 }
 
 /** Nodes that must have met with silence before a registry counts as silent for all of them. */
@@ -29,13 +31,18 @@ export class RegistryHealth {
   /** Takes in the entries of one node; true where a registry that did not answer is back. */
   observe(nodeName: string, ledger: readonly LedgerEntry[]): boolean {
     let recovered = false
+    const mentioned = new Set(ledger.map(entry => hostOf(entry.image)))
+    for (const [host, health] of this.#hosts) if (!mentioned.has(host)) this.#leave(host, health, nodeName)
     for (const entry of ledger) {
       const host = hostOf(entry.image)
-      const health = this.#hosts.get(host) ?? { answered: '', limited: '', silent: new Map<string, string>() }
+      const health = this.#hosts.get(host) ?? newHealth()
       const kind = outcome(entry, health)
       const at = entry.finishedAt
+      // What is known already from another node holds as long as this one's ledger speaks of the registry.
+      if (this.#hosts.has(host)) health.mentionedBy.add(nodeName)
       if (!kind || !at) continue
       this.#hosts.set(host, health)
+      health.mentionedBy.add(nodeName)
       if (kind === 'silent') {
         const last = health.silent.get(nodeName) ?? health.answered
         if (at > last) health.silent.set(nodeName, at)
@@ -47,7 +54,12 @@ export class RegistryHealth {
 
   /** A node that is gone says nothing about any registry. */
   forget(nodeName: string): void {
-    for (const { silent } of this.#hosts.values()) silent.delete(nodeName)
+    for (const [host, health] of this.#hosts) this.#leave(host, health, nodeName)
+  }
+
+  #leave(host: string, { silent, mentionedBy }: Health, nodeName: string): void {
+    silent.delete(nodeName)
+    if (mentionedBy.delete(nodeName) && mentionedBy.size === 0) this.#hosts.delete(host)
   }
 
   /**
@@ -71,6 +83,10 @@ export class RegistryHealth {
   lastSuccess(host: string): string | undefined {
     return this.#hosts.get(host)?.answered || undefined
   }
+}
+
+function newHealth(): Health {
+  return { answered: '', limited: '', silent: new Map(), mentionedBy: new Set() }
 }
 
 /** An answer to anybody ends all silence before it. True where there was some. */

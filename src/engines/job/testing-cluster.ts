@@ -294,6 +294,7 @@ export class TestCluster {
       },
       refusedIn: () => undefined,
       admittedAt: () => undefined,
+      refusedUntil: () => undefined,
       refusals: new Map(),
       settings: SETTINGS,
       now: this.now,

@@ -190,6 +190,7 @@ export function workOf(cache: CompiledCache, changes: Partial<NodeWork> = {}): N
     registries: { state: () => 'good', lastSuccess: () => undefined, mayProbe: () => true },
     refusedIn: () => undefined,
     admittedAt: () => undefined,
+    refusedUntil: () => undefined,
     refusals: new Map(),
     settings: SETTINGS,
     now: T0,
