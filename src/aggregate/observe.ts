@@ -30,7 +30,7 @@ export interface Observation {
 }
 
 /** Reasons of images that no node is asked for. */
-const NEVER_ASKED = new Set(['InvalidReference', 'TooManyImages'])
+const NEVER_ASKED = new Set(['InvalidReference', 'TooManyImages', 'NotAllowed'])
 /** Nodes that are listed for one failed image. */
 const FAILED_NODES = 10
 

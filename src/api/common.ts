@@ -43,6 +43,13 @@ export const duration = z.string().meta({
   maxLength: 64,
 })
 
+/** A resource.Quantity: `100m`, `64Mi`, `2`. */
+export const quantity = z.union([z.int(), z.string()]).meta({
+  'x-kubernetes-int-or-string': true,
+  pattern: '^[+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$',
+  maxLength: 32,
+})
+
 /** core/v1 NodeSelector. */
 export type NodeSelector = z.infer<typeof nodeSelector>
 /** One term of a NodeSelector. */

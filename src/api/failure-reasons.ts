@@ -40,6 +40,11 @@ export const FAILURE_REASONS = {
     permanent: true,
     words: [],
   },
+  NotAllowed: {
+    doc: 'The `spec.jobTemplate` of the cache asks for something that the administrator does not allow authors of caches (`--job-template-allow`). Nothing is pulled for the cache before it is taken out of the template or allowed; what nodes hold stays.',
+    permanent: true,
+    words: [],
+  },
   NoMatchingPlatform: {
     doc: 'The image exists, but not for the operating system and architecture of this node.',
     permanent: true,

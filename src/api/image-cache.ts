@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { KubeObject } from './object.ts'
-import { nodeSelector, toleration, imagePullSecret, duration } from './common.ts'
+import { nodeSelector, toleration, imagePullSecret, duration, quantity } from './common.ts'
 
 /** `ImageCache`: which images belong on which nodes. The schema is the one source of the types and of the CRD. */
 
@@ -38,6 +38,29 @@ const jobTemplate = z.object({
     .record(z.string(), z.string())
     .optional()
     .meta({ description: 'Annotations added to Jobs and Pods.' }),
+  resources: z
+    .object({
+      requests: z.record(z.string(), quantity).optional(),
+      limits: z.record(z.string(), quantity).optional(),
+    })
+    .optional()
+    .meta({
+      description:
+        'Of each container, in place of requests of 1m CPU, 16Mi memory and 1Mi ephemeral-storage and their limits.',
+    }),
+  priorityClassName: z.string().optional().meta({
+    maxLength: 253,
+    description: 'Of the Pods. Only where --job-template-allow has it; never a system- class.',
+  }),
+  serviceAccountName: z.string().optional().meta({
+    maxLength: 253,
+    description:
+      "Of the Pods, in the cache's namespace; its pull secrets count. Only where --job-template-allow has it.",
+  }),
+  runtimeClassName: z
+    .string()
+    .optional()
+    .meta({ maxLength: 253, description: 'Of the Pods. Only where --job-template-allow has it.' }),
 })
 
 const failure = z.object({

@@ -5,6 +5,8 @@ export const SKIP_REASONS = {
   Deleting: 'The node is being deleted.',
   Virtual: 'The node is virtual (virtual-kubelet or similar): it has no image store.',
   UnsupportedOS: 'The node does not run Linux.',
+  NamespaceNodeSelector:
+    "The cache's namespace keeps its Pods on other nodes (annotation `scheduler.alpha.kubernetes.io/node-selector`).",
   TaintNotTolerated: "The node has a taint that the list's tolerations do not tolerate.",
 } as const
 

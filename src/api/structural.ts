@@ -31,6 +31,8 @@ export function structural(schema: z.ZodType): StructuralSchema {
     override({ zodSchema, jsonSchema }) {
       if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
       if (jsonSchema.format === 'date-time') delete jsonSchema.pattern
+      // Says the same; of unions a structural schema knows this one only.
+      if ('x-kubernetes-int-or-string' in jsonSchema) delete jsonSchema.anyOf
       const { def } = zodSchema._zod
       const integer = 'format' in def && typeof def.format === 'string' ? INTEGERS[def.format] : undefined
       if (!integer) return

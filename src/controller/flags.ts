@@ -2,6 +2,7 @@ import {
   address,
   boolean,
   choice,
+  choices,
   duration,
   image,
   integer,
@@ -12,6 +13,7 @@ import {
   type Flag,
 } from '../flags/flag-types.ts'
 import { logFlags } from '../flags/log-flags.ts'
+import { GUARDED_FIELDS } from '../plan/index.ts'
 import { VERSION } from '../version.ts'
 
 /** The controller's flags: names and defaults are those of kube-fledged, as far as it has them. */
@@ -81,6 +83,13 @@ export function controllerFlags(env: Environment) {
       serviceAccountName: text(
         ['service-account-name', "Service account of the pods of Jobs; empty: the namespace's default."],
         '',
+      ),
+      jobTemplateAllow: choices(
+        [
+          'job-template-allow',
+          'Fields of spec.jobTemplate that authors of image caches may set, separated by commas: serviceAccountName, priorityClassName, runtimeClassName. Nothing is pulled for a cache that sets another one; system- priority classes are never allowed.',
+        ],
+        GUARDED_FIELDS,
       ),
       busyboxImage: withVariable(
         image(

@@ -60,7 +60,7 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     burst: options.kubeApiBurst,
     userAgent: `${COMPONENT}/${VERSION}`,
   })
-  const world = new World(client, options.imagePullPolicy, log)
+  const world = new World(client, options.imagePullPolicy, log, options.jobTemplateAllow)
   const queues = {
     nodes: new WorkQueue<string>(),
     caches: new WorkQueue<string>(),

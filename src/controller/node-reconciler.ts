@@ -147,7 +147,6 @@ export class NodeReconciler {
     const { name } = node.metadata
     const now = world.now()
     const caches = world.compiledCaches()
-    const refusals = new Map<string, string | undefined>()
     return {
       node,
       desired: nodeImages.spec?.images ?? [],
@@ -162,12 +161,8 @@ export class NodeReconciler {
         lastSuccess: host => registries.lastSuccess(host),
         mayProbe: host => !registries.isSilentForAll(host) || !jobs.isProbing(host, name),
       },
-      refusedIn: namespace => {
-        // Asked once: whoever is let through by the pause's end is let through for the whole decision.
-        if (!refusals.has(namespace)) refusals.set(namespace, refused.messageFor(namespace, now))
-        return refusals.get(namespace)
-      },
-      admittedAt: namespace => refused.recoveredAt(namespace),
+      refusedIn: namespace => refused.messageFor(namespace, now),
+      admittedAt: namespace => refused.recoveredAt(namespace, now),
       refusedUntil: namespace => refused.refusedUntil(namespace),
       refusals: jobs.explanations,
       settings,
@@ -191,6 +186,9 @@ export class NodeReconciler {
     if (!slots.tryTake(name, start.cache.key, start.urgent, finished))
       return { ledger, retryMs: SLOT_PATIENCE_MS }
     try {
+      // Another node is just finding out how the namespace fares.
+      if (!refused.mayTry(start.cache.cache.metadata.namespace ?? '', world.now()))
+        return { ledger, retryMs: SLOT_PATIENCE_MS }
       await jobs.create(start, node, settings, signal)
       return { ledger: pulling(ledger, start, new Date(world.now()).toISOString()) }
     } catch (error) {

@@ -31,6 +31,7 @@ const DEFAULTS: ControllerOptions = {
   jobRetentionPolicy: 'delete',
   jobPriorityClassName: '',
   serviceAccountName: '',
+  jobTemplateAllow: [],
   busyboxImage: `ghcr.io/kubefledged/kubefledged-busybox:v${manifest.version}`,
   imageDeleteJobHostNetwork: false,
   criSocketPath: '',
@@ -63,6 +64,11 @@ describe('parseControllerOptions', () => {
     [
       ['--service-account-name=sa', '--job-priority-class-name=pc'],
       { serviceAccountName: 'sa', jobPriorityClassName: 'pc' },
+    ],
+    [['--job-template-allow='], { jobTemplateAllow: [] }],
+    [
+      ['--job-template-allow=priorityClassName, serviceAccountName'],
+      { jobTemplateAllow: ['priorityClassName', 'serviceAccountName'] },
     ],
     [['--image-delete-job-host-network'], { imageDeleteJobHostNetwork: true }],
     [['--image-delete-job-host-network=false'], { imageDeleteJobHostNetwork: false }],
@@ -129,6 +135,11 @@ describe('parseControllerOptions', () => {
     [['--jobs-max-surge=-1'], 'InvalidValue', '"-1" is not accepted; it takes a whole number from 0'],
     [['--jobs-max-surge=1.5'], 'InvalidValue', 'whole number'],
     [['--jobs-max-surge='], 'InvalidValue', 'whole number'],
+    [
+      ['--job-template-allow=runtimeClassName,labels'],
+      'InvalidValue',
+      '"labels" is not accepted; it takes any of serviceAccountName, priorityClassName, or runtimeClassName',
+    ],
     [['--kube-api-qps=0'], 'InvalidValue', 'a whole number from 1'],
     [['--leader-elect=maybe'], 'InvalidValue', '"maybe" is not accepted; it takes true or false'],
     [['--leader-elect', 'false'], 'UnexpectedArgument', 'unexpected argument "false"'],
@@ -157,7 +168,7 @@ describe('parseControllerOptions', () => {
     const parsed = parseControllerOptions(['--leader-elect=false', flag], {})
     const help = 'help' in parsed ? parsed.help.replaceAll(/\s+/g, ' ') : ''
     const flags = Object.values(controllerFlags({})).flatMap(group => Object.values(group))
-    expect(flags).toHaveLength(28)
+    expect(flags).toHaveLength(29)
     for (const { name, placeholder, doc, shown } of flags) {
       expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
     }

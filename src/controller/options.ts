@@ -2,6 +2,7 @@ import type { PullPolicy } from '../api/node-images.ts'
 import type { BindAddress, Environment } from '../flags/flag-types.ts'
 import { type LogLevel, logOptions } from '../flags/log-flags.ts'
 import { parseFlags } from '../flags/parse-flags.ts'
+import type { GuardedField } from '../plan/index.ts'
 import { controllerFlags } from './flags.ts'
 
 /** What the controller was told on its command line. Frozen. */
@@ -23,6 +24,8 @@ export interface ControllerOptions {
   readonly jobPriorityClassName: string
   /** Of the pods of Jobs. Empty: the namespace's default. */
   readonly serviceAccountName: string
+  /** Fields of `spec.jobTemplate` that authors of caches may set. */
+  readonly jobTemplateAllow: readonly GuardedField[]
   /** Reference of the image with the static binary for pull pods. */
   readonly busyboxImage: string
   /** Not used yet. */

@@ -10,8 +10,8 @@ interface Refusal {
   readonly message: string
   readonly attempts: number
   until: number
-  /** When somebody was let through since the last refusal, RFC 3339. */
-  triedAt?: string
+  /** Somebody was let through since the last refusal. */
+  isOnTrial: boolean
 }
 
 /**
@@ -22,23 +22,29 @@ export class RefusedNamespaces {
   readonly #refusals = new Map<string, Refusal>()
   readonly #recovered = new Map<string, string>()
 
-  /** Why no Job can be made in this namespace now. When its pause is over, the one who asks first may try. */
+  /** Why no Job can be made in this namespace now; undefined where nothing is known against it, or its pause is over. */
   messageFor(namespace: string, now: number): string | undefined {
     const refusal = this.#refusals.get(namespace)
-    if (!refusal) return undefined
-    if (now < refusal.until) return refusal.message
+    return refusal && now < refusal.until ? refusal.message : undefined
+  }
+
+  /** Whether a Job may be made there now. When a pause is over, the one who asks first may try, and nobody else meanwhile. */
+  mayTry(namespace: string, now: number): boolean {
+    const refusal = this.#refusals.get(namespace)
+    if (!refusal) return true
+    if (now < refusal.until) return false
     refusal.until = now + TRIAL_MS
-    refusal.triedAt = new Date(now).toISOString()
-    return undefined
+    refusal.isOnTrial = true
+    return true
   }
 
   /** A Job or its Pod was refused. Those that were under way when the first one was refused count as one with it. */
   refuse(namespace: string, message: string, now: number): void {
     const before = this.#refusals.get(namespace)
-    if (before && !before.triedAt && now < before.until) return
+    if (before && !before.isOnTrial && now < before.until) return
     const attempts = (before?.attempts ?? 0) + 1
     const pause = Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(attempts - 1, 10))
-    this.#refusals.set(namespace, { message, attempts, until: now + pause })
+    this.#refusals.set(namespace, { message, attempts, until: now + pause, isOnTrial: false })
   }
 
   /** End of the pause, in milliseconds since the epoch; undefined where nothing is known against the namespace. */
@@ -55,7 +61,9 @@ export class RefusedNamespaces {
   }
 
   /** When Pods could be made there again after a refusal, or may be tried to be, RFC 3339; undefined where there was none. */
-  recoveredAt(namespace: string): string | undefined {
-    return this.#refusals.get(namespace)?.triedAt ?? this.#recovered.get(namespace)
+  recoveredAt(namespace: string, now: number): string | undefined {
+    const refusal = this.#refusals.get(namespace)
+    if (!refusal) return this.#recovered.get(namespace)
+    return now < refusal.until ? undefined : new Date(now).toISOString()
   }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type CompiledCache, type NodeFacts, cacheKey, sameFacts, select } from '../plan/index.ts'
 import type { RegistryHealth } from '../engines/job/index.ts'
 import type { Change, WorkQueue } from '../kube/index.ts'
@@ -41,6 +42,12 @@ export function connect(world: World, queues: Queues, registries: RegistryHealth
       if (change.type !== 'added' || !compiled || isSelected(compiled, node))
         queues.nodes.add(node.metadata.name)
     }
+  })
+  world.namespaceInformer.subscribe(({ object, previous }) => {
+    if (isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)) return
+    const caches = world.cachesIn(object.metadata.name)
+    for (const { key } of caches) queues.caches.add(key)
+    if (caches.length > 0) allNodes()
   })
   world.nodeImagesInformer.subscribe(change => {
     queues.nodes.add(change.object.metadata.name)

@@ -47,4 +47,28 @@ describe('World.compiledCaches', () => {
     world.cacheInformer.upsert(cacheOf('a', ['registry.test/a:1']))
     expect(world.compiledCaches().map(({ key }) => key)).toEqual(['team/a', 'team/b'])
   })
+
+  it('follows what administrators allow and where they keep the Pods of a namespace', async () => {
+    const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
+    closers.push(close)
+    const world = new World(client, 'IfNotPresent', silentLogger, ['priorityClassName'])
+    const allowed = cacheOf('allowed', ['registry.test/a:1'], { jobTemplate: { priorityClassName: 'mine' } })
+    const refused = cacheOf('refused', ['registry.test/a:1'], { jobTemplate: { runtimeClassName: 'kata' } })
+    for (const cache of [allowed, refused]) world.cacheInformer.upsert(cache)
+    const wanted = () => world.compiledCaches().map(({ lists }) => lists[0]?.wanted.length)
+    const fences = () => world.compiledCaches().map(({ lists }) => lists[0]?.fence)
+    expect([wanted(), fences()]).toEqual([
+      [1, 0],
+      [undefined, undefined],
+    ])
+    const fence = { pool: 'team' }
+    world.namespaceInformer.upsert({ metadata: { name: 'other' }, nodeSelector: { pool: 'other' } })
+    world.namespaceInformer.upsert({ metadata: { name: 'team', resourceVersion: '1' }, nodeSelector: fence })
+    expect([wanted(), fences()]).toEqual([
+      [1, 0],
+      [fence, fence],
+    ])
+    world.namespaceInformer.upsert({ metadata: { name: 'team', resourceVersion: '2' } })
+    expect(fences()).toEqual([undefined, undefined])
+  })
 })

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { GROUP, JOB_SELECTOR, VERSION } from '../api/constants.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 import type { NodeImages, PullPolicy } from '../api/node-images.ts'
@@ -13,10 +14,13 @@ import {
 import { Informer, type KubeClient, type Logger, type Resource } from '../kube/index.ts'
 import {
   type CompiledCache,
+  type GuardedField,
+  type NamespaceFacts,
   type NodeFacts,
   type RawNode,
   byAge,
   compileCache,
+  projectNamespace,
   projectNode,
 } from '../plan/index.ts'
 
@@ -40,15 +44,24 @@ export class World {
   readonly nodeImagesInformer: Informer<NodeImages>
   readonly jobInformer: Informer<PullJob, RawJob>
   readonly podInformer: Informer<PullPod, RawPod>
+  readonly namespaceInformer: Informer<NamespaceFacts>
   readonly #defaultPolicy: PullPolicy
+  readonly #allowed: ReadonlySet<GuardedField>
   readonly #compiled = new Map<string, CompiledCache>()
   /** The values of `#compiled` by age; undefined since one of them changed. */
   #sorted: readonly CompiledCache[] | undefined
 
-  constructor(client: KubeClient, defaultPolicy: PullPolicy, log: Logger) {
+  /** @param allowed fields of `spec.jobTemplate` that authors of caches may set */
+  constructor(
+    client: KubeClient,
+    defaultPolicy: PullPolicy,
+    log: Logger,
+    allowed: readonly GuardedField[] = [],
+  ) {
     const ours = { group: GROUP, version: VERSION }
     this.now = () => client.now()
     this.#defaultPolicy = defaultPolicy
+    this.#allowed = new Set(allowed)
     this.caches = client.resource({ ...ours, plural: 'imagecaches', kind: 'ImageCache', namespaced: true })
     this.nodeImages = client.resource({
       ...ours,
@@ -65,6 +78,13 @@ export class World {
     })
     const nodes = client.resource<RawNode>(core('nodes', 'Node', false))
     const pods = client.resource<RawPod>(core('pods', 'Pod', true))
+    this.namespaceInformer = new Informer(
+      client.resource<KubeObject>(core('namespaces', 'Namespace', false)),
+      {
+        project: projectNamespace,
+        log,
+      },
+    )
     this.nodeInformer = new Informer(nodes, { project: projectNode, log })
     this.cacheInformer = new Informer(this.caches, { project: withoutManagedFields, log })
     this.nodeImagesInformer = new Informer(this.nodeImages, { project: withoutManagedFields, log })
@@ -149,6 +169,7 @@ export class World {
   #informers(): readonly (Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'> & SignOfLife)[] {
     return [
       this.nodeInformer,
+      this.namespaceInformer,
       this.cacheInformer,
       this.nodeImagesInformer,
       this.jobInformer,
@@ -170,12 +191,28 @@ export class World {
         old?.cache.metadata.uid === object.metadata.uid &&
         old?.cache.metadata.generation === object.metadata.generation
       const isIdle = object.metadata.deletionTimestamp !== undefined
-      const next =
-        old && isSame && !isIdle ? { ...old, cache: object } : compileCache(object, this.#defaultPolicy)
+      const next = old && isSame && !isIdle ? { ...old, cache: object } : this.#compile(object)
       // Our first status takes the place of the old release's, before all nodes may have been looked at.
       const isSuccessor = old?.cache.metadata.uid === object.metadata.uid && old?.keptBeforeAt !== undefined
       this.#compiled.set(key, isSuccessor ? { ...next, keptBeforeAt: old.keptBeforeAt } : next)
     })
+    this.namespaceInformer.subscribe(({ object, previous }) => {
+      if (isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)) return
+      for (const { key, cache } of this.cachesIn(object.metadata.name)) {
+        this.#compiled.set(key, this.#compile(cache))
+      }
+      this.#sorted = undefined
+    })
+  }
+
+  /** Caches of a namespace. */
+  cachesIn(namespace: string): CompiledCache[] {
+    return this.compiledCaches().filter(({ cache }) => cache.metadata.namespace === namespace)
+  }
+
+  #compile(cache: ImageCache): CompiledCache {
+    const fence = this.namespaceInformer.get(cache.metadata.namespace ?? '')?.nodeSelector
+    return compileCache(cache, this.#defaultPolicy, { allowed: this.#allowed, fence })
   }
 }
 

@@ -108,6 +108,24 @@ export function choice<const T extends string>(
   return { name, doc, placeholder: accepted.join('|'), value, shown: value, parse }
 }
 
+/** Any of some words, separated by commas. None by default. */
+export function choices<const T extends string>(
+  [name, doc]: Named,
+  accepted: readonly T[],
+): Flag<readonly T[]> {
+  const parse = (given: string): readonly T[] =>
+    given
+      .split(',')
+      .map(word => word.trim())
+      .filter(Boolean)
+      .map(word => {
+        const found = accepted.find(candidate => candidate === word)
+        if (found === undefined) throw invalid(name, word, `it takes any of ${OR.format(accepted)}`)
+        return found
+      })
+  return { name, doc, placeholder: 'fields', value: [], shown: '""', parse }
+}
+
 /** A reference of an image. */
 export function image([name, doc]: Named, value: string): Flag<string> {
   const parse = (given: string): string => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { CacheList, ImageCache } from '../api/image-cache.ts'
 import type { PullPolicy } from '../api/node-images.ts'
 import { InvalidReferenceError, isMoving, parseReference } from '../image/reference.ts'
+import { type GuardedField, templateRefusal } from './job-template.ts'
 
 /** An image that a cache asks for. */
 export interface WantedImage {
@@ -12,7 +13,7 @@ export interface WantedImage {
 /** An image of the spec that no node is asked for, and why. */
 export interface RefusedImage {
   readonly image: string
-  readonly reason: 'InvalidReference' | 'TooManyImages'
+  readonly reason: 'InvalidReference' | 'TooManyImages' | 'NotAllowed'
   readonly message: string
 }
 
@@ -21,7 +22,19 @@ export interface CompiledList {
   readonly list: CacheList
   readonly wanted: readonly WantedImage[]
   readonly refused: readonly RefusedImage[]
+  /** Labels that the cache's namespace asks of a node; absent where it asks for none. */
+  readonly fence?: Readonly<Record<string, string>>
 }
+
+/** What the administrator sets for the caches of a namespace. */
+export interface Bounds {
+  /** Fields of `spec.jobTemplate` that authors may set; absent: none. */
+  readonly allowed?: ReadonlySet<GuardedField>
+  /** Labels that nodes must have for Pods of the namespace. */
+  readonly fence?: Readonly<Record<string, string>> | undefined
+}
+
+const NONE: ReadonlySet<GuardedField> = new Set()
 
 /** An ImageCache made ready for the plan: parsed once for each generation, not once for each node. */
 export interface CompiledCache {
@@ -64,16 +77,24 @@ export function pullSecretNames(cache: ImageCache): string[] {
 }
 
 /** Checks and sorts what a cache asks for. Never fails, whatever the CRD lets in. */
-export function compileCache(cache: ImageCache, defaultPolicy: PullPolicy): CompiledCache {
+export function compileCache(
+  cache: ImageCache,
+  defaultPolicy: PullPolicy,
+  { allowed = NONE, fence }: Bounds = {},
+): CompiledCache {
   const credential = credentialOf(cache)
   const keptBeforeAt = lastOfOldRelease(cache)
   const policy = cache.spec.pullPolicy ?? defaultPolicy
+  const refusal = templateRefusal(cache.spec.jobTemplate, allowed)
   return {
     cache,
     key: cacheKey(cache),
     owner: shortHash(cache.metadata.uid ?? cacheKey(cache)),
     ...(credential !== undefined && { credential }),
-    lists: bounded((cache.spec.cacheSpec ?? []).map(list => compileList(list, policy))),
+    lists: refuseAll(
+      bounded((cache.spec.cacheSpec ?? []).map(list => compileList(list, policy))),
+      refusal,
+    ).map(list => (fence ? { ...list, fence } : list)),
     idle: cache.spec.suspend === true || cache.metadata.deletionTimestamp !== undefined,
     ...(keptBeforeAt !== undefined && { keptBeforeAt }),
   }
@@ -102,6 +123,15 @@ function bounded(lists: readonly CompiledList[]): CompiledList[] {
       .slice(kept.length)
       .map(({ image }) => ({ image, reason: 'TooManyImages' as const, message }))
     return { list, wanted: kept, refused: [...refused, ...beyond] }
+  })
+}
+
+/** Pulls nothing on other terms than the author asked for: what is not allowed is refused in sight, not left out in silence. */
+function refuseAll(lists: readonly CompiledList[], message: string | undefined): readonly CompiledList[] {
+  if (message === undefined) return lists
+  return lists.map(({ list, wanted, refused }) => {
+    const all = wanted.map(({ image }) => ({ image, reason: 'NotAllowed' as const, message }))
+    return { list, wanted: [], refused: [...refused, ...all] }
   })
 }
 

@@ -8,6 +8,8 @@ export { byAge, planNode, select, startableKeys, type PlanInput, type Selection 
 export { cacheKey, compileCache, shortHash, type CompiledCache, type CompiledList } from './compiled-cache.ts'
 export { isNewerThan, isWhole, listedDigest, lookUp } from './image-list.ts'
 export { type Validation, validateImageCache } from './validate/validate.ts'
+export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'
+export { projectNamespace, type NamespaceFacts } from './namespace-facts.ts'
 export { projectNode, sameFacts, type NodeFacts, type RawNode } from './node-facts.ts'
 export { needsPull, type Refresh } from './refresh.ts'
 export { nextRefresh } from './refresh-schedule.ts'

@@ -17,9 +17,9 @@ const UNSELECTED: Selection = { kind: 'unselected' }
 const DESIRED: Selection = { kind: 'desired' }
 
 /** Whether a node shall hold the images of a list, and why not where it shall not. */
-export function select(node: NodeFacts, { list }: CompiledList): Selection {
+export function select(node: NodeFacts, { list, fence }: CompiledList): Selection {
   if (!matchesLabels(node, list.nodeSelector) || !matchesAffinity(node, list.nodeAffinity)) return UNSELECTED
-  const reason = skipReason(node, list)
+  const reason = matchesLabels(node, fence) ? skipReason(node, list) : 'NamespaceNodeSelector'
   return reason ? { kind: 'skipped', reason } : DESIRED
 }
 

@@ -1,4 +1,5 @@
 import { API_VERSION, CACHE_LABEL, JOB_ANNOTATIONS, JOB_LABELS } from '../../api/constants.ts'
+import type { ImageCacheSpec } from '../../api/image-cache.ts'
 import type { DesiredImage } from '../../api/node-images.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { type NodeFacts, shortHash } from '../../plan/index.ts'
@@ -23,7 +24,10 @@ const TTL_S = 600
 const LABEL_MOST = 63
 const BIN = '/tmp/bin'
 
-const RESOURCES = {
+/** core/v1 ResourceRequirements, as far as a template has them. */
+type Resources = NonNullable<NonNullable<ImageCacheSpec['jobTemplate']>['resources']>
+
+const RESOURCES: Resources = {
   requests: { cpu: '1m', memory: '16Mi', 'ephemeral-storage': '1Mi' },
   limits: { cpu: '100m', memory: '32Mi', 'ephemeral-storage': '16Mi' },
 }
@@ -45,6 +49,10 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
     [CACHE_LABEL]: cacheLabel(cache.metadata.name),
   }
   const [first] = request.images
+  // The plan asks for nothing where a template has what it may not have.
+  const serviceAccountName = template.serviceAccountName || settings.serviceAccountName
+  const priorityClassName = template.priorityClassName || settings.priorityClassName
+  const resources = template.resources ?? RESOURCES
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -87,8 +95,9 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
           terminationGracePeriodSeconds: 1,
           dnsPolicy: 'Default',
           tolerations: [{ operator: 'Exists' }],
-          ...(settings.serviceAccountName && { serviceAccountName: settings.serviceAccountName }),
-          ...(settings.priorityClassName && { priorityClassName: settings.priorityClassName }),
+          ...(serviceAccountName && { serviceAccountName }),
+          ...(priorityClassName && { priorityClassName }),
+          ...(template.runtimeClassName && { runtimeClassName: template.runtimeClassName }),
           ...(first?.pullSecrets && { imagePullSecrets: first.pullSecrets }),
           securityContext: {
             runAsNonRoot: true,
@@ -97,8 +106,8 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
             seccompProfile: { type: 'RuntimeDefault' },
           },
           ...(request.method === 'containers'
-            ? byContainers(request.images, settings.helperImage)
-            : byVolumes(request.images, settings.helperImage, request.method === 'single')),
+            ? byContainers(request.images, settings.helperImage, resources)
+            : byVolumes(request.images, settings.helperImage, resources, request.method === 'single')),
         },
       },
     },
@@ -109,6 +118,7 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
 function byVolumes(
   images: readonly DesiredImage[],
   helperImage: string,
+  resources: Resources,
   single: boolean,
 ): Record<string, unknown> {
   const mount = (index: number) => ({ name: `image-${index}`, mountPath: `/images/${index}`, readOnly: true })
@@ -117,7 +127,7 @@ function byVolumes(
     image: helperImage,
     imagePullPolicy: 'IfNotPresent',
     command: ['/bin/echo', 'Image pulled successfully!'],
-    resources: RESOURCES,
+    resources,
     securityContext: SECURITY_CONTEXT,
     volumeMounts,
   })
@@ -138,8 +148,12 @@ function byVolumes(
 }
 
 /** Containers of the images themselves, which run a static binary of ours and nothing of the image. */
-function byContainers(images: readonly DesiredImage[], helperImage: string): Record<string, unknown> {
-  const common = { resources: RESOURCES, securityContext: SECURITY_CONTEXT }
+function byContainers(
+  images: readonly DesiredImage[],
+  helperImage: string,
+  resources: Resources,
+): Record<string, unknown> {
+  const common = { resources, securityContext: SECURITY_CONTEXT }
   const mount = { name: 'tmp-bin', mountPath: BIN }
   return {
     volumes: [{ name: 'tmp-bin', emptyDir: { sizeLimit: '16Mi' } }],

@@ -116,6 +116,10 @@ describe('what is refused', () => {
       specOf([], { refresh: { interval: 'often' } }),
       'refresh.interval: "often" is not a duration: a number is missing before "often"; write for example 90s, 5m or 1h30m',
     ],
+    [
+      specOf([], { jobTemplate: { priorityClassName: 'system-node-critical' } }),
+      'jobTemplate.priorityClassName: "system-node-critical" is for the cluster itself, never for an image cache',
+    ],
     [specOf([], { pullDeadline: '0s' }), 'pullDeadline: it takes a duration of more than 0s'],
     [
       specOf([], { jobTemplate: { labels: { a: 'b c' } } }),

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { InvalidDurationError, parseDuration } from '../../api/duration.ts'
 import type { ImageCacheSpec } from '../../api/image-cache.ts'
+import { isSystemClass } from '../job-template.ts'
 import { scheduleError } from '../refresh-schedule.ts'
 import { type Finding, finding, quoted } from './finding.ts'
 import { imageFindings } from './images.ts'
@@ -69,6 +70,12 @@ function* refreshFindings(refresh: ImageCacheSpec['refresh']): Generator<Finding
 }
 
 function* jobTemplateFindings(template: ImageCacheSpec['jobTemplate']): Generator<Finding> {
+  if (isSystemClass(template?.priorityClassName)) {
+    const name = quoted(template?.priorityClassName ?? '')
+    yield finding(
+      `jobTemplate.priorityClassName: ${name} is for the cluster itself, never for an image cache`,
+    )
+  }
   for (const [key, value] of Object.entries(template?.labels ?? {})) {
     yield* keyFindings('jobTemplate.labels', key)
     yield* valueFindings('jobTemplate.labels', value)

@@ -1,5 +1,6 @@
 import type { CacheList, ImageCacheSpec } from '../../api/image-cache.ts'
 import { isMoving, normalizedName, tryParseReference } from '../../image/reference.ts'
+import { GUARDED_FIELDS } from '../job-template.ts'
 
 /** What is legal in a spec but probably not what was meant. */
 export function* specWarnings(spec: ImageCacheSpec): Generator<string> {
@@ -9,6 +10,9 @@ export function* specWarnings(spec: ImageCacheSpec): Generator<string> {
   }
   if (spec.refresh?.timeZone && !spec.refresh.schedule) {
     yield 'refresh: timeZone has no effect without a schedule'
+  }
+  for (const field of GUARDED_FIELDS.filter(candidate => spec.jobTemplate?.[candidate])) {
+    yield `jobTemplate.${field}: nothing is pulled for this cache unless the administrator allows the field (--job-template-allow)`
   }
   for (const list of spec.cacheSpec) {
     if (list.images.length === 0) yield 'No images specified within image list'

@@ -63,6 +63,7 @@ const ROWS: readonly Row[] = [
   ['args.controllerServiceAccountName', 'puller', '--service-account-name=puller'],
   ['args.controllerImageDeleteJobHostNetwork', true, '--image-delete-job-host-network=true'],
   ['args.controllerJobPriorityClassName', 'low', '--job-priority-class-name=low'],
+  ['args.controllerJobTemplateAllow', 'runtimeClassName', '--job-template-allow=runtimeClassName'],
   ['args.controllerJobRetentionPolicy', 'retain', '--job-retention-policy=retain'],
   ['args.controllerCRISocketPath', '/run/k3s.sock', '--cri-socket-path=/run/k3s.sock'],
   ['args.controllerJobsMaxSurge', 12, '--jobs-max-surge=12'],
