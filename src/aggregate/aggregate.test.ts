@@ -226,6 +226,29 @@ describe('a refresh', () => {
   })
 })
 
+describe('a node without room for all images', () => {
+  it('fails those that are left out, and nothing waits for them', () => {
+    const object = cache(['r.io/x:1', 'r.io/y:1'])
+    const begun = written(object, look(object, [node('a')], [], T0).status)
+    const ledger = warmed(node('a'), begun, T0, { 'r.io/x:1': {} })
+    const { owner } = compileCache(object, 'IfNotPresent')
+    const images = (ledger.spec?.images ?? []).filter(({ image }) => image === 'r.io/x:1')
+    const crowded = (...crowdedOut: string[]) => ({ ...ledger, spec: { images, crowdedOut } })
+    expect(look(begun, [node('a')], [crowded('another')], T1).status.status).toBe('Processing')
+    const { status } = look(begun, [node('a')], [crowded('another', owner)], T1)
+    expect(status).toMatchObject({
+      status: 'Failed',
+      nodes: { desired: 1, ready: 0 },
+      images: [
+        { image: 'r.io/x:1', desired: 1, present: 1 },
+        { image: 'r.io/y:1', desired: 1, present: 0, failed: 1 },
+      ],
+      failures: { 'r.io/y:1': [{ node: 'host-a', reason: 'TooManyImages' }] },
+    })
+    expect(status.failures).not.toHaveProperty(['r.io/x:1'])
+  })
+})
+
 describe('nodes that get no work', () => {
   it('are neither desired nor failed, and the status says why', () => {
     const nodes = [

@@ -31,6 +31,7 @@ export interface Observation {
 
 /** Reasons of images that no node is asked for. */
 const NEVER_ASKED = new Set(['InvalidReference', 'TooManyImages', 'NotAllowed'])
+const NO_ROOM = 'older image caches use up what the ledger of the node has room for, about 2 000 images'
 /** Nodes that are listed for one failed image. */
 const FAILED_NODES = 10
 
@@ -113,6 +114,7 @@ class Tally {
   ): { open: number; missing: number } {
     const spec = new Map((nodeImages?.spec?.images ?? []).map(image => [entryKey(image), image]))
     const ledger = new Map((nodeImages?.status?.images ?? []).map(entry => [entryKey(entry), entry]))
+    const isCrowdedOut = nodeImages?.spec?.crowdedOut?.includes(this.#cache.owner) ?? false
     let open = 0
     let missing = 0
     for (const image of wanted) {
@@ -122,6 +124,11 @@ class Tally {
       if (!tally) continue
       this.#wanted += 1
       tally.desired += 1
+      if (isCrowdedOut && !spec.get(key)?.owners.includes(this.#cache.owner)) {
+        missing += 1
+        this.#fail(node, image, 'TooManyImages', NO_ROOM)
+        continue
+      }
       if (entry?.state === 'Present') {
         tally.present += 1
         tally.digests.add(entry.digest ?? '')

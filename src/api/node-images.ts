@@ -60,6 +60,9 @@ const ledgerEntry = z.object({
 /** `spec` of a NodeImages. */
 export const nodeImagesSpec = z.object({
   images: z.array(desiredImage).optional(),
+  crowdedOut: z.array(z.string()).optional().meta({
+    description: 'Short hashes of the UIDs of caches with images that this object has no room for.',
+  }),
 })
 
 /** `status` of a NodeImages. */

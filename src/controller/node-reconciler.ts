@@ -14,7 +14,7 @@ import {
   sameMachine,
 } from '../engines/job/index.ts'
 import { type HandlerResult, type KubeError, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
-import { type NodeFacts, type Refresh, planNode, startableKeys } from '../plan/index.ts'
+import { type NodeFacts, type Refresh, fitting, planNode, startableKeys } from '../plan/index.ts'
 import type { JobWriter } from './job-writer.ts'
 import type { RefusedNamespaces } from './refused-namespaces.ts'
 import type { Slots } from './slots.ts'
@@ -91,7 +91,7 @@ export class NodeReconciler {
       await world.nodeImages.delete({ name }, { preconditions, signal }).catch(ignoreMissing)
       current = undefined
     }
-    const images = planNode({
+    const planned = planNode({
       node,
       caches: world.compiledCaches(),
       existing: current?.spec?.images ?? [],
@@ -99,18 +99,24 @@ export class NodeReconciler {
       refreshes: this.#options.refreshes,
       now: new Date(world.now()).toISOString(),
     })
+    const { images, crowdedOut } = fitting(planned, world.compiledCaches())
     if (!current && images.length === 0) return undefined
     if (!current) return this.#create(node, images, signal)
-    const patch = mergePatchOf(current.spec ?? {}, { images })
+    const patch = mergePatchOf(current.spec ?? {}, { images, ...(crowdedOut.length > 0 && { crowdedOut }) })
     if (patch === undefined) return current
     return this.#kept(await world.nodeImages.mergePatch({ name }, { spec: patch }, { signal }))
   }
 
-  async #create(node: NodeFacts, images: DesiredImage[], signal: AbortSignal): Promise<NodeImages> {
+  async #create(node: NodeFacts, images: readonly DesiredImage[], signal: AbortSignal): Promise<NodeImages> {
     const { name, uid = '' } = node.metadata
     const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }]
     const created = await this.#options.world.nodeImages.create(
-      { apiVersion: API_VERSION, kind: 'NodeImages', metadata: { name, ownerReferences }, spec: { images } },
+      {
+        apiVersion: API_VERSION,
+        kind: 'NodeImages',
+        metadata: { name, ownerReferences },
+        spec: { images: [...images] },
+      },
       { signal },
     )
     return this.#kept(created)

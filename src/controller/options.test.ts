@@ -97,6 +97,54 @@ describe('parseControllerOptions', () => {
     expect(options(argv)).toEqual({ ...DEFAULTS, ...changed })
   })
 
+  /** What command lines that were written for kube-fledged 0.8 to 0.11 may hold, and what it means here. */
+  const OLD_FLAGS: [flag: string, value: string, meaning: Partial<ControllerOptions>][] = [
+    ['kubeconfig', '/root/.kube/config', { kubeconfig: '/root/.kube/config' }],
+    ['master', 'https://10.0.0.1:6443', { master: 'https://10.0.0.1:6443' }],
+    ['image-pull-deadline-duration', '10m', { imagePullDeadlineMs: 600_000 }],
+    ['image-cache-refresh-frequency', '1h', { imageCacheRefreshFrequencyMs: 3_600_000 }],
+    ['image-cache-refresh-frequency', '0s', { imageCacheRefreshFrequencyMs: 0 }],
+    ['image-pull-policy', 'IfNotPresent', { imagePullPolicy: 'IfNotPresent' }],
+    ['image-pull-policy', 'Always', { imagePullPolicy: 'Always' }],
+    ['service-account-name', 'puller', { serviceAccountName: 'puller' }],
+    ['job-priority-class-name', 'low', { jobPriorityClassName: 'low' }],
+    ['job-retention-policy', 'retain', { jobRetentionPolicy: 'retain' }],
+    ['job-retention-policy', 'DELETE', { jobRetentionPolicy: 'delete' }],
+    ['jobs-max-surge', '10', { jobsMaxSurge: 10 }],
+    ['jobs-max-surge', '0', { jobsMaxSurge: 0 }],
+    ['stderrthreshold', 'INFO', { logLevel: 'info' }],
+    ['stderrthreshold', 'WARNING', { logLevel: 'warn' }],
+    ['stderrthreshold', 'ERROR', { logLevel: 'error' }],
+    ['stderrthreshold', '1', { logLevel: 'warn' }],
+    ['v', '0', { logLevel: 'info' }],
+    ['v', '4', { logLevel: 'debug' }],
+    ['logtostderr', 'true', { warnings: [expect.stringMatching(/^--logtostderr: accepted/)] as string[] }],
+    ['alsologtostderr', 'false', { warnings: [expect.stringMatching(/^--alsologtostderr: /)] as string[] }],
+    ['vmodule', 'app*=4', { warnings: [expect.stringMatching(/^--vmodule: /)] as string[] }],
+    ['log_dir', '/var/log', { warnings: [expect.stringMatching(/^--log_dir: /)] as string[] }],
+    [
+      'log_backtrace_at',
+      'x.go:9',
+      { warnings: [expect.stringMatching(/^--log_backtrace_at: /)] as string[] },
+    ],
+  ]
+
+  it.each(OLD_FLAGS)('takes kube-fledged’s --%s %s in every spelling', (flag, value, meaning) => {
+    const isBoolean = value === 'true' || value === 'false'
+    const spellings = [
+      [`--${flag}=${value}`],
+      [`-${flag}=${value}`],
+      ...(isBoolean
+        ? []
+        : [
+            [`--${flag}`, value],
+            [`-${flag}`, value],
+          ]),
+      ...(value === 'true' ? [[`--${flag}`], [`-${flag}`]] : []),
+    ]
+    for (const argv of spellings) expect(options(argv), argv.join(' ')).toEqual({ ...DEFAULTS, ...meaning })
+  })
+
   it('takes defaults from the environment, and flags before them', () => {
     const env = { KUBEFLEDGED_NAMESPACE: 'other', BUSYBOX_IMAGE: 'registry.test/bb:1' }
     expect(options([], env)).toEqual({ ...DEFAULTS, namespace: 'other', busyboxImage: 'registry.test/bb:1' })

@@ -17,9 +17,9 @@ export function logFlags() {
       { loose: true },
     ),
     stderrthreshold: choice(
-      ['stderrthreshold', 'Least level that is logged, in the words of glog.'],
+      ['stderrthreshold', 'Least level that is logged, in the words or numbers of glog.'],
       'INFO',
-      ['INFO', 'WARNING', 'ERROR', 'FATAL'],
+      ['INFO', 'WARNING', 'ERROR', 'FATAL', '0', '1', '2', '3'],
       { loose: true },
     ),
     v: integer(['v', 'Verbosity; 4 and more: level debug.'], 0, { min: 0 }),
@@ -34,7 +34,16 @@ export function logFlags() {
 const IGNORED_FLAGS = ['logtostderr', 'alsologtostderr', 'vmodule', 'log_dir', 'log_backtrace_at'] as const
 
 /** glog's levels in our words. */
-const LEVELS = { INFO: 'info', WARNING: 'warn', ERROR: 'error', FATAL: 'error' } as const
+const LEVELS = {
+  INFO: 'info',
+  WARNING: 'warn',
+  ERROR: 'error',
+  FATAL: 'error',
+  '0': 'info',
+  '1': 'warn',
+  '2': 'error',
+  '3': 'error',
+} as const
 /** kube-fledged logs its details at -v=4. */
 const DEBUG_VERBOSITY = 4
 

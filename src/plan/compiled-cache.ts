@@ -107,8 +107,8 @@ function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
 }
 
 /**
- * Images of one cache. A node's spec and ledger are one object, which etcd takes up to 1.5 MiB of: about 3 400 images.
- * One cache may use half of that.
+ * Images of one cache. A node's spec and ledger have room for about 2 000 (see `room.ts`): one cache may take most of it,
+ * not all.
  */
 const MOST_IMAGES = 1_700
 
