@@ -15,23 +15,34 @@ COPY dist/image/opt /opt
 ENV NODE_ENV=production
 USER 65532:65532
 ENTRYPOINT ["/opt/bin/kubefledged-controller"]
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title=kubefledged-controller org.opencontainers.image.licenses=Apache-2.0 \
+  org.opencontainers.image.version=${VERSION} org.opencontainers.image.revision=${REVISION}
 
 FROM controller AS webhook-server
 ENTRYPOINT ["/opt/bin/kubefledged-webhook-server"]
+LABEL org.opencontainers.image.title=kubefledged-webhook-server
 
 # Needs no capability: the owner may write to the socket.
 FROM controller AS cri-client
 USER 0:0
 ENTRYPOINT ["/opt/bin/kubefledged-cri-client"]
+LABEL org.opencontainers.image.title=kubefledged-cri-client
 
 FROM controller AS operator
 ARG TARGETARCH
 COPY dist/image/helm-${TARGETARCH} /usr/local/bin/helm
 COPY dist/image/charts /opt/charts
 ENTRYPOINT ["/opt/bin/kubefledged-operator"]
+LABEL org.opencontainers.image.title=kubefledged-operator
 
 FROM scratch AS busybox
 ARG TARGETARCH
 COPY dist/image/busybox-${TARGETARCH} /
 USER 65532:65532
 ENTRYPOINT ["/bin/busybox"]
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title=kubefledged-busybox org.opencontainers.image.licenses=GPL-2.0-only \
+  org.opencontainers.image.version=${VERSION} org.opencontainers.image.revision=${REVISION}

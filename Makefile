@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/hack/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 # written by npm at the end of an installation
 DEPS := node_modules/.package-lock.json
 
-.PHONY: deps build lint format generate unit contract e2e test
+.PHONY: deps build lint format generate hack unit contract e2e e2e-test test
 
 # Not `npm ci`, which refuses a lock file without the native packages of platforms that a registry mirror does not carry. npm runs on the
 # machine's own Node.js: hack/bin/node has none to offer before npm has brought it.
@@ -38,38 +38,83 @@ generate: $(DEPS) ## Write the files that are generated from schemas, protos and
 	npm run --silent generate:protos
 	node hack/chart-docs.ts
 
+hack: generate format lint ## Write the generated files, format, and check
+
 unit: $(DEPS) ## Unit tests
 	vitest run --project unit
 
 contract: $(DEPS) cluster-build ## Tests against real components, each started alone
 	vitest run --project contract
 
-e2e: cluster-up cluster-images ## End-to-end tests on this checkout's cluster, which stays up
+e2e e2e-test: cluster-up cluster-images ## End-to-end tests on this checkout's cluster, which stays up
 	vitest run --project e2e
 
 test: $(DEPS) ## Everything: checks, unit, contract and end-to-end tests on a cluster of their own
 	@node hack/test.ts
 
-##@ Images and installation
+##@ Images
 
-# Names of the images; the default RELEASE_VERSION is the version in package.json with a leading v.
-export CONTROLLER_IMAGE_REPO WEBHOOK_SERVER_IMAGE_REPO CRI_CLIENT_IMAGE_REPO OPERATOR_IMAGE_REPO BUSYBOX_IMAGE_REPO RELEASE_VERSION BASE_IMAGE PLATFORMS PUSH REGISTRY INSECURE
+# What the images are called, as for kube-fledged; the default RELEASE_VERSION is the version in package.json with a leading v.
+export CONTROLLER_IMAGE_REPO WEBHOOK_SERVER_IMAGE_REPO CRI_CLIENT_IMAGE_REPO OPERATOR_IMAGE_REPO BUSYBOX_IMAGE_REPO RELEASE_VERSION
+export BASE_IMAGE TARGET_PLATFORMS BUILD_OUTPUT PROGRESS HTTP_PROXY HTTPS_PROXY NO_PROXY REGISTRY INSECURE
+
+IMAGES := controller webhook-server cri-client operator busybox
+# those that Node.js has official builds for
+PLATFORMS := linux/amd64,linux/arm64
+
+.PHONY: images push-images install-buildx release release-amd64 clean
+.PHONY: $(IMAGES:%=%-image) $(IMAGES:%=%-amd64) $(IMAGES:%=%-dev) $(IMAGES:%=clean-%)
+
+images: build ## Build the images for this machine, by Docker's buildx or by buildah
+	hack/images/build.sh
+
+push-images: ## Push what `make images` has built [REGISTRY=host:port/path] [INSECURE=1]
+	hack/images/push.sh
+
+install-buildx: ## Prepare this machine for releases: a builder of Docker's buildx, or buildah without Docker
+	hack/images/install-buildx.sh
+
+release $(IMAGES:%=%-image): export TARGET_PLATFORMS := $(or $(TARGET_PLATFORMS),$(PLATFORMS))
+release release-amd64 $(IMAGES:%=%-image) $(IMAGES:%=%-amd64) $(IMAGES:%=%-dev): export BUILD_OUTPUT := $(or $(BUILD_OUTPUT),--push)
+release-amd64 $(IMAGES:%=%-amd64): export TARGET_PLATFORMS := linux/amd64
+
+release: build ## Build and push the images for every platform [*_IMAGE_REPO=] [RELEASE_VERSION=] [TARGET_PLATFORMS=] [BUILD_OUTPUT=--push] [PROGRESS=]
+	hack/images/build.sh
+
+release-amd64: build ## Build and push the images for linux/amd64
+	hack/images/build.sh
+
+$(IMAGES:%=%-image): %-image: build ## One image: controller-image, webhook-server-amd64, cri-client-dev (this machine's), clean-operator, …
+	hack/images/build.sh $*
+
+$(IMAGES:%=%-amd64): %-amd64: build
+	hack/images/build.sh $*
+
+$(IMAGES:%=%-dev): %-dev: build
+	hack/images/build.sh $*
+
+clean: ## Remove the built images from this machine, and what they were built from
+	hack/images/clean.sh
+	rm -rf dist
+
+$(IMAGES:%=clean-%): clean-%:
+	hack/images/clean.sh $*
+
+##@ Installation
+
 KUBECTL ?= kubectl
 export KUBECTL
 
-.PHONY: images push-images deploy-using-yaml deploy-webhook-server-using-yaml remove-webhook-server remove-kubefledged
-
-images: build ## Build the images, by Docker's buildx or by buildah [PUSH=1] [PLATFORMS=linux/amd64,linux/arm64]
-	hack/images/build.sh
-
-push-images: ## Push the images [REGISTRY=host:port/path] [INSECURE=1]
-	hack/images/push.sh
+.PHONY: deploy-using-yaml deploy-webhook-server-using-yaml update remove-webhook-server remove-kubefledged
 
 deploy-using-yaml: ## Install into kubectl's current context [CONTROLLER_IMAGE_REPO=] [BUSYBOX_IMAGE_REPO=] [RELEASE_VERSION=]
 	hack/deploy/yaml.sh apply
 
 deploy-webhook-server-using-yaml: ## Add the webhook server, which checks image caches when they are written [WEBHOOK_SERVER_IMAGE_REPO=]
 	hack/deploy/yaml.sh apply-webhook-server
+
+update: ## Bring what `make deploy-using-yaml` installed to this checkout's manifests, and restart it [RELEASE_VERSION=]
+	hack/deploy/yaml.sh update
 
 remove-webhook-server: ## Remove the webhook server again
 	hack/deploy/yaml.sh remove-webhook-server
@@ -126,4 +171,4 @@ endif
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9$$(][^:]*:.*## / {sub(/^.*IMAGES.*/, "IMAGE-image", $$1); printf "  %-32s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,8 +1,14 @@
 #!/bin/bash
-# yaml.sh apply|remove|apply-webhook-server|remove-webhook-server — installs or removes the product, or its webhook server, by the
-# manifests of deploy/, in the cluster of kubectl's current context. CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO, BUSYBOX_IMAGE_REPO
-# and RELEASE_VERSION replace the image names; KUBECTL is the command to use.
+# yaml.sh apply|update|remove|apply-webhook-server|remove-webhook-server — installs, updates or removes the product, or its webhook server, by
+# the manifests of deploy/, in the cluster of kubectl's current context. CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO,
+# BUSYBOX_IMAGE_REPO and RELEASE_VERSION replace what the manifests say of images; KUBECTL is the command to use.
+
+# The caller's words, before settings.sh adds defaults to them: what nobody named stays as the manifests have it, which people edit.
+declare -A NAMED=([controller]=${CONTROLLER_IMAGE_REPO:-} [webhook-server]=${WEBHOOK_SERVER_IMAGE_REPO:-} [cri-client]=${CRI_CLIENT_IMAGE_REPO:-}
+  [busybox]=${BUSYBOX_IMAGE_REPO:-${CONTROLLER_IMAGE_REPO:-}})
+TAG=${RELEASE_VERSION:-}
 . "$(dirname "$0")/../images/settings.sh"
+[ -z "${NAMED[busybox]}" ] || NAMED[busybox]=$BUSYBOX_IMAGE_REPO
 cd "$REPO/deploy"
 KUBECTL=${KUBECTL:-kubectl}
 NAMESPACE=kube-fledged
@@ -17,11 +23,13 @@ WEBHOOK_SECRET=kubefledged-webhook-server-cert
 WRONG='{"apiVersion": "kubefledged.io/v1alpha2", "kind": "ImageCache", "metadata": {"name": "probe", "namespace": "'$NAMESPACE'"},
   "spec": {"cacheSpec": [{"images": ["a:1", "a:1"]}]}}'
 
-# with_images: standard input with the images of this build. The references in the manifests are those of the last release.
+# with_images: standard input with the images that the caller has named
 with_images() {
-  sed -E -e "s|[^ ]*/kubefledged-controller:[^ ]+|$CONTROLLER_IMAGE_REPO:$RELEASE_VERSION|" \
-    -e "s|[^ ]*/kubefledged-webhook-server:[^ ]+|$WEBHOOK_SERVER_IMAGE_REPO:$RELEASE_VERSION|" \
-    -e "s|[^ ]*/kubefledged-busybox:[^ ]+|$BUSYBOX_IMAGE_REPO:$RELEASE_VERSION|"
+  local image script=()
+  for image in "${!NAMED[@]}"; do
+    script+=(-e "s|([^ ]*/kubefledged-$image):([^ ]+)|${NAMED[$image]:-\1}:${TAG:-\2}|")
+  done
+  sed -E "${script[@]}"
 }
 
 # rolled_out DEPLOYMENT: waits until it is, or shows why it is not
@@ -59,6 +67,26 @@ apply_webhook_server() {
   die "The API server does not get through to the webhook server: $answer"
 }
 
+generation() { $KUBECTL -n $NAMESPACE get deployment "$1" --ignore-not-found -o jsonpath='{.metadata.generation}'; }
+# renewed DEPLOYMENT GENERATION: restarts it where applying its manifest has not
+renewed() {
+  [ "$(generation "$1")" != "$2" ] || { $KUBECTL -n $NAMESPACE rollout restart "deployment/$1" && rolled_out "$1"; }
+}
+
+update() {
+  local controller webhook_server
+  controller=$(generation kubefledged-controller)
+  webhook_server=$(generation kubefledged-webhook-server)
+  [ -n "$controller" ] || die "There is no kubefledged-controller in the namespace $NAMESPACE to update: make deploy-using-yaml installs it."
+  apply
+  renewed kubefledged-controller "$controller"
+  if [ -n "$webhook_server" ]; then
+    apply_webhook_server
+    renewed kubefledged-webhook-server "$webhook_server"
+  fi
+  $KUBECTL -n $NAMESPACE get pods -l app=kubefledged
+}
+
 remove_webhook_server() {
   local file
   for file in $WEBHOOK "${WEBHOOK_OBJECTS[@]}"; do $KUBECTL delete -f "$file" --ignore-not-found --timeout=120s; done
@@ -78,6 +106,6 @@ remove() {
 }
 
 case ${1:-} in
-  apply | remove | apply-webhook-server | remove-webhook-server) "${1//-/_}" ;;
-  *) die "Usage: yaml.sh apply|remove|apply-webhook-server|remove-webhook-server" ;;
+  apply | update | remove | apply-webhook-server | remove-webhook-server) "${1//-/_}" ;;
+  *) die "Usage: yaml.sh apply|update|remove|apply-webhook-server|remove-webhook-server" ;;
 esac

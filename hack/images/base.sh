@@ -1,25 +1,25 @@
 #!/bin/bash
-# base.sh — prints the name of a base image made of Debian packages: what Node.js needs (C++ runtime, certificates) and nothing that could
+# base.sh ARCH — prints the name of a base image for linux/ARCH made of Debian packages: what Node.js needs (C++ runtime, certificates) and nothing that could
 # be executed. Licences stay. For machines that cannot fetch the default base image. The packages are fetched once and kept in the cache.
 . "$(dirname "$0")/settings.sh"
-. "$REPO/hack/cluster/lib/packages.sh"
 
+arch=${1:?Usage: base.sh ARCH}
 packages=libc6,libstdc++6,libgcc-s1,ca-certificates,base-files
 suite=bookworm
 recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-12)
-image=localhost/kubefledged-base:$recipe
-need_packages buildah mmdebstrap debian-archive-keyring >&2
+image=localhost/kubefledged-base:$recipe-$arch
+need_buildah
 if buildah inspect --type image "$image" >/dev/null 2>&1; then
   echo "$image"
   exit 0
 fi
 
 mkdir -p "$CACHE"
-tar=$CACHE/base-$recipe.tar
+tar=$CACHE/base-$recipe-$arch.tar
 if [ ! -f "$tar" ]; then
-  echo "Fetching Debian packages for the base image (about 20 s) …" >&2
-  # extract: the packages' files without running their scripts, so no shell is needed in the result
-  mmdebstrap --quiet --format=tar --variant=extract --skip=output/dev --include=$packages --extract-hook='
+  echo "Fetching Debian packages for the base image of linux/$arch (about 20 s) …" >&2
+  # extract: the packages' files without running their scripts, so no shell is needed in the result and nothing is emulated
+  mmdebstrap --quiet --format=tar --architectures="$arch" --skip=check/qemu --variant=extract --skip=output/dev --include=$packages --extract-hook='
     set -eu
     cd "$1"
     printf "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n" >etc/passwd
@@ -35,5 +35,5 @@ if [ ! -f "$tar" ]; then
 fi
 printf 'FROM scratch\nADD base.tar /\nUSER 65532:65532\n' |
   { work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; cat >"$work/Dockerfile"; ln "$tar" "$work/base.tar" 2>/dev/null || cp "$tar" "$work/base.tar"
-    buildah bud --isolation chroot --quiet --timestamp 0 -t "$image" "$work" >&2; }
+    buildah bud --isolation chroot --quiet --timestamp 0 --platform "linux/$arch" -t "$image" "$work" >&2; }
 echo "$image"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# context.sh — lays out dist/image/, all that the Dockerfile copies, for this machine's architecture or those of PLATFORMS.
+# context.sh IMAGE… — lays out dist/image/, all that the Dockerfile copies for these images, for this machine's architecture or those of
+# TARGET_PLATFORMS.
 . "$(dirname "$0")/settings.sh"
 cd "$REPO"
 context=dist/image
@@ -33,17 +34,26 @@ node_of() {
   fi
 }
 
-architectures=$(dpkg --print-architecture 2>/dev/null || uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
-[ -z "${PLATFORMS:-}" ] || architectures=$(echo "$PLATFORMS" | tr , '\n' | sed 's|^linux/||')
-for arch in $architectures; do
-  node=$(node_of "$arch")
-  place "$node" "$context/node-$arch"
-  helm=$(hack/images/helm.sh "$arch")
-  place "$helm" "$context/helm-$arch"
-done
-rm -rf "$context/charts"
-cp -r charts "$context/charts"
-
+# busybox_of ARCH: path of a static one
+busybox_of() {
+  local binary=dist/busybox-$1 id
+  if docker_answers; then
+    id=$(docker create --platform "linux/$1" "${BUSYBOX_IMAGE:-busybox:1.38.0-musl}")
+    docker cp --quiet "$id:/bin/busybox" "$binary"
+    docker rm "$id" >/dev/null
+  else
+    need_buildah
+    binary=$CACHE/busybox-bookworm-$1
+    if [ ! -s "$binary" ]; then
+      mkdir -p "$CACHE"
+      # extract: the package's files, of which none is executed
+      mmdebstrap --quiet --architectures="$1" --skip=check/qemu --variant=extract --format=tar --include=busybox-static bookworm - |
+        tar -xO ./bin/busybox >"$binary.new" || die "mmdebstrap could not fetch busybox-static for $1 from Debian bookworm."
+      mv "$binary.new" "$binary"
+    fi
+  fi
+  echo "$binary"
+}
 # busybox_tree ARCH BINARY
 busybox_tree() {
   local bin=$context/busybox-$1/bin applet
@@ -51,16 +61,24 @@ busybox_tree() {
   place "$2" "$bin/busybox"
   for applet in cp echo true sleep; do ln -sf busybox "$bin/$applet"; done
 }
-if docker_answers; then
-  for arch in $architectures; do
-    id=$(docker create --platform "linux/$arch" "${BUSYBOX_IMAGE:-busybox:1.38.0-musl}")
-    docker cp "$id:/bin/busybox" "$context/busybox.$arch"
-    docker rm "$id" >/dev/null
-    busybox_tree "$arch" "$context/busybox.$arch"
-    rm "$context/busybox.$arch"
-  done
-else
-  . hack/cluster/lib/packages.sh
-  need_packages busybox-static
-  busybox_tree "$(dpkg --print-architecture)" /usr/bin/busybox
-fi
+
+architectures=$(architectures)
+for arch in $architectures; do
+  case " $* " in
+    *" busybox "*)
+      busybox=$(busybox_of "$arch")
+      busybox_tree "$arch" "$busybox"
+      ;;
+  esac
+  case " $* " in
+    *" operator "*)
+      helm=$(hack/images/helm.sh "$arch")
+      place "$helm" "$context/helm-$arch"
+      ;;
+  esac
+  [ "$*" != busybox ] || continue
+  node=$(node_of "$arch")
+  place "$node" "$context/node-$arch"
+done
+rm -rf "$context/charts"
+cp -r charts "$context/charts"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# settings.sh — names of the images. Sourced by the scripts of this folder; callers override by environment.
+# settings.sh — names and platforms of the images. Sourced by the scripts of this folder; callers override by environment.
 set -euo pipefail
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/kubefledged
@@ -7,14 +7,65 @@ CONTROLLER_IMAGE_REPO=${CONTROLLER_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-c
 CRI_CLIENT_IMAGE_REPO=${CRI_CLIENT_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-cri-client}
 WEBHOOK_SERVER_IMAGE_REPO=${WEBHOOK_SERVER_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-webhook-server}
 OPERATOR_IMAGE_REPO=${OPERATOR_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-operator}
-BUSYBOX_IMAGE_REPO=${BUSYBOX_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-busybox}
+# Beside the controller's: kube-fledged had the four above, so whoever names those need not know of a fifth.
+BUSYBOX_IMAGE_REPO=${BUSYBOX_IMAGE_REPO:-$(sed 's|[^/]*$|kubefledged-busybox|' <<<"$CONTROLLER_IMAGE_REPO")}
 RELEASE_VERSION=${RELEASE_VERSION:-v$(node -p "require('$REPO/package.json').version")}
+# npm and the builders know both ways to write them, apt only the small letters.
+for name in http_proxy https_proxy no_proxy; do
+  upper=${name^^}
+  [ -z "${!upper:-}" ] || [ -n "${!name:-}" ] || export "$name=${!upper}"
+done
 
 die() { echo "$*" >&2; exit 1; }
 
-# IMAGES: TARGET=REFERENCE, one per target of the Dockerfile
-IMAGES=("controller=$CONTROLLER_IMAGE_REPO:$RELEASE_VERSION" "webhook-server=$WEBHOOK_SERVER_IMAGE_REPO:$RELEASE_VERSION"
-  "cri-client=$CRI_CLIENT_IMAGE_REPO:$RELEASE_VERSION" "operator=$OPERATOR_IMAGE_REPO:$RELEASE_VERSION"
-  "busybox=$BUSYBOX_IMAGE_REPO:$RELEASE_VERSION")
+# IMAGES: the targets of the Dockerfile that are images
+IMAGES=(controller webhook-server cri-client operator busybox)
+
+# repository IMAGE: what it is called, without a tag
+repository() {
+  case $1 in
+    controller) echo "$CONTROLLER_IMAGE_REPO" ;;
+    webhook-server) echo "$WEBHOOK_SERVER_IMAGE_REPO" ;;
+    cri-client) echo "$CRI_CLIENT_IMAGE_REPO" ;;
+    operator) echo "$OPERATOR_IMAGE_REPO" ;;
+    busybox) echo "$BUSYBOX_IMAGE_REPO" ;;
+    *) die "There is no image $1; there are ${IMAGES[*]}." ;;
+  esac
+}
+
+# architectures: those of TARGET_PLATFORMS, or this machine's
+architectures() {
+  local platform
+  [ -n "${TARGET_PLATFORMS:-}" ] || TARGET_PLATFORMS=linux/$(uname -m)
+  for platform in ${TARGET_PLATFORMS//,/ }; do
+    case $platform in
+      linux/amd64 | linux/x86_64) echo amd64 ;;
+      linux/arm64 | linux/arm64/v8 | linux/aarch64) echo arm64 ;;
+      *) die "TARGET_PLATFORMS names $platform, but Node.js 24 is built for linux/amd64 and linux/arm64 only." ;;
+    esac
+  done
+}
 
 docker_answers() { command -v docker >/dev/null && docker info >/dev/null 2>&1; }
+
+# push SOURCE TARGET: pushes an image, or a list of images, of this machine; INSECURE=1 speaks plain HTTP
+push() {
+  local words
+  if docker_answers; then
+    words=$({ docker tag "$1" "$2" && docker push --quiet "$2"; } 2>&1)
+  elif buildah manifest exists "$1" 2>/dev/null; then
+    words=$(buildah manifest push --all --format oci ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1)
+  else
+    words=$(buildah push --quiet ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1)
+  fi || die "$2 could not be pushed: $(tail -1 <<<"$words" | sed 's/^.*"docker:[^"]*": //; s/^.* at destination: //')." \
+    "CONTROLLER_IMAGE_REPO and the other *_IMAGE_REPO variables name the registry; log in to it first."
+  echo "$2"
+}
+
+# need_buildah: what it takes to build without Docker, installed where it is missing
+need_buildah() {
+  [ "$(id -u)" = 0 ] || die "No Docker engine answers, and building the images without one needs root, for buildah."
+  command -v apt-get >/dev/null || die "No Docker engine answers, and building the images without one needs Debian or Ubuntu, for buildah and mmdebstrap."
+  . "$REPO/hack/cluster/lib/packages.sh"
+  need_packages buildah mmdebstrap debian-archive-keyring >&2
+}

@@ -1,0 +1,21 @@
+#!/bin/bash
+# clean.sh [IMAGE…] — removes the built images from this machine; without arguments all of them, and the Debian packages in them, so that the
+# next build fetches the current ones. Nothing happens to registries.
+. "$(dirname "$0")/settings.sh"
+if [ $# = 0 ]; then
+  set -- "${IMAGES[@]}"
+  rm -f "$CACHE"/base-*.tar "$CACHE"/busybox-bookworm-*
+  if command -v buildah >/dev/null; then
+    buildah images --quiet --filter reference=localhost/kubefledged-base | sort -u | xargs -r buildah rmi --force >/dev/null || true
+  fi
+fi
+for image in "$@"; do
+  for tag in "$RELEASE_VERSION" latest; do
+    name=$(repository "$image"):$tag
+    if docker_answers; then
+      docker image inspect "$name" >/dev/null 2>&1 && docker image rm "$name"
+    elif command -v buildah >/dev/null; then
+      buildah rmi "$name" 2>/dev/null
+    fi || true
+  done
+done
