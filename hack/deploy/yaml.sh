@@ -1,7 +1,7 @@
 #!/bin/bash
 # yaml.sh apply|update|remove|apply-webhook-server|remove-webhook-server — installs, updates or removes the product, or its webhook server, by
 # the manifests of deploy/, in the cluster of kubectl's current context. CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO,
-# BUSYBOX_IMAGE_REPO and RELEASE_VERSION replace what the manifests say of images; KUBECTL is the command to use.
+# CRI_CLIENT_IMAGE_REPO, BUSYBOX_IMAGE_REPO and RELEASE_VERSION replace what the manifests say of images; KUBECTL is the command to use.
 
 # The caller's words, before settings.sh adds defaults to them: what nobody named stays as the manifests have it, which people edit.
 declare -A NAMED=([controller]=${CONTROLLER_IMAGE_REPO:-} [webhook-server]=${WEBHOOK_SERVER_IMAGE_REPO:-} [cri-client]=${CRI_CLIENT_IMAGE_REPO:-}
@@ -93,12 +93,12 @@ remove_webhook_server() {
   $KUBECTL -n $NAMESPACE delete secret $WEBHOOK_SECRET --ignore-not-found
 }
 
-# The caches go first, while the controller is there to end what it does for them.
+# The caches go first, while the controller is there to end what it does for them: a purge has 10 minutes.
 remove() {
   local crd
   remove_webhook_server
   for crd in "${CRD_NAMES[@]}"; do
-    [ -z "$($KUBECTL get crd "$crd" --ignore-not-found -o name)" ] || $KUBECTL delete "$crd" --all --all-namespaces --timeout=120s
+    [ -z "$($KUBECTL get crd "$crd" --ignore-not-found -o name)" ] || $KUBECTL delete "$crd" --all --all-namespaces --timeout=660s
   done
   for file in "${OBJECTS[@]}" "${CRDS[@]}" kubefledged-namespace.yaml; do
     $KUBECTL delete -f "$file" --ignore-not-found --timeout=120s

@@ -1,6 +1,7 @@
 import { REFRESH_ANNOTATION } from '../api/constants.ts'
 import type { ImageCache, ImageCacheStatus } from '../api/image-cache.ts'
 import { ACTION, type Action, MESSAGE, PROGRESS_MESSAGE, STATUS } from '../api/messages.ts'
+import { isHeldForPurge, wantsPurge } from '../plan/index.ts'
 import type { Observation } from './observe.ts'
 
 /** The fields of the status that follow actions only: what an old client reads. */
@@ -17,13 +18,20 @@ export type ActionStatus = Pick<
 >
 
 /**
- * The action that has to begin, if one has: a create, an edit or a refresh.
+ * The action that has to begin, if one has: a create, an edit, a refresh or a purge. A purge breaks off what is under way.
  *
  * @param refreshFound a periodic refresh found something newer for nodes of this cache
  */
 export function newAction(cache: ImageCache, refreshFound: boolean): Action | undefined {
   const status = cache.status ?? {}
-  if (cache.spec.suspend || cache.metadata.deletionTimestamp) return undefined
+  const isPurging = status.reason === ACTION.purge && status.status === STATUS.processing
+  if (cache.metadata.deletionTimestamp) {
+    const isAsked = isHeldForPurge(cache) && status.reason !== ACTION.purge
+    return isAsked ? ACTION.purge : undefined
+  }
+  if (cache.spec.suspend) return undefined
+  if (wantsPurge(cache))
+    return isPurging && status.observedGeneration !== undefined ? undefined : ACTION.purge
   if (!status.status) return ACTION.create
   if (status.observedGeneration === undefined) return adopt(status)
   if (status.observedGeneration !== cache.metadata.generation) return ACTION.update
@@ -39,6 +47,7 @@ export function wantsRefresh(cache: ImageCache): boolean {
 /** A status of a release that had no `observedGeneration`: finished work stays finished, broken-off work goes on. */
 function adopt(status: ImageCacheStatus): Action | undefined {
   if (status.status !== STATUS.processing && status.status !== STATUS.aborted) return undefined
+  if (status.reason === ACTION.purge) return ACTION.purge
   return status.reason === ACTION.create ? ACTION.create : ACTION.update
 }
 
@@ -72,13 +81,15 @@ export function carryOn(cache: ImageCache, observation: Observation, now: string
     ...(editedAt !== undefined && { editedAt }),
     ...observed(cache),
   }
-  if (cache.spec.suspend) return suspended(old, now)
+  const isDeleting = cache.metadata.deletionTimestamp !== undefined
+  if (cache.spec.suspend && !isDeleting) return suspended(old, now)
   if (status === STATUS.processing) {
-    return observation.awaited > 0 ? old : { ...old, ...outcome(observation), completionTime: now }
+    return observation.awaited > 0 ? old : { ...old, ...outcome(observation, reason), completionTime: now }
   }
   const late = status === STATUS.failed || status === STATUS.nothingDone
-  const isWhole = observation.wanted > 0 && observation.unsettled === 0 && observation.failures.size === 0
-  return late && isWhole ? { ...old, ...outcome(observation), completionTime: now } : old
+  const isAbout = observation.wanted > 0 || reason === ACTION.purge
+  const isWhole = isAbout && observation.unsettled === 0 && observation.failures.size === 0
+  return late && isWhole ? { ...old, ...outcome(observation, reason), completionTime: now } : old
 }
 
 function suspended(old: ActionStatus, now: string): ActionStatus {
@@ -93,8 +104,15 @@ function suspended(old: ActionStatus, now: string): ActionStatus {
   }
 }
 
-function outcome(observation: Observation): { status: string; message: string } {
-  if (observation.failures.size > 0) return { status: STATUS.failed, message: MESSAGE.pullFailed }
+function outcome(observation: Observation, reason: string | undefined): { status: string; message: string } {
+  if (observation.failures.size > 0) {
+    const isPull = observation.failedPulls > 0
+    return { status: STATUS.failed, message: isPull ? MESSAGE.pullFailed : MESSAGE.deleteFailed }
+  }
+  if (reason === ACTION.purge && observation.matched > 0) {
+    const message = observation.kept.length > 0 ? MESSAGE.deletedSome : MESSAGE.deleted
+    return { status: STATUS.succeeded, message }
+  }
   if (observation.wanted > 0) return { status: STATUS.succeeded, message: MESSAGE.pulled }
   if (observation.matched === 0) return { status: STATUS.nothingDone, message: MESSAGE.nothingDone }
   return {

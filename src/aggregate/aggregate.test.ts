@@ -204,14 +204,14 @@ describe('a refresh', () => {
     expect(look(refreshing, nodes, old, T2).status.status).toBe('Processing')
     const renewed = look(refreshing, nodes, [warmed(node('a'), refreshing, T2, done)], T2)
     expect(renewed.status).toMatchObject({ status: 'Succeeded', reason: 'ImageCacheRefresh' })
-    expect(renewed.refreshDone).toBe(true)
+    expect(renewed.annotationsDone).toEqual([REFRESH_ANNOTATION])
   })
 
   it('waits for an action that is under way', () => {
     const busy = { ...asked, status: { ...warm.status, status: 'Processing', reason: 'ImageCacheCreate' } }
-    const { status, refreshDone } = look(busy, nodes, [warmed(node('a'), begun, T0, done)], T1)
+    const { status, annotationsDone } = look(busy, nodes, [warmed(node('a'), begun, T0, done)], T1)
     expect(status).toMatchObject({ status: 'Succeeded', reason: 'ImageCacheCreate' })
-    expect(refreshDone).toBe(false)
+    expect(annotationsDone).toEqual([])
   })
 
   it('has its turn after a periodic one that asked for less', () => {
@@ -220,7 +220,7 @@ describe('a refresh', () => {
     expect(periodic.status).toMatchObject({ status: 'Processing', reason: 'ImageCacheRefresh' })
     const annotated: ImageCache = { ...periodic, metadata: asked.metadata }
     const ended = look(annotated, nodes, [warmed(node('a'), begun, T0, done)], T2)
-    expect(ended).toMatchObject({ status: { status: 'Succeeded' }, refreshDone: false })
+    expect(ended).toMatchObject({ status: { status: 'Succeeded' }, annotationsDone: [] })
     const next = look(written(annotated, ended.status), nodes, [], T2).status
     expect(next).toMatchObject({ status: 'Processing', requestedAt: T2 })
   })

@@ -1,26 +1,34 @@
-import type { Condition, ImageCache } from '../api/image-cache.ts'
+import type { Condition } from '../api/image-cache.ts'
+import type { Activity, CompiledCache } from '../plan/index.ts'
 import type { Observation } from './observe.ts'
 
 type Draft = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
 
 /** Ready, Progressing and Degraded. The time of a condition moves only when its status does. */
-export function conditions(cache: ImageCache, observation: Observation, now: string): Condition[] {
+export function conditions(compiled: CompiledCache, observation: Observation, now: string): Condition[] {
+  const { cache, activity } = compiled
   const before = new Map((cache.status?.conditions ?? []).map(condition => [condition.type, condition]))
   const { generation } = cache.metadata
-  return [ready(cache, observation), progressing(cache, observation), degraded(observation)].map(draft => {
-    const old = before.get(draft.type)
-    return {
-      ...draft,
-      lastTransitionTime: old?.status === draft.status ? old.lastTransitionTime : now,
-      ...(generation !== undefined && { observedGeneration: generation }),
-    }
-  })
+  return [ready(activity, observation), progressing(activity, observation), degraded(observation)].map(
+    draft => {
+      const old = before.get(draft.type)
+      return {
+        ...draft,
+        lastTransitionTime: old?.status === draft.status ? old.lastTransitionTime : now,
+        ...(generation !== undefined && { observedGeneration: generation }),
+      }
+    },
+  )
 }
 
-function ready(cache: ImageCache, { nodes, wanted }: Observation): Draft {
+function ready(activity: Activity, { nodes, wanted }: Observation): Draft {
   const type = 'Ready'
-  if (cache.spec.suspend)
+  if (activity === 'suspended')
     return { type, status: 'False', reason: 'Suspended', message: 'spec.suspend is true' }
+  if (activity === 'leaving') {
+    const message = 'purged: an edit of the spec or a refresh brings the images back'
+    return { type, status: 'False', reason: 'Purged', message }
+  }
   if (nodes.desired === 0) {
     const message = nodes.skipped > 0 ? 'no matching node can take work now, see skipped' : 'no node matches'
     return { type, status: 'True', reason: 'NoNodes', message }
@@ -34,10 +42,13 @@ function ready(cache: ImageCache, { nodes, wanted }: Observation): Draft {
     : { type, status: 'False', reason: 'ImagesMissing', message }
 }
 
-function progressing(cache: ImageCache, { unsettled }: Observation): Draft {
+function progressing(activity: Activity, { unsettled }: Observation): Draft {
   const type = 'Progressing'
-  if (unsettled === 0 || cache.spec.suspend) return { type, status: 'False', reason: 'Settled', message: '' }
-  return { type, status: 'True', reason: 'Pulling', message: `waiting for ${unsettled} images on nodes` }
+  if (unsettled === 0 || activity === 'suspended') {
+    return { type, status: 'False', reason: 'Settled', message: '' }
+  }
+  const reason = activity === 'leaving' ? 'Removing' : 'Pulling'
+  return { type, status: 'True', reason, message: `waiting for ${unsettled} images on nodes` }
 }
 
 function degraded({ failures }: Observation): Draft {

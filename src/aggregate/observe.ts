@@ -4,6 +4,7 @@ import { hasFailed } from '../api/failure-reasons.ts'
 import { HOSTNAME_LABEL } from '../api/constants.ts'
 import type { SkipReason } from '../api/skip-reasons.ts'
 import { type CompiledCache, type NodeFacts, select } from '../plan/index.ts'
+import { type KeptOnNodes, RemovalTally } from './observe-removals.ts'
 
 /** Failures of one image. */
 export interface ImageFailures {
@@ -19,6 +20,10 @@ export interface Observation {
   /** In the order of the spec. */
   readonly images: readonly ImageStatus[]
   readonly failures: ReadonlyMap<string, ImageFailures>
+  /** How many of these are about pulls; the others are about removals. */
+  readonly failedPulls: number
+  /** Images that were to go and stay. */
+  readonly kept: readonly KeptOnNodes[]
   /** Nodes that a selector matches, skipped ones included. */
   readonly matched: number
   /** Pairs of node and image that are wanted. */
@@ -60,6 +65,8 @@ class Tally {
   readonly #images = new Map<string, ImageTally>()
   readonly #failures = new Map<string, { listed: Failure[]; total: number }>()
   readonly #skipped = new Map<SkipReason, string[]>()
+  readonly #removals: RemovalTally
+  #failedPulls = 0
   #desired = 0
   #ready = 0
   #matched = 0
@@ -69,12 +76,24 @@ class Tally {
 
   constructor(cache: CompiledCache) {
     this.#cache = cache
+    this.#removals = new RemovalTally(cache)
     for (const image of cache.lists.flatMap(list => [...list.wanted, ...list.refused])) {
       this.#images.set(image.image, { desired: 0, present: 0, pulling: 0, failed: 0, digests: new Set() })
     }
   }
 
   add(node: NodeFacts, nodeImages: NodeImages | undefined, startTime: string | undefined): void {
+    const isOwn = nodeImages?.metadata.ownerReferences?.some(owner => owner.uid === node.metadata.uid)
+    const own = isOwn ? nodeImages : undefined
+    const isNew = Date.parse(node.metadata.creationTimestamp ?? '') > Date.parse(startTime ?? '')
+    const removals = this.#removals.look(node, own)
+    this.#unsettled += removals.open
+    if (!isNew) this.#awaited += removals.open
+    for (const { image, reason, message } of removals.failures) this.#fail(node, image, reason, message)
+    if (this.#cache.activity === 'leaving') {
+      this.#addLeaving(node, own)
+      return
+    }
     const wanted = new Set<string>()
     const refused = new Map<string, { reason: string; message: string }>()
     let skipped: SkipReason | undefined
@@ -91,13 +110,21 @@ class Tally {
     if (!desired) return
     this.#matched += 1
     this.#desired += 1
-    const own = nodeImages?.metadata.ownerReferences?.some(owner => owner.uid === node.metadata.uid) ?? false
-    const unsettled = this.#look(node, own ? nodeImages : undefined, wanted)
+    const unsettled = this.#look(node, own, wanted)
     this.#unsettled += unsettled.open
-    const isNew = Date.parse(node.metadata.creationTimestamp ?? '') > Date.parse(startTime ?? '')
     if (!isNew) this.#awaited += unsettled.open
-    for (const [image, { reason, message }] of refused) this.#fail(node, image, reason, message)
+    for (const [image, { reason, message }] of refused) this.#failPull(node, image, reason, message)
     if (unsettled.missing === 0 && refused.size === 0) this.#ready += 1
+  }
+
+  /** Of a cache that wants nothing any more, only what is still there counts. */
+  #addLeaving(node: NodeFacts, nodeImages: NodeImages | undefined): void {
+    if (this.#cache.lists.some(list => select(node, list).kind !== 'unselected')) this.#matched += 1
+    for (const entry of nodeImages?.status?.images ?? []) {
+      const isThere = entry.state === 'Present' && entry.credential === this.#cache.credential
+      const tally = isThere ? this.#images.get(entry.image) : undefined
+      if (tally) tally.present += 1
+    }
   }
 
   #skip(node: NodeFacts, reason: SkipReason): void {
@@ -134,7 +161,7 @@ class Tally {
         tally.digests.add(entry.digest ?? '')
       } else missing += 1
       if (entry?.state === 'Pulling') tally.pulling += 1
-      if (entry && hasFailed(entry)) this.#fail(node, image, entry.reason, entry.message ?? '')
+      if (entry && hasFailed(entry)) this.#failPull(node, image, entry.reason, entry.message ?? '')
       if (!this.#isSettled(spec.get(key), entry)) open += 1
     }
     return { open, missing }
@@ -151,6 +178,11 @@ class Tally {
       hasFailed(entry) ? time(editedAt) : 0,
     )
     return time(entry.requestedAt) >= least
+  }
+
+  #failPull(node: NodeFacts, image: string, reason: string | undefined, message: string): void {
+    this.#failedPulls += 1
+    this.#fail(node, image, reason, message)
   }
 
   #fail(node: NodeFacts, image: string, reason: string | undefined, message: string): void {
@@ -173,6 +205,8 @@ class Tally {
       skipped: this.#skipped,
       images: [...this.#images].map(([image, tally]) => imageStatus(image, tally)),
       failures: this.#failures,
+      failedPulls: this.#failedPulls,
+      kept: this.#removals.kept(),
       matched: this.#matched,
       wanted: this.#wanted,
       unsettled: this.#unsettled,

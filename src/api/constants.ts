@@ -12,6 +12,9 @@ export const REFRESH_ANNOTATION = 'kubefledged.io/refresh-imagecache'
 /** Any value asks for the removal of the cache's images from the nodes; removed when that is done. */
 export const PURGE_ANNOTATION = 'kubefledged.io/purge-imagecache'
 
+/** Finalizer of a cache whose `deletionPolicy` is `Purge`: it goes when its images have. */
+export const PURGE_FINALIZER = 'kubefledged.io/purge'
+
 /** Labels of every Job and Pod that pulls for a cache; `imagecache` is added with the (shortened) cache name. */
 export const JOB_LABELS = {
   app: 'kubefledged',
@@ -38,6 +41,26 @@ export const JOB_ANNOTATIONS = {
   startedAt: 'kubefledged.io/started-at',
   /** The images that it pulls, one a line. */
   images: 'kubefledged.io/images',
+} as const
+
+/** Labels of every Job and Pod that removes images from a node; they are in the controller's own namespace. */
+export const REMOVAL_LABELS = {
+  app: 'kubefledged',
+  kubefledged: 'kubefledged-image-remover',
+  controller: 'fledged',
+} as const
+/** Selects them. */
+export const REMOVAL_SELECTOR = 'app=kubefledged,kubefledged=kubefledged-image-remover'
+/** Annotations of a removal Job; the request itself is an annotation of its Pod. */
+export const REMOVAL_ANNOTATIONS = {
+  /** UID of the Node object that the Job was made for. */
+  nodeUid: 'kubefledged.io/node-uid',
+  /** The newest request that it answers, RFC 3339. */
+  requestedAt: 'kubefledged.io/requested-at',
+  /** Keys of the ledger entries that it answers for, one a line, in the order of the request. */
+  keys: 'kubefledged.io/images',
+  /** What is to be removed, as JSON: read by the Pod through the downward API. */
+  request: 'kubefledged.io/purge-request',
 } as const
 
 /** Label of a node whose value goes into `status.failures[].node`. */

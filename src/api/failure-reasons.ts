@@ -147,6 +147,11 @@ export const FAILURE_REASONS = {
     permanent: false,
     words: [],
   },
+  RemovalFailed: {
+    doc: "The image could not be removed from the node. The message holds the container runtime's words, or those of the Pod that asked it. Tried again with a growing pause.",
+    permanent: false,
+    words: [],
+  },
   PullFailed: {
     doc: 'The pull failed with words that match no other reason; they are in the message. Tried again with a growing pause.',
     permanent: false,

@@ -81,6 +81,14 @@ const imageStatus = z.object({
   failed: z.int32().optional().meta({ description: 'Nodes where the last attempt failed.' }),
 })
 
+const keptImages = z.object({
+  image: z.string(),
+  reason: z.string().meta({ description: 'InUse, WantedByOthers, NotOurs, or why the node gets no work.' }),
+  message: z.string().optional().meta({ description: 'Who uses it, on the first of the nodes.' }),
+  count: z.int32().meta({ description: 'Nodes.' }),
+  examples: z.array(z.string()),
+})
+
 const condition = z.object({
   type: z.string(),
   status: z.enum(['True', 'False', 'Unknown']),
@@ -108,6 +116,10 @@ export const imageCacheSpec = z.object({
     .optional()
     .meta({ description: 'Overrides --image-cache-refresh-frequency for this cache.' }),
   suspend: z.boolean().optional().meta({ description: 'Do nothing for this cache.' }),
+  deletionPolicy: z.enum(['Retain', 'Purge']).optional().meta({
+    description:
+      'What becomes of the images when this object is deleted: Retain (the default) leaves them on the nodes, Purge removes them first.',
+  }),
   jobTemplate: jobTemplate
     .optional()
     .meta({ description: 'Additions to the Jobs that pull for this cache.' }),
@@ -148,6 +160,11 @@ export const imageCacheStatus = z.object({
     .array(z.object({ reason: z.string(), count: z.int32(), examples: z.array(z.string()) }))
     .optional()
     .meta({ description: 'Nodes that the selectors match and that get no work, by reason.' }),
+  kept: z
+    .array(keptImages)
+    .optional()
+    .meta({ description: 'Images that were to be removed and stay on nodes, by reason.' }),
+  moreKept: z.int32().optional().meta({ description: 'Kept images that are not listed for want of room.' }),
   images: z.array(imageStatus).optional(),
   moreImages: z.int32().optional().meta({ description: 'Images that are not listed for want of room.' }),
   summary: z
@@ -166,6 +183,8 @@ export type CacheList = z.infer<typeof cacheList>
 export type Failure = z.infer<typeof failure>
 /** One entry of `status.images`. */
 export type ImageStatus = z.infer<typeof imageStatus>
+/** One entry of `status.kept`. */
+export type KeptImages = z.infer<typeof keptImages>
 /** One condition, as in core Kubernetes. */
 export type Condition = z.infer<typeof condition>
 

@@ -28,6 +28,8 @@ export const MESSAGE = {
   purging: 'Image cache is being purged. Please view the status after some time',
   pulled: 'All requested images pulled succesfully to respective nodes',
   deleted: 'All cached images succesfully deleted from respective nodes',
+  deletedSome:
+    'Cached images that nothing else needs succesfully deleted from respective nodes. Please see "kept" section for the others',
   pullFailed: 'Image pull failed for some images. Please see "failures" section',
   deleteFailed: 'Image deletion failed for some images. Please see "failures" section',
   nothingDone: 'No images were pulled or deleted because nodeSelector specified did not match any nodes',

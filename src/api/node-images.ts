@@ -27,6 +27,16 @@ const desiredImage = z.object({
     .meta({ description: 'A verification that answers an older request does not count.' }),
 })
 
+const removal = z.object({
+  image: z.string(),
+  credential: z.string().optional(),
+  owners: z
+    .array(z.string())
+    .meta({ description: 'Short hashes of the UIDs of the caches that want it gone.' }),
+  requestedAt: z.iso.datetime().meta({ description: 'An answer to an older request does not count.' }),
+  stays: z.enum(['WantedByOthers', 'NotOurs']).optional().meta({ description: 'Why it is not removed.' }),
+})
+
 const ledgerEntry = z.object({
   image: z.string(),
   credential: z.string().optional(),
@@ -51,6 +61,10 @@ const ledgerEntry = z.object({
   job: z.string().optional().meta({ description: 'Last part of the name of the Job that this came from.' }),
   startedAt: z.iso.datetime().optional(),
   finishedAt: z.iso.datetime().optional(),
+  owners: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'Caches that want the image, or the last that did: as in spec.' }),
   pulledByUs: z
     .boolean()
     .optional()
@@ -63,6 +77,7 @@ export const nodeImagesSpec = z.object({
   crowdedOut: z.array(z.string()).optional().meta({
     description: 'Short hashes of the UIDs of caches with images that this object has no room for.',
   }),
+  remove: z.array(removal).optional().meta({ description: 'Images that caches want removed from the node.' }),
 })
 
 /** `status` of a NodeImages. */
@@ -78,6 +93,8 @@ export const nodeImagesStatus = z.object({
 
 /** One image that a node shall hold. */
 export type DesiredImage = z.infer<typeof desiredImage>
+/** One image that is to be removed from a node. */
+export type Removal = z.infer<typeof removal>
 /** What happened to one image on a node. */
 export type LedgerEntry = z.infer<typeof ledgerEntry>
 /** `IfNotPresent` or `Always`. */

@@ -1,13 +1,15 @@
 import { FAILURE_REASONS } from './failure-reasons.ts'
+import { KEPT_REASONS } from './kept-reasons.ts'
 import { SKIP_REASONS } from './skip-reasons.ts'
 
-/** The reference page of both tables of reasons, in Markdown. */
+/** The reference page of all tables of reasons, in Markdown. */
 export function reasonsDocument(): string {
   const failures = Object.entries(FAILURE_REASONS).map(
     ([name, row]) =>
       `| \`${name}\` | ${row.permanent ? 'after a refresh or an edit' : 'by itself'} | ${cell(row.doc)} |`,
   )
   const skips = Object.entries(SKIP_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
+  const kept = Object.entries(KEPT_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
   return `<!-- Generated from src/api by \`npm run generate\`. Do not edit. -->
 
 # Reasons
@@ -28,6 +30,15 @@ ${failures.join('\n')}
 | reason | meaning |
 |---|---|
 ${skips.join('\n')}
+
+## Why an image that was to be removed stays
+
+\`status.kept[].reason\` of an ImageCache holds one of these, or a reason of the table above: then the image goes once the
+node gets work again.
+
+| reason | meaning |
+|---|---|
+${kept.join('\n')}
 `
 }
 

@@ -1,8 +1,9 @@
 import { type Aggregate, aggregate } from '../aggregate/index.ts'
-import { API_VERSION, PURGE_ANNOTATION, REFRESH_ANNOTATION } from '../api/constants.ts'
+import { API_VERSION } from '../api/constants.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 import { STATUS } from '../api/messages.ts'
 import { type EventRecorder, type HandlerResult, type Logger, mergePatchOf } from '../kube/index.ts'
+import { PurgeFinalizer } from './purge-finalizer.ts'
 import { type World, withoutManagedFields } from './world.ts'
 
 /** Least time between two status writes of a cache, unless its action begins or ends. */
@@ -14,20 +15,30 @@ const TYPE = { apiVersion: API_VERSION, kind: 'ImageCache' }
 /** Least time between two looks at all nodes for a cache. */
 const LEAST_PAUSE_MS = 100
 
+/** What the reconciler of caches works with. */
+export interface CacheReconcilerOptions {
+  readonly world: World
+  readonly events: EventRecorder
+  /** Longest time that a deletion waits for a purge, in milliseconds. */
+  readonly purgeDeadlineMs: number
+  readonly log: Logger
+}
+
 /** Keeps the status of one ImageCache true, begins its actions and ends them. */
 export class CacheReconciler {
   readonly #world: World
   readonly #events: EventRecorder
   readonly #log: Logger
+  readonly #finalizer: PurgeFinalizer
   readonly #lastWrite = new Map<string, number>()
   readonly #nextLook = new Map<string, number>()
   readonly #refreshFound = new Set<string>()
-  readonly #purgeAsked = new Set<string>()
 
-  constructor(world: World, events: EventRecorder, log: Logger) {
-    this.#world = world
-    this.#events = events
-    this.#log = log
+  constructor(options: CacheReconcilerOptions) {
+    this.#world = options.world
+    this.#events = options.events
+    this.#log = options.log
+    this.#finalizer = new PurgeFinalizer(options)
   }
 
   /** A periodic refresh found something newer for nodes of this cache: its next reconcile begins the action. */
@@ -35,29 +46,16 @@ export class CacheReconciler {
     this.#refreshFound.add(key)
   }
 
-  /** Says once that a purge that was asked for is not to be had: silence would look like success. */
-  #tellAboutPurge(cache: ImageCache, key: string): void {
-    if (cache.metadata.annotations?.[PURGE_ANNOTATION] === undefined) {
-      this.#purgeAsked.delete(key)
-      return
-    }
-    if (this.#purgeAsked.has(key)) return
-    this.#purgeAsked.add(key)
-    const message = `${PURGE_ANNOTATION} has no effect in this release: images stay on their nodes`
-    this.#events.record({ ...cache, ...TYPE }, 'Warning', 'PurgeNotSupported', message)
-  }
-
   /** Reconciles the cache `namespace/name`. */
   async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
     const cache = this.#world.compiled(key)
-    if (!cache || cache.cache.metadata.deletionTimestamp) {
+    if (cache && (await this.#finalizer.adjust(cache.cache, signal))) return {}
+    if (!cache || cache.activity === 'deleted') {
       this.#lastWrite.delete(key)
       this.#nextLook.delete(key)
       this.#refreshFound.delete(key)
-      this.#purgeAsked.delete(key)
       return {}
     }
-    this.#tellAboutPurge(cache.cache, key)
     const now = new Date(this.#world.now())
     const early = (this.#nextLook.get(key) ?? 0) - now.getTime()
     if (early > 0) return { requeueAfterMs: early }
@@ -74,27 +72,39 @@ export class CacheReconciler {
     const pause = Math.max(LEAST_PAUSE_MS, (performance.now() - began) * share)
     this.#nextLook.set(key, now.getTime() + pause)
     const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
-    if (patch === undefined) return {}
+    if (
+      cache.cache.metadata.deletionTimestamp &&
+      next.status.status !== STATUS.processing &&
+      next.awaited === 0
+    ) {
+      await this.#finalizer.release(cache.cache, next, signal)
+      return {}
+    }
+    if (patch === undefined) return this.#finalizer.waitFor(cache.cache, next, signal)
     const turns = next.status.status !== cache.cache.status?.status || next.ended
     const wait = (this.#lastWrite.get(key) ?? 0) + WRITE_INTERVAL_MS - now.getTime()
     if (wait > 0 && !turns) return { requeueAfterMs: wait }
     await this.#write(cache.cache, next, patch, signal)
     this.#lastWrite.set(key, now.getTime())
     this.#refreshFound.delete(key)
-    return {}
+    return this.#finalizer.waitFor(cache.cache, next, signal)
   }
 
   async #write(cache: ImageCache, next: Aggregate, patch: unknown, signal: AbortSignal): Promise<void> {
     const { caches, cacheInformer } = this.#world
     const { name, namespace } = cache.metadata
     let { resourceVersion } = cache.metadata
-    // First the annotation, then the status: broken off between the two, the action ends again; the other way about, a
+    // First the annotations, then the status: broken off between the two, the action ends again; the other way about, a
     // refresh that is done would be done once more.
-    if (next.refreshDone) {
-      const metadata = { resourceVersion, annotations: { [REFRESH_ANNOTATION]: null } }
+    if (next.annotationsDone.length > 0) {
+      const annotations = Object.fromEntries(next.annotationsDone.map(annotation => [annotation, null]))
+      const metadata = { resourceVersion, annotations }
       const written = await caches.mergePatch({ name, namespace }, { metadata }, { signal })
       resourceVersion = written.metadata.resourceVersion
-      this.#log.info({ imageCache: `${namespace}/${name}` }, `annotation ${REFRESH_ANNOTATION} removed`)
+      this.#log.info(
+        { imageCache: `${namespace}/${name}`, annotations: next.annotationsDone },
+        'annotations removed',
+      )
     }
     const body = { metadata: { resourceVersion }, status: patch }
     const written = await caches.mergePatch({ name, namespace }, body, { subresource: 'status', signal })

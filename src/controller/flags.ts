@@ -18,8 +18,6 @@ import { VERSION } from '../version.ts'
 
 /** The controller's flags: names and defaults are those of kube-fledged, as far as it has them. */
 
-const LATER = 'Accepted; takes effect in a later release.'
-
 /** All flags, by group of the help. Throws `UsageError` where the environment has a bad default. */
 export function controllerFlags(env: Environment) {
   return {
@@ -100,16 +98,32 @@ export function controllerFlags(env: Environment) {
         env,
       ),
       imageDeleteJobHostNetwork: boolean(
-        ['image-delete-job-host-network', `Whether Jobs that delete images use the node's network. ${LATER}`],
+        ['image-delete-job-host-network', "Whether Jobs that delete images use the node's network."],
         false,
       ),
       criSocketPath: text(
         [
           'cri-socket-path',
-          `Path of the runtime's socket on the nodes, for Jobs that delete images. ${LATER}`,
+          "Path of the runtime's socket on all nodes, for Jobs that delete images; empty: by what each node says that it runs.",
         ],
         '',
         'path',
+      ),
+      criClientImage: withVariable(
+        image(
+          ['cri-client-image', "Image that asks a node's container runtime to delete images."],
+          `ghcr.io/kubefledged/kubefledged-cri-client:v${VERSION}`,
+        ),
+        'KUBEFLEDGED_CRI_CLIENT_IMAGE',
+        env,
+      ),
+      purgeDeadlineMs: duration(
+        [
+          'purge-deadline',
+          'Longest time that the deletion of a cache whose deletionPolicy is Purge waits for its images to go.',
+        ],
+        '10m',
+        { zero: false },
       ),
     },
     process: {

@@ -20,7 +20,11 @@ describe('JobWriter.deleteAll', () => {
       return path.endsWith('/gone') ? { status: 404, body: { kind: 'Status', code: 404 } } : { body: {} }
     })
     closers.push(close)
-    const world = new World(client, 'IfNotPresent', silentLogger)
+    const world = new World(client, {
+      namespace: 'kube-fledged',
+      defaultPolicy: 'IfNotPresent',
+      log: silentLogger,
+    })
     const writer = new JobWriter(client, world, new RefusedNamespaces(), silentLogger, () => {})
     const job = jobOf(['registry.test/app:1'])
     const jobs = ['kept', 'gone', 'last'].map(name => ({
@@ -40,7 +44,11 @@ describe('JobWriter.retain', () => {
   it('keeps the newest 50 finished Jobs of each cache, and shows none of them again', async () => {
     const { client, requests, close } = await apiServer(() => ({ body: {} }))
     closers.push(close)
-    const world = new World(client, 'IfNotPresent', silentLogger)
+    const world = new World(client, {
+      namespace: 'kube-fledged',
+      defaultPolicy: 'IfNotPresent',
+      log: silentLogger,
+    })
     for (const name of ['cache', 'other']) world.cacheInformer.upsert(cacheOf(name, []))
     const made = (cache: string, index: number): PullJob => {
       const job = jobOf(['registry.test/app:1'], 'batch', index)

@@ -6,7 +6,14 @@ import {
   hostOf,
   projectJob,
 } from '../engines/job/index.ts'
-import { type KubeClient, type Logger, type Resource, isKubeError } from '../kube/index.ts'
+import {
+  type RemovalJob,
+  type RemovalRequest,
+  type RemovalSettings,
+  buildRemovalJob,
+  projectRemovalJob,
+} from '../engines/removal/index.ts'
+import { type Change, type KubeClient, type Logger, type Resource, isKubeError } from '../kube/index.ts'
 import type { KubeObject } from '../api/object.ts'
 import type { NodeFacts } from '../plan/index.ts'
 import type { RefusedNamespaces } from './refused-namespaces.ts'
@@ -22,7 +29,7 @@ const MOST_RETAINED = 50
 /** Explanations that are kept; each goes with its Job. */
 const MOST_EXPLANATIONS = 1_000
 
-/** Makes, deletes and explains pull Jobs. */
+/** Makes, deletes and explains Jobs. */
 export class JobWriter {
   readonly #world: World
   readonly #events: Resource<FailedCreate>
@@ -52,16 +59,20 @@ export class JobWriter {
     })
     this.#refused = refused
     this.#log = log
-    world.jobInformer.subscribe(({ type, object }) => {
+    const forget = ({ type, object }: Change<KubeObject>) => {
       if (type !== 'deleted') return
       this.#explanations.delete(object.metadata.uid ?? '')
       this.#deleted.delete(object.metadata.uid ?? '')
       this.#retained.delete(object.metadata.uid ?? '')
-    })
-    world.podInformer.subscribe(({ type, object }) => {
+    }
+    const recover = ({ type, object }: Change<KubeObject>) => {
       if (type !== 'added' || !this.#refused.clear(object.metadata.namespace ?? '', world.now())) return
       onRecovery()
-    })
+    }
+    world.jobInformer.subscribe(forget)
+    world.removalJobInformer.subscribe(forget)
+    world.podInformer.subscribe(recover)
+    world.removalPodInformer.subscribe(recover)
   }
 
   /** Why a Job has no Pod, in the API server's words, by Job UID. */
@@ -87,6 +98,23 @@ export class JobWriter {
         images: request.images.length,
       }
       this.#log.info(fields, 'Job created')
+    } catch (error) {
+      if (!isKubeError(error, 'AlreadyExists')) throw error
+    }
+  }
+
+  /** Makes a Job that removes images, or finds it made. */
+  async createRemoval(
+    request: RemovalRequest,
+    node: NodeFacts,
+    settings: RemovalSettings,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const created = await this.#world.jobs.create(buildRemovalJob(request, node, settings), { signal })
+      this.#world.removalJobInformer.upsert(projectRemovalJob(created))
+      const fields = { job: request.name, node: node.metadata.name, images: request.remove.length }
+      this.#log.info(fields, 'removal Job created')
     } catch (error) {
       if (!isKubeError(error, 'AlreadyExists')) throw error
     }
@@ -119,7 +147,7 @@ export class JobWriter {
    * Deletes Jobs together with their Pods. Those that are gone already are no error; one that cannot be deleted holds up no
    * other, and its error is thrown at the end.
    */
-  async deleteAll(jobs: readonly PullJob[], signal: AbortSignal): Promise<void> {
+  async deleteAll(jobs: readonly (PullJob | RemovalJob)[], signal: AbortSignal): Promise<void> {
     const failures: unknown[] = []
     for (const job of jobs) {
       const { name, namespace, uid = '' } = job.metadata
@@ -131,8 +159,9 @@ export class JobWriter {
       } as const
       try {
         await this.#world.jobs.delete({ name, namespace }, options)
-        if (this.#world.jobInformer.get(`${namespace ?? ''}/${name}`)?.metadata.uid === uid)
-          this.#deleted.add(uid)
+        const key = `${namespace ?? ''}/${name}`
+        const known = this.#world.jobInformer.get(key) ?? this.#world.removalJobInformer.get(key)
+        if (known?.metadata.uid === uid) this.#deleted.add(uid)
         this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
       } catch (error) {
         if (isKubeError(error, 'NotFound', 'Conflict')) continue
@@ -148,7 +177,7 @@ export class JobWriter {
    * Asks why a Job has no Pod: the job controller says so in an event, and nowhere else. True where something new was
    * learned.
    */
-  async explain(job: PullJob, signal: AbortSignal): Promise<boolean> {
+  async explain(job: KubeObject, signal: AbortSignal): Promise<boolean> {
     const { uid = '', namespace } = job.metadata
     if (!uid || this.#explanations.has(uid)) return false
     const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`
@@ -163,7 +192,7 @@ export class JobWriter {
 
   /** Another node's Job is pulling from this registry now. */
   isProbing(host: string, nodeName: string): boolean {
-    for (const job of this.#world.jobsInFlight()) {
+    for (const job of this.#world.pullsInFlight()) {
       if (job.nodeName !== nodeName && job.images.some(image => hostOf(image) === host)) return true
     }
     return false

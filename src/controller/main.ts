@@ -14,6 +14,7 @@ import { Metrics } from './metrics.ts'
 import { NodeReconciler } from './node-reconciler.ts'
 import { OldJobs } from './old-jobs.ts'
 import { type ControllerOptions, parseControllerOptions } from './options.ts'
+import { Remover } from './remover.ts'
 import { Refresher } from './refresher.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
 import { Slots } from './slots.ts'
@@ -60,7 +61,12 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     burst: options.kubeApiBurst,
     userAgent: `${COMPONENT}/${VERSION}`,
   })
-  const world = new World(client, options.imagePullPolicy, log, options.jobTemplateAllow)
+  const world = new World(client, {
+    namespace: options.namespace,
+    defaultPolicy: options.imagePullPolicy,
+    allowed: options.jobTemplateAllow,
+    log,
+  })
   const queues = {
     nodes: new WorkQueue<string>(),
     caches: new WorkQueue<string>(),
@@ -149,7 +155,12 @@ async function work({
   const jobs = new JobWriter(client, world, refused, log, () => {
     for (const node of world.nodeInformer.list()) queues.nodes.add(node.metadata.name)
   })
-  const caches = new CacheReconciler(world, events, log)
+  const caches = new CacheReconciler({
+    world,
+    events,
+    purgeDeadlineMs: options.purgeDeadlineMs,
+    log,
+  })
   const refresher = new Refresher({
     world,
     registry: new RegistryClient({
@@ -167,10 +178,27 @@ async function work({
     },
     log,
   })
+  const remover = new Remover({
+    world,
+    jobs,
+    slots,
+    refused,
+    settings: {
+      namespace: options.namespace,
+      criClientImage: options.criClientImage,
+      criSocketPath: options.criSocketPath,
+      hostNetwork: options.imageDeleteJobHostNetwork,
+      deadlineMs: options.imagePullDeadlineMs,
+      priorityClassName: options.jobPriorityClassName,
+    },
+    ownImages: [options.busyboxImage, options.criClientImage],
+    log,
+  })
   const nodes = new NodeReconciler({
     world,
     jobs,
     slots,
+    remover,
     registries,
     refused,
     refreshes: refresher.refreshes,

@@ -8,6 +8,7 @@ import { shortHash } from '../plan/index.ts'
 import { JobWriter } from './job-writer.ts'
 import { NodeReconciler } from './node-reconciler.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
+import { Remover } from './remover.ts'
 import { Slots } from './slots.ts'
 import { type ApiAnswer, type ApiRequest, apiServer } from './testing.ts'
 import { World } from './world.ts'
@@ -24,7 +25,11 @@ afterEach(() => {
 async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
   const { client, requests, close } = await apiServer(answer)
   closers.push(close)
-  const world = new World(client, 'IfNotPresent', silentLogger)
+  const world = new World(client, {
+    namespace: 'kube-fledged',
+    defaultPolicy: 'IfNotPresent',
+    log: silentLogger,
+  })
   world.nodeInformer.upsert(NODE)
   world.cacheInformer.upsert(cacheOf('cache', [IMAGE]))
   world.nodeImagesInformer.upsert(stored({}))
@@ -36,10 +41,19 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
     maxSurge: 0,
     wake: node => woken.push(node),
   })
+  const jobs = new JobWriter(client, world, refused, silentLogger, () => {})
+  const settings = {
+    namespace: 'kube-fledged',
+    criClientImage: 'registry.test/kubefledged-cri-client:1',
+    criSocketPath: '',
+    hostNetwork: false,
+    deadlineMs: 300_000,
+  }
   const made = new NodeReconciler({
     world,
-    jobs: new JobWriter(client, world, refused, silentLogger, () => {}),
+    jobs,
     slots,
+    remover: new Remover({ world, jobs, slots, refused, settings, ownImages: [], log: silentLogger }),
     registries: new RegistryHealth(),
     refused,
     refreshes: new Map(),

@@ -13,10 +13,20 @@ import {
   refuse,
   sameMachine,
 } from '../engines/job/index.ts'
-import { type HandlerResult, type KubeError, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
-import { type NodeFacts, type Refresh, fitting, planNode, startableKeys } from '../plan/index.ts'
+import type { RemovalDecision } from '../engines/removal/index.ts'
+import { type HandlerResult, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
+import {
+  type NodeFacts,
+  type Refresh,
+  fitting,
+  planNode,
+  planRemovals,
+  startableKeys,
+} from '../plan/index.ts'
+import { isRefusal } from './job-refusal.ts'
 import type { JobWriter } from './job-writer.ts'
 import type { RefusedNamespaces } from './refused-namespaces.ts'
+import type { Remover } from './remover.ts'
 import type { Slots } from './slots.ts'
 import { type World, withoutManagedFields } from './world.ts'
 
@@ -33,6 +43,7 @@ export interface NodeReconcilerOptions {
   readonly world: World
   readonly jobs: JobWriter
   readonly slots: Slots
+  readonly remover: Remover
   readonly registries: RegistryHealth
   readonly refused: RefusedNamespaces
   /** What came of asking the registries lately. */
@@ -65,7 +76,7 @@ export class NodeReconciler {
     if (!node) {
       slots.leave(name)
       this.#lastWrite.delete(name)
-      await this.#options.jobs.deleteAll(world.jobsOf(name), signal)
+      await this.#options.jobs.deleteAll([...world.jobsOf(name), ...world.removalJobsOf(name)], signal)
       return {}
     }
     try {
@@ -91,18 +102,23 @@ export class NodeReconciler {
       await world.nodeImages.delete({ name }, { preconditions, signal }).catch(ignoreMissing)
       current = undefined
     }
-    const planned = planNode({
+    const input = {
       node,
       caches: world.compiledCaches(),
       existing: current?.spec?.images ?? [],
       ledger: current?.status?.images ?? [],
-      refreshes: this.#options.refreshes,
       now: new Date(world.now()).toISOString(),
-    })
+    }
+    const planned = planNode({ ...input, refreshes: this.#options.refreshes })
     const { images, crowdedOut } = fitting(planned, world.compiledCaches())
     if (!current && images.length === 0) return undefined
     if (!current) return this.#create(node, images, signal)
-    const patch = mergePatchOf(current.spec ?? {}, { images, ...(crowdedOut.length > 0 && { crowdedOut }) })
+    const remove = planRemovals({ ...input, desired: images, removals: current.spec?.remove ?? [] })
+    const patch = mergePatchOf(current.spec ?? {}, {
+      images,
+      ...(remove.length > 0 && { remove }),
+      ...(crowdedOut.length > 0 && { crowdedOut }),
+    })
     if (patch === undefined) return current
     return this.#kept(await world.nodeImages.mergePatch({ name }, { spec: patch }, { signal }))
   }
@@ -123,29 +139,47 @@ export class NodeReconciler {
   }
 
   async #execute(node: NodeFacts, nodeImages: NodeImages, signal: AbortSignal): Promise<HandlerResult> {
-    const { jobs, settings } = this.#options
+    const { jobs, settings, remover } = this.#options
     const { name } = node.metadata
-    const work = this.#gather(node, nodeImages)
-    const decision = decide(work)
+    const decision = decide(this.#gather(node, nodeImages))
     if (decision.volumesDropped && this.#serverMinor > 0) {
       this.#options.log.warn({}, 'the API server drops image volumes: pulling by containers from now on')
       this.#serverMinor = 0
     }
-    const requeue: number[] = decision.lookAgainMs === undefined ? [] : [decision.lookAgainMs]
-    const { ledger, retryMs } = await this.#start(decision, node, settings, signal)
-    if (retryMs !== undefined) requeue.push(retryMs)
-    const waitMs = await this.#write(node, nodeImages, ledger, decision, signal)
+    const removal = remover.decide(node, nodeImages, decision.ledger)
+    const removed = await remover.start(removal, node, signal)
+    // One start at a time: what makes room goes first, and the Job that does is waited for.
+    const { ledger, retryMs } = removed.busy
+      ? removed
+      : await this.#start({ ...decision, ledger: removed.ledger }, node, settings, signal)
+    const requeue = [decision.lookAgainMs, removal.lookAgainMs, retryMs].filter(ms => ms !== undefined)
+    const finished = [...decision.finished, ...removal.finished]
+    const rests = !decision.start && !removal.start && finished.length > 0
+    const waitMs = await this.#write(node, nodeImages, ledger, rests, signal)
     if (waitMs > 0) requeue.push(waitMs)
-    else if (settings.retainJobs) await jobs.retain(decision.finished, signal)
-    else await jobs.deleteAll(decision.finished, signal)
-    for (const job of decision.unexplained) {
+    else await this.#dismiss(node, nodeImages, decision, removal, signal)
+    for (const job of [...decision.unexplained, ...removal.unexplained]) {
       if (await jobs.explain(job, signal)) requeue.push(EXPLAINED_MS)
     }
     this.#options.log.debug(
-      { node: name, start: decision.start?.name, finished: decision.finished.length },
+      { node: name, start: decision.start?.name, finished: finished.length },
       'reconciled',
     )
     return requeue.length > 0 ? { requeueAfterMs: Math.min(...requeue) } : {}
+  }
+
+  /** Lets Jobs go that were read to their end, or retains them; what shall go from the node is not retained. */
+  async #dismiss(
+    node: NodeFacts,
+    nodeImages: NodeImages,
+    decision: Decision,
+    removal: RemovalDecision,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { jobs, settings, remover } = this.#options
+    if (settings.retainJobs) await jobs.retain(decision.finished, signal)
+    else await jobs.deleteAll(decision.finished, signal)
+    await jobs.deleteAll([...removal.finished, ...remover.inTheWay(node, nodeImages)], signal)
   }
 
   #gather(node: NodeFacts, nodeImages: NodeImages): NodeWork {
@@ -158,6 +192,8 @@ export class NodeReconciler {
       desired: nodeImages.spec?.images ?? [],
       startable: startableKeys(node, caches),
       ledger: sameMachine(node, nodeImages.status ?? {}) ? (nodeImages.status?.images ?? []) : [],
+      removing: new Set((nodeImages.spec?.remove ?? []).map(removal => entryKey(removal))),
+      removalRuns: this.#options.remover.isRunning(node),
       jobs: jobs.unread(name),
       pods: world.podsOf(name),
       caches: new Map(caches.map(cache => [cache.owner, cache])),
@@ -217,7 +253,7 @@ export class NodeReconciler {
     node: NodeFacts,
     nodeImages: NodeImages,
     images: readonly LedgerEntry[],
-    decision: Decision,
+    rests: boolean,
     signal: AbortSignal,
   ): Promise<number> {
     const { world } = this.#options
@@ -235,7 +271,6 @@ export class NodeReconciler {
     const interval = Math.max(WRITE_INTERVAL_MS, (world.nodeInformer.size / WRITES_PER_SECOND) * 1000)
     const wait = (this.#lastWrite.get(name) ?? 0) + interval - Date.now()
     // The last word of a node that came to rest is not held back: a cache may wait for it.
-    const rests = decision.start === undefined && decision.finished.length > 0
     if (wait > 0 && !rests) return wait
     const { resourceVersion } = nodeImages.metadata
     const body = { metadata: { resourceVersion }, status: patch }
@@ -260,14 +295,6 @@ function pulling(ledger: readonly LedgerEntry[], { name, images }: JobRequest, n
       ? { ...entry, state: 'Pulling', job: jobHash(name), startedAt: now }
       : entry,
   )
-}
-
-/**
- * The API server answered that it does not make the Job. It says 500 where an admission webhook that must be asked does
- * not answer: that may last, and shall hold up neither the ledger nor the images of other namespaces.
- */
-function isRefusal(error: unknown): error is KubeError {
-  return isKubeError(error) && (error.status === 500 || !(error.retryable || error.code === 'Aborted'))
 }
 
 function ignoreMissing(error: unknown): void {

@@ -35,6 +35,8 @@ const DEFAULTS: ControllerOptions = {
   busyboxImage: `ghcr.io/kubefledged/kubefledged-busybox:v${manifest.version}`,
   imageDeleteJobHostNetwork: false,
   criSocketPath: '',
+  criClientImage: expect.stringMatching(/kubefledged-cri-client:v/),
+  purgeDeadlineMs: 600_000,
   kubeconfig: '',
   master: '',
   kubeApiQps: 50,
@@ -202,7 +204,7 @@ describe('parseControllerOptions', () => {
       'UnknownFlag',
       "unknown flag '--jobs-max-sirge'; did you mean --jobs-max-surge?",
     ],
-    [['-cri-client-image', 'x'], 'UnknownFlag', "unknown flag '--cri-client-image'"],
+    [['-docker-client-image', 'x'], 'UnknownFlag', "unknown flag '--docker-client-image'"],
     [['extra'], 'UnexpectedArgument', 'unexpected argument "extra"'],
   ])('refuses %j', (argv, code, words) => {
     const error = refusal(argv)
@@ -216,12 +218,9 @@ describe('parseControllerOptions', () => {
     const parsed = parseControllerOptions(['--leader-elect=false', flag], {})
     const help = 'help' in parsed ? parsed.help.replaceAll(/\s+/g, ' ') : ''
     const flags = Object.values(controllerFlags({})).flatMap(group => Object.values(group))
-    expect(flags).toHaveLength(29)
+    expect(flags).toHaveLength(31)
     for (const { name, placeholder, doc, shown } of flags) {
       expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
-    }
-    for (const name of ['image-delete-job-host-network', 'cri-socket-path']) {
-      expect(flags.find(flag => flag.name === name)?.doc).toContain('takes effect in a later release')
     }
   })
 })

@@ -28,10 +28,14 @@ export interface ControllerOptions {
   readonly jobTemplateAllow: readonly GuardedField[]
   /** Reference of the image with the static binary for pull pods. */
   readonly busyboxImage: string
-  /** Not used yet. */
+  /** Whether Jobs that delete images use the node's network. */
   readonly imageDeleteJobHostNetwork: boolean
-  /** Not used yet. */
+  /** Path on all nodes; empty: by what each node says that it runs. */
   readonly criSocketPath: string
+  /** Reference of the image that asks a node's runtime to delete images. */
+  readonly criClientImage: string
+  /** Longest time that a deletion waits for a purge, in milliseconds. */
+  readonly purgeDeadlineMs: number
   /** Path; empty: the service account of the pod. */
   readonly kubeconfig: string
   /** URL of the API server; empty: as the kubeconfig says. */

@@ -22,7 +22,11 @@ async function refresher(ledBeforeAt?: string) {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
   const registry = new RegistryClient({ userAgent: 'test' })
   closers.push(close, () => registry.close())
-  const world = new World(client, 'IfNotPresent', silentLogger)
+  const world = new World(client, {
+    namespace: 'kube-fledged',
+    defaultPolicy: 'IfNotPresent',
+    log: silentLogger,
+  })
   let version = 0
   const put = (status: string) => {
     const spec = { imagePullSecrets: [{ name: 'pull' }], refresh: { schedule: '30 12 * * *' } }

@@ -61,7 +61,7 @@ export class Refresher {
   /** Refreshes the cache `namespace/name` if it is due, and says when to look again. */
   async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
     const cache = this.#options.world.compiled(key)
-    if (!cache || cache.idle) {
+    if (cache?.activity !== 'active') {
       this.#due.delete(key)
       this.#caughtUp.delete(key)
       return {}

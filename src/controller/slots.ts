@@ -1,6 +1,9 @@
-import type { PullJob } from '../engines/job/index.ts'
+import type { KubeObject } from '../api/object.ts'
 
-/** Most pull Jobs at once where `--jobs-max-surge` is 0. */
+/** A Job that uses a slot; one that removes images has no cache. */
+type InFlight = KubeObject & { readonly cache?: string }
+
+/** Most Jobs at once where `--jobs-max-surge` is 0. */
 const AUTOMATIC_MOST = 100
 
 /** A node that would start a Job and may not yet. */
@@ -15,7 +18,7 @@ interface Waiter {
  * before catch-up, retries and refreshes, and the cache with the fewest Jobs in flight is next.
  */
 export class Slots {
-  readonly #inFlight: () => Iterable<PullJob>
+  readonly #inFlight: () => Iterable<InFlight>
   readonly #nodeCount: () => number
   readonly #maxSurge: number
   readonly #wake: (node: string) => void
@@ -29,7 +32,7 @@ export class Slots {
    * @param options.wake called with a node that may try again
    */
   constructor(options: {
-    inFlight: () => Iterable<PullJob>
+    inFlight: () => Iterable<InFlight>
     nodeCount: () => number
     maxSurge: number
     wake: (node: string) => void
@@ -45,7 +48,7 @@ export class Slots {
    *
    * @param ended Jobs of this node that were read to their end: the new one takes over their slots
    */
-  tryTake(node: string, cache: string, urgent: boolean, ended: readonly PullJob[] = []): boolean {
+  tryTake(node: string, cache: string, urgent: boolean, ended: readonly InFlight[] = []): boolean {
     const used = this.#used()
     for (const job of ended) used.delete(slotOf(job))
     const free = this.#limit() - used.size
@@ -98,12 +101,12 @@ export class Slots {
   /** Caches of the slots in use, by Job. */
   #used(): Map<string, string> {
     const used = new Map<string, string>()
-    for (const job of this.#inFlight()) used.set(slotOf(job), job.cache)
+    for (const job of this.#inFlight()) used.set(slotOf(job), job.cache ?? '')
     for (const [node, cache] of this.#reserved) used.set(`reserved ${node}`, cache)
     return used
   }
 }
 
-function slotOf(job: PullJob): string {
+function slotOf(job: InFlight): string {
   return `${job.metadata.namespace ?? ''}/${job.metadata.name}`
 }

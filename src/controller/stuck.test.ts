@@ -18,7 +18,7 @@ afterEach(() => {
 async function emptyWorld(): Promise<World> {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
   closers.push(close)
-  return new World(client, 'IfNotPresent', silentLogger)
+  return new World(client, { namespace: 'kube-fledged', defaultPolicy: 'IfNotPresent', log: silentLogger })
 }
 
 it('finds an informer without a sign of life, and takes an API server that is away for no fault of ours', async () => {

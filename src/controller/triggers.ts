@@ -1,7 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type CompiledCache, type NodeFacts, cacheKey, sameFacts, select } from '../plan/index.ts'
+import {
+  type CompiledCache,
+  type NodeFacts,
+  activityOf,
+  cacheKey,
+  leavingSince,
+  sameFacts,
+  select,
+} from '../plan/index.ts'
 import type { RegistryHealth } from '../engines/job/index.ts'
 import type { Change, WorkQueue } from '../kube/index.ts'
+import type { KubeObject } from '../api/object.ts'
 import type { NodeImages } from '../api/node-images.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 import { isLeftBehind } from './old-jobs.ts'
@@ -38,16 +47,17 @@ export function connect(world: World, queues: Queues, registries: RegistryHealth
     if (!concernsNodes(change)) return
     queues.refreshes.add(cacheKey(change.object))
     const compiled = world.compiled(cacheKey(change.object))
+    const isPlain = change.type === 'added' && compiled?.activity !== 'leaving'
     for (const node of world.nodeInformer.list()) {
-      if (change.type !== 'added' || !compiled || isSelected(compiled, node))
-        queues.nodes.add(node.metadata.name)
+      if (!isPlain || !compiled || isSelected(compiled, node)) queues.nodes.add(node.metadata.name)
     }
   })
   world.namespaceInformer.subscribe(({ object, previous }) => {
-    if (isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)) return
+    const isFenced = !isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)
+    if (!isFenced && !object.metadata.deletionTimestamp) return
     const caches = world.cachesIn(object.metadata.name)
     for (const { key } of caches) queues.caches.add(key)
-    if (caches.length > 0) allNodes()
+    if (isFenced && caches.length > 0) allNodes()
   })
   world.nodeImagesInformer.subscribe(change => {
     queues.nodes.add(change.object.metadata.name)
@@ -62,9 +72,15 @@ export function connect(world: World, queues: Queues, registries: RegistryHealth
     const ended = object.finished || object.metadata.deletionTimestamp !== undefined
     if (type === 'deleted' || (ended && previous?.finished !== object.finished)) slots.wakeNext()
   })
-  world.podInformer.subscribe(({ object }) => {
+  world.removalJobInformer.subscribe(({ type, object }) => {
     if (object.nodeName) queues.nodes.add(object.nodeName)
+    if (type === 'deleted' || object.metadata.deletionTimestamp) slots.wakeNext()
   })
+  for (const informer of [world.podInformer, world.removalPodInformer]) {
+    informer.subscribe(({ object }: Change<KubeObject & { readonly nodeName: string }>) => {
+      if (object.nodeName) queues.nodes.add(object.nodeName)
+    })
+  }
 }
 
 /** What a cache's counts depend on: eligibility and labels, not the image list. */
@@ -87,7 +103,8 @@ function concernsNodes({ type, object, previous }: Change<ImageCache>): boolean 
   if (type !== 'updated' || !previous) return true
   return (
     object.metadata.generation !== previous.metadata.generation ||
-    object.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
+    activityOf(object) !== activityOf(previous) ||
+    (activityOf(object) === 'leaving' && leavingSince(object) !== leavingSince(previous)) ||
     object.status?.requestedAt !== previous.status?.requestedAt ||
     object.status?.editedAt !== previous.status?.editedAt
   )
@@ -99,7 +116,9 @@ function isSelected(cache: CompiledCache, node: NodeFacts): boolean {
 
 function ownersOf({ object, previous }: Change<NodeImages>, world: World): string[] {
   const owners = new Set(
-    [...(object.spec?.images ?? []), ...(previous?.spec?.images ?? [])].flatMap(image => image.owners),
+    [object.spec, previous?.spec].flatMap(spec =>
+      [...(spec?.images ?? []), ...(spec?.remove ?? [])].flatMap(image => image.owners),
+    ),
   )
   return world
     .compiledCaches()

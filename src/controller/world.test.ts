@@ -13,7 +13,7 @@ afterEach(() => {
 async function emptyWorld(): Promise<World> {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
   closers.push(close)
-  return new World(client, 'IfNotPresent', silentLogger)
+  return new World(client, { namespace: 'kube-fledged', defaultPolicy: 'IfNotPresent', log: silentLogger })
 }
 
 describe('World.jobsInFlight', () => {
@@ -51,7 +51,12 @@ describe('World.compiledCaches', () => {
   it('follows what administrators allow and where they keep the Pods of a namespace', async () => {
     const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
     closers.push(close)
-    const world = new World(client, 'IfNotPresent', silentLogger, ['priorityClassName'])
+    const world = new World(client, {
+      namespace: 'kube-fledged',
+      defaultPolicy: 'IfNotPresent',
+      allowed: ['priorityClassName'],
+      log: silentLogger,
+    })
     const allowed = cacheOf('allowed', ['registry.test/a:1'], { jobTemplate: { priorityClassName: 'mine' } })
     const refused = cacheOf('refused', ['registry.test/a:1'], { jobTemplate: { runtimeClassName: 'kata' } })
     for (const cache of [allowed, refused]) world.cacheInformer.upsert(cache)

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { GROUP, JOB_SELECTOR, VERSION } from '../api/constants.ts'
+import { GROUP, JOB_SELECTOR, REMOVAL_SELECTOR, VERSION } from '../api/constants.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 import type { NodeImages, PullPolicy } from '../api/node-images.ts'
 import type { KubeObject } from '../api/object.ts'
@@ -11,6 +11,14 @@ import {
   projectJob,
   projectPod,
 } from '../engines/job/index.ts'
+import {
+  type RawRemovalJob,
+  type RawRemovalPod,
+  type RemovalJob,
+  type RemovalPod,
+  projectRemovalJob,
+  projectRemovalPod,
+} from '../engines/removal/index.ts'
 import { Informer, type KubeClient, type Logger, type Resource } from '../kube/index.ts'
 import {
   type CompiledCache,
@@ -18,6 +26,7 @@ import {
   type NamespaceFacts,
   type NodeFacts,
   type RawNode,
+  activityOf,
   byAge,
   compileCache,
   projectNamespace,
@@ -45,18 +54,32 @@ export class World {
   readonly jobInformer: Informer<PullJob, RawJob>
   readonly podInformer: Informer<PullPod, RawPod>
   readonly namespaceInformer: Informer<NamespaceFacts>
+  /** Jobs that remove images, and their Pods: in the controller's own namespace only. */
+  readonly removalJobInformer: Informer<RemovalJob, RawRemovalJob>
+  readonly removalPodInformer: Informer<RemovalPod, RawRemovalPod>
   readonly #defaultPolicy: PullPolicy
   readonly #allowed: ReadonlySet<GuardedField>
   readonly #compiled = new Map<string, CompiledCache>()
   /** The values of `#compiled` by age; undefined since one of them changed. */
   #sorted: readonly CompiledCache[] | undefined
 
-  /** @param allowed fields of `spec.jobTemplate` that authors of caches may set */
+  /**
+   * @param options.namespace the controller's own
+   * @param options.allowed fields of `spec.jobTemplate` that authors of caches may set
+   */
   constructor(
     client: KubeClient,
-    defaultPolicy: PullPolicy,
-    log: Logger,
-    allowed: readonly GuardedField[] = [],
+    {
+      namespace,
+      defaultPolicy,
+      allowed = [],
+      log,
+    }: {
+      readonly namespace: string
+      readonly defaultPolicy: PullPolicy
+      readonly allowed?: readonly GuardedField[]
+      readonly log: Logger
+    },
   ) {
     const ours = { group: GROUP, version: VERSION }
     this.now = () => client.now()
@@ -69,13 +92,8 @@ export class World {
       kind: 'NodeImages',
       namespaced: false,
     })
-    this.jobs = client.resource({
-      group: 'batch',
-      version: 'v1',
-      plural: 'jobs',
-      kind: 'Job',
-      namespaced: true,
-    })
+    const jobs = { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job', namespaced: true }
+    this.jobs = client.resource(jobs)
     const nodes = client.resource<RawNode>(core('nodes', 'Node', false))
     const pods = client.resource<RawPod>(core('pods', 'Pod', true))
     this.namespaceInformer = new Informer(
@@ -99,6 +117,18 @@ export class World {
       project: projectPod,
       indexers: { [BY_NODE]: pod => [pod.nodeName] },
       log,
+    })
+    const removals = { namespace, labelSelector: REMOVAL_SELECTOR, log }
+    this.removalJobInformer = new Informer(client.resource<RawRemovalJob>(jobs), {
+      ...removals,
+      project: projectRemovalJob,
+      indexers: { [BY_NODE]: job => [job.nodeName] },
+    })
+    const removalPods = client.resource<RawRemovalPod>(core('pods', 'Pod', true))
+    this.removalPodInformer = new Informer(removalPods, {
+      ...removals,
+      project: projectRemovalPod,
+      indexers: { [BY_NODE]: pod => [pod.nodeName] },
     })
     this.#keepCompiled()
   }
@@ -144,12 +174,32 @@ export class World {
     return this.podInformer.byIndex(BY_NODE, nodeName)
   }
 
+  /** Removal Jobs that are pinned to a node. */
+  removalJobsOf(nodeName: string): readonly RemovalJob[] {
+    return this.removalJobInformer.byIndex(BY_NODE, nodeName)
+  }
+
+  /** Pods of removal Jobs on a node. */
+  removalPodsOf(nodeName: string): readonly RemovalPod[] {
+    return this.removalPodInformer.byIndex(BY_NODE, nodeName)
+  }
+
   /** Jobs that pull now, on nodes that are there. */
-  *jobsInFlight(): Generator<PullJob> {
+  *pullsInFlight(): Generator<PullJob> {
     for (const job of this.jobInformer.list()) {
-      const isThere = this.nodeInformer.get(job.nodeName)?.metadata.uid === job.nodeUid
-      if (isThere && !job.finished && !job.metadata.deletionTimestamp && this.#isOurs(job)) yield job
+      if (this.#isInFlight(job) && this.#isOurs(job)) yield job
     }
+  }
+
+  /** Jobs that pull or remove now, on nodes that are there. */
+  *jobsInFlight(): Generator<PullJob | RemovalJob> {
+    yield* this.pullsInFlight()
+    for (const job of this.removalJobInformer.list()) if (this.#isInFlight(job)) yield job
+  }
+
+  #isInFlight(job: PullJob | RemovalJob): boolean {
+    const isThere = this.nodeInformer.get(job.nodeName)?.metadata.uid === job.nodeUid
+    return isThere && !job.finished && !job.metadata.deletionTimestamp
   }
 
   /**
@@ -174,6 +224,8 @@ export class World {
       this.nodeImagesInformer,
       this.jobInformer,
       this.podInformer,
+      this.removalJobInformer,
+      this.removalPodInformer,
     ]
   }
 
@@ -190,8 +242,8 @@ export class World {
       const isSame =
         old?.cache.metadata.uid === object.metadata.uid &&
         old?.cache.metadata.generation === object.metadata.generation
-      const isIdle = object.metadata.deletionTimestamp !== undefined
-      const next = old && isSame && !isIdle ? { ...old, cache: object } : this.#compile(object)
+      const next =
+        old && isSame ? { ...old, cache: object, activity: activityOf(object) } : this.#compile(object)
       // Our first status takes the place of the old release's, before all nodes may have been looked at.
       const isSuccessor = old?.cache.metadata.uid === object.metadata.uid && old?.keptBeforeAt !== undefined
       this.#compiled.set(key, isSuccessor ? { ...next, keptBeforeAt: old.keptBeforeAt } : next)

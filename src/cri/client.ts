@@ -1,3 +1,4 @@
+import { JOB_LABELS } from '../api/constants.ts'
 import { Channel, type CallOptions } from './channel.ts'
 import { isCriError } from './errors.ts'
 import { ImagesDefinition } from './generated/containerd-images.ts'
@@ -47,6 +48,9 @@ const PROBE_MS = 5_000
 const READ_MS = 30_000
 /** The kubelet's `runtimeRequestTimeout`. */
 const REMOVE_MS = 120_000
+
+/** `CONTAINER_EXITED`. */
+const EXITED = 2
 
 /** Name that containerd gives itself, and the namespace that its CRI plugin keeps Kubernetes' images in. */
 const CONTAINERD = 'containerd'
@@ -136,13 +140,20 @@ export class CriClient {
     }
   }
 
-  /** All containers, running or not, with all that they use. Sandboxes are not among them. */
+  /**
+   * All containers, running or not, with all that they use, but those of our own pull Pods that have ended: a kubelet keeps
+   * them a while longer than their Pod. Sandboxes are not among them.
+   */
   async listContainers(): Promise<readonly CriContainer[]> {
-    const { containers } = await this.#channel.call(
+    const pullPods = await this.#pullPods()
+    const { containers: all } = await this.#channel.call(
       RuntimeService,
       RuntimeService.methods.listContainers,
       {},
       this.#within(READ_MS),
+    )
+    const containers = all.filter(
+      ({ state, podSandboxId }) => state !== EXITED || !pullPods.has(podSandboxId),
     )
     const mountedBy = new Map<string, readonly string[]>()
     for (const { id } of containers) {
@@ -155,6 +166,17 @@ export class CriClient {
   /** Closes the connection. */
   close(): void {
     this.#channel.close()
+  }
+
+  /** IDs of the sandboxes of Pods that pull for a cache, or did. */
+  async #pullPods(): Promise<ReadonlySet<string>> {
+    const { items } = await this.#channel.call(
+      RuntimeService,
+      RuntimeService.methods.listPodSandbox,
+      { filter: { labelSelector: { ...JOB_LABELS } } },
+      this.#within(READ_MS),
+    )
+    return new Set(items.map(({ id }) => id))
   }
 
   async #mountedImages(id: string): Promise<readonly string[]> {

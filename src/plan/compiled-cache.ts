@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { CacheList, ImageCache } from '../api/image-cache.ts'
 import type { PullPolicy } from '../api/node-images.ts'
+import { type Activity, activityOf } from './activity.ts'
 import { InvalidReferenceError, isMoving, parseReference } from '../image/reference.ts'
 import { type GuardedField, templateRefusal } from './job-template.ts'
 
@@ -46,10 +47,11 @@ export interface CompiledCache {
   /** Absent where the cache has no pull secrets. */
   readonly credential?: string
   readonly lists: readonly CompiledList[]
-  /** Suspended or being deleted: it wants nothing. */
-  readonly idle: boolean
   /** When kube-fledged before 0.12 last did something for it, RFC 3339; absent where it is of this release. */
   readonly keptBeforeAt?: string
+  /** All texts of its lists, refused ones too. */
+  readonly texts: ReadonlySet<string>
+  readonly activity: Activity
 }
 
 /** Eight characters of a hash: short enough for names, and no two of a cluster's few thousand UIDs are likely to meet. */
@@ -95,8 +97,9 @@ export function compileCache(
       bounded((cache.spec.cacheSpec ?? []).map(list => compileList(list, policy))),
       refusal,
     ).map(list => (fence ? { ...list, fence } : list)),
-    idle: cache.spec.suspend === true || cache.metadata.deletionTimestamp !== undefined,
     ...(keptBeforeAt !== undefined && { keptBeforeAt }),
+    texts: new Set((cache.spec.cacheSpec ?? []).flatMap(list => list.images)),
+    activity: activityOf(cache),
   }
 }
 

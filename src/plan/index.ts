@@ -5,6 +5,9 @@
  * caches want of one node.
  */
 export { byAge, planNode, select, startableKeys, type PlanInput, type Selection } from './plan.ts'
+export { planRemovals, keptReferences, isAnswered, type RemovalInput } from './removals.ts'
+export { activityOf, isHeldForPurge, leavingSince, wantsPurge, type Activity } from './activity.ts'
+export { skipReason } from './eligibility.ts'
 export { cacheKey, compileCache, shortHash, type CompiledCache, type CompiledList } from './compiled-cache.ts'
 export { isNewerThan, isWhole, listedDigest, lookUp } from './image-list.ts'
 export { type Validation, validateImageCache } from './validate/validate.ts'

@@ -11,7 +11,7 @@ export interface NamespaceFacts extends KubeObject {
 
 /** The facts of a Namespace. */
 export function projectNamespace({
-  metadata: { name, uid, resourceVersion, annotations },
+  metadata: { name, uid, resourceVersion, deletionTimestamp, annotations },
 }: KubeObject): NamespaceFacts {
   const text = annotations?.[NODE_SELECTOR]?.trim()
   return {
@@ -19,6 +19,7 @@ export function projectNamespace({
       name,
       ...(uid !== undefined && { uid }),
       ...(resourceVersion !== undefined && { resourceVersion }),
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
     },
     ...(text && { nodeSelector: selectorOf(text) }),
   }

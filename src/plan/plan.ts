@@ -44,7 +44,7 @@ export function planNode({ node, caches, existing, ledger, refreshes, now }: Pla
   const before = new Map(existing.map(image => [entryKey(image), image]))
   const entries = new Map(ledger.map(entry => [entryKey(entry), entry]))
   const wanted = new Map<string, DesiredImage>()
-  for (const cache of caches.filter(candidate => !candidate.idle).toSorted(byAge)) {
+  for (const cache of caches.filter(isActive).toSorted(byAge)) {
     for (const list of cache.lists) {
       const selection = select(node, list)
       if (selection.kind === 'unselected') continue
@@ -83,12 +83,16 @@ function refreshed(
 /** Keys of the images that the node may have work for now: a cordoned node, say, keeps its requests and gets none. */
 export function startableKeys(node: NodeFacts, caches: readonly CompiledCache[]): Set<string> {
   const keys = new Set<string>()
-  for (const cache of caches.filter(candidate => !candidate.idle)) {
+  for (const cache of caches.filter(isActive)) {
     for (const list of cache.lists.filter(candidate => select(node, candidate).kind === 'desired')) {
       for (const { image } of list.wanted) keys.add(entryKey({ image, credential: cache.credential }))
     }
   }
   return keys
+}
+
+function isActive(cache: CompiledCache): boolean {
+  return cache.activity === 'active'
 }
 
 /** The oldest cache first: its Job pulls what several want. */

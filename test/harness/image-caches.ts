@@ -69,6 +69,13 @@ export async function annotateRefresh(cluster: Cluster, address: CacheAddress, v
   })
 }
 
+/** Sets `kubefledged.io/purge-imagecache`; the value means nothing. */
+export async function annotatePurge(cluster: Cluster, address: CacheAddress, value = ''): Promise<void> {
+  await patchCache(cluster, address, {
+    metadata: { annotations: { 'kubefledged.io/purge-imagecache': value } },
+  })
+}
+
 /** True where the last action has ended for the spec as it is now, and no refresh is asked for. */
 function isSettled(cache: ImageCache): boolean {
   return (

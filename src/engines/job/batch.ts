@@ -68,7 +68,8 @@ function firstGroup(candidates: readonly DueImage[], work: NodeWork): Group | un
     const cache = item.desired.owners
       .map(owner => work.caches.get(owner))
       .find(
-        found => found && !found.idle && work.refusedIn(found.cache.metadata.namespace ?? '') === undefined,
+        found =>
+          found?.activity === 'active' && work.refusedIn(found.cache.metadata.namespace ?? '') === undefined,
       )
     if (!cache) continue
     const kind = kindOf(item)

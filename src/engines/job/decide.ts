@@ -1,6 +1,7 @@
 import type { FailureReasonName } from '../../api/failure-reasons.ts'
+import { REMOVED } from '../../api/kept-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
-import { shortHash } from '../../plan/index.ts'
+import { isNewerThan, shortHash } from '../../plan/index.ts'
 import { BATCH_SIZE, type Batch, type DueImage, nextBatch } from './batch.ts'
 import { pullDeadlineMs } from './deadline.ts'
 import { due } from './due.ts'
@@ -68,7 +69,7 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
   const next = new Map<string, LedgerEntry>()
   for (const desired of work.desired) {
     const key = entryKey(desired)
-    let entry = old.get(key)
+    let entry = wantedAgain(desired, old.get(key), now)
     let inJob = false
     for (const { job, reading } of readings) {
       const verdict = believed(reading.verdicts.get(desired.image), job, desired)
@@ -93,12 +94,8 @@ function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, Ledge
     }
     const corrected = correct(work.node, desired, entry, now, secret.has(desired.image))
     const isAdopted = !entry && corrected && wasKeptBefore(desired, work)
-    next.set(
-      key,
-      isAdopted
-        ? { ...corrected, pulledByUs: true }
-        : (corrected ?? { ...identity(desired, entry), state: 'Pending' }),
-    )
+    const settled = corrected ?? { ...identity(desired, entry), state: 'Pending' as const }
+    next.set(key, { ...settled, owners: desired.owners, ...(isAdopted && { pulledByUs: true }) })
   }
   for (const entry of tombstones(work, next)) next.set(entryKey(entry), entry)
   return next
@@ -120,10 +117,29 @@ function wasKeptBefore(desired: DesiredImage, work: NodeWork): boolean {
   return desired.owners.some(owner => Date.parse(work.caches.get(owner)?.keptBeforeAt ?? '') >= since)
 }
 
-/** What nobody wants any more stays on record while it is there: it says whose an image is, should it be removed. */
+/** An image that was to be removed and is wanted after all: what a Job has done to it by now is not known. */
+function wantedAgain(
+  desired: DesiredImage,
+  entry: LedgerEntry | undefined,
+  now: string,
+): LedgerEntry | undefined {
+  if (entry?.state !== 'Removing') return entry
+  return { ...identity(desired, entry), state: 'Pending', reason: REMOVED, finishedAt: now }
+}
+
+/**
+ * What nobody wants any more stays on record while it is there: it says whose an image is, should it be removed. What is to
+ * be removed stays until that is done, and what was removed until the node's list knows it.
+ */
 function tombstones(work: NodeWork, wanted: ReadonlyMap<string, LedgerEntry>): LedgerEntry[] {
-  const left = work.ledger.filter(entry => entry.state === 'Present' && !wanted.has(entryKey(entry)))
-  return left.filter(entry => !isGone(work.node, entry)).slice(0, MOST_TOMBSTONES)
+  const left = work.ledger.filter(entry => !wanted.has(entryKey(entry)))
+  const going = left.filter(entry => work.removing.has(entryKey(entry)))
+  const others = left.filter(entry => {
+    if (work.removing.has(entryKey(entry))) return false
+    if (entry.reason === REMOVED) return !isNewerThan(work.node, entry.finishedAt)
+    return entry.state === 'Present' && !isGone(work.node, entry)
+  })
+  return [...going, ...others.slice(0, MOST_TOMBSTONES)]
 }
 
 /**
@@ -240,7 +256,8 @@ function next(
     if (when.kind === 'later') soonest = Math.min(soonest ?? when.inMs, when.inMs)
   }
   const later = soonest === undefined ? {} : { lookAgainMs: soonest }
-  if (candidates.length === 0 || running.length > 0) return later
+  // A removal ends in seconds, and what it was told to keep was said before these images were wanted.
+  if (candidates.length === 0 || running.length > 0 || work.removalRuns) return later
   if (work.pods.some(pod => holdsUpPulls(pod, work.now))) {
     return { lookAgainMs: Math.min(HELD_UP_LOOK_MS, soonest ?? HELD_UP_LOOK_MS) }
   }

@@ -1,4 +1,5 @@
 import { hasFailed, isPermanent } from '../../api/failure-reasons.ts'
+import { REMOVED } from '../../api/kept-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import { isWhole } from '../../plan/index.ts'
 import { backoffMs, fraction } from './backoff.ts'
@@ -29,7 +30,7 @@ export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work:
   const pause = attempts > 2 && !isAskedAgain ? backoffMs(attempts - 2, jitterKey(desired, work)) : 0
   const at = Date.parse(entry?.finishedAt ?? '') + pause
   if (pause > 0 && at > work.now) return { kind: 'later', inMs: at - work.now }
-  const isFirst = attempts === 0 && entry?.reason === undefined
+  const isFirst = attempts === 0 && (entry?.reason === undefined || entry.reason === REMOVED)
   return {
     kind: 'now',
     how: 'ask',

@@ -42,6 +42,10 @@ export interface NodeWork {
   /** Keys of the desired images that the node may have work for now. */
   readonly startable: ReadonlySet<string>
   readonly ledger: readonly LedgerEntry[]
+  /** Keys of what is to be removed from the node. */
+  readonly removing: ReadonlySet<string>
+  /** A removal Job is at work on the node. */
+  readonly removalRuns: boolean
   /** Pull Jobs pinned to this node. */
   readonly jobs: readonly PullJob[]
   /** Their Pods. */

@@ -283,6 +283,8 @@ export class TestCluster {
       desired: node.desired,
       startable: startableKeys(node.facts, caches),
       ledger: node.ledger,
+      removing: new Set(),
+      removalRuns: false,
       jobs: node.jobs.map(job => projectJob(job.raw)),
       pods: node.jobs.filter(job => !job.deleted).map(job => projectPod(structuredClone(job.pod))),
       caches: new Map(caches.map(cache => [cache.owner, cache])),

@@ -183,6 +183,8 @@ export function workOf(cache: CompiledCache, changes: Partial<NodeWork> = {}): N
     desired,
     startable: new Set(desired.map(image => entryKey(image))),
     ledger: [],
+    removing: new Set(),
+    removalRuns: false,
     jobs: [],
     pods: [],
     caches: new Map([[cache.owner, cache]]),

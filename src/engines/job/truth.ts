@@ -1,3 +1,4 @@
+import { REMOVED } from '../../api/kept-reasons.ts'
 import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
 import { normalizedName, repositoryOf, tryParseReference } from '../../image/reference.ts'
 import { type NodeFacts, isNewerThan, listedDigest, lookUp } from '../../plan/index.ts'
@@ -34,7 +35,9 @@ export function correct(
     }
   }
   const provable = desired.pullPolicy === 'IfNotPresent' && desired.credential === undefined && !secret
-  if (listing !== 'listed' || !provable) return entry
+  // The list may be from before it was removed.
+  const isOld = entry?.reason === REMOVED && !isNewerThan(node, entry.finishedAt)
+  if (listing !== 'listed' || !provable || isOld) return entry
   const digest = reference.digest ?? listedDigest(node, name, repositoryOf(reference))
   const seenPulling = entry?.state === 'Pulling'
   return {
