@@ -122,6 +122,22 @@ remove-webhook-server: ## Remove the webhook server again
 remove-kubefledged: ## Remove everything again, image caches and CRDs included
 	hack/deploy/yaml.sh remove
 
+export KUBEFLEDGED_NAMESPACE OPERATOR_NAMESPACE
+
+.PHONY: deploy-using-operator deploy-webhook-server-using-operator remove-webhook-server-using-operator remove-kubefledged-and-operator
+
+deploy-using-operator: ## Install by the operator, which carries out KubeFledged objects [OPERATOR_IMAGE_REPO=] [KUBEFLEDGED_NAMESPACE=]
+	hack/deploy/operator.sh apply
+
+deploy-webhook-server-using-operator: ## Have the operator add the webhook server
+	hack/deploy/operator.sh apply-webhook-server
+
+remove-webhook-server-using-operator: ## Have the operator remove the webhook server again
+	hack/deploy/operator.sh remove-webhook-server
+
+remove-kubefledged-and-operator: ## Remove everything again, the operator, image caches and CRDs included
+	hack/deploy/operator.sh remove
+
 ##@ A real cluster on this machine (root, Debian or Ubuntu; or CLUSTER=kind with Docker and kind)
 
 NODES ?= 2

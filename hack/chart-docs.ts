@@ -1,6 +1,6 @@
 /**
  * Writes what is generated of the chart: the table of its values, from their comments, and the rules of the controller's roles, from the
- * manifests of deploy/. With `--check` it writes nothing and fails where a file differs.
+ * manifests of deploy/, for the chart and for the operator, which must hold what it grants. With `--check` it writes nothing and fails where a file differs.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -74,13 +74,29 @@ function shown(value: unknown): string {
 /** Content of every generated file, by its path from the root. */
 export async function generatedFiles(): Promise<Readonly<Record<string, string>>> {
   const read = (path: string) => readFile(join(ROOT, path), 'utf8')
+  const clusterRole = rules(await read('deploy/kubefledged-clusterrole-controller.yaml'))
+  const role = rules(await read('deploy/kubefledged-role-controller.yaml'))
   return {
     'docs/helm-parameters.md': parametersDocument(chartValues(await read(`${CHART}/values.yaml`))),
-    [`${CHART}/files/clusterrole-controller.yaml`]: rules(
-      await read('deploy/kubefledged-clusterrole-controller.yaml'),
-    ),
-    [`${CHART}/files/role-controller.yaml`]: rules(await read('deploy/kubefledged-role-controller.yaml')),
+    [`${CHART}/files/clusterrole-controller.yaml`]: clusterRole,
+    [`${CHART}/files/role-controller.yaml`]: role,
+    'deploy/kubefledged-operator/deploy/clusterrole_granted.yaml': `# Generated from deploy/kubefledged-clusterrole-controller.yaml and -role-controller.yaml by \`node hack/chart-docs.ts\`. Do not edit.
+# What the controller may do, which the operator grants to it and so must hold itself.
+${granted('kubefledged-operator-granted', clusterRole)}---
+${granted('kubefledged-operator-releases-granted', role)}`,
   }
+}
+
+function granted(name: string, ruleList: string): string {
+  return `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: ${name}
+  labels:
+    app: kubefledged
+    kubefledged: kubefledged-operator
+rules:
+${ruleList.replaceAll(/^(?=.)/gm, '  ')}`
 }
 
 function rules(role: string): string {

@@ -8,6 +8,7 @@ const RUN: Readonly<Record<Subcommand, (argv: readonly string[]) => Promise<numb
   controller: async argv => (await import('./controller/main.ts')).runController(argv),
   'webhook-server': async argv => (await import('./webhook/main.ts')).runWebhookServer(argv),
   'cri-client': async argv => (await import('./cri-client/main.ts')).runCriClient(argv),
+  operator: async argv => (await import('./operator/main.ts')).runOperator(argv),
   crds: async argv => (await import('./crds/main.ts')).runCrds(argv),
 }
 

@@ -8,6 +8,7 @@ export const SUBCOMMANDS = {
   controller: 'Plans, pulls and reports: the operator itself.',
   'webhook-server': 'Answers the API server whether an ImageCache may be written.',
   'cri-client': "Removes images from a node through its container runtime's socket.",
+  operator: 'Installs and upgrades kube-fledged as KubeFledged objects say.',
   crds: 'Writes the CustomResourceDefinitions of this release.',
 } as const
 

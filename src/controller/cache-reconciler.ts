@@ -2,9 +2,15 @@ import { type Aggregate, aggregate } from '../aggregate/index.ts'
 import { API_VERSION } from '../api/constants.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 import { STATUS } from '../api/messages.ts'
-import { type EventRecorder, type HandlerResult, type Logger, mergePatchOf } from '../kube/index.ts'
+import {
+  type EventRecorder,
+  type HandlerResult,
+  type Logger,
+  mergePatchOf,
+  withoutManagedFields,
+} from '../kube/index.ts'
 import { PurgeFinalizer } from './purge-finalizer.ts'
-import { type World, withoutManagedFields } from './world.ts'
+import type { World } from './world.ts'
 
 /** Least time between two status writes of a cache, unless its action begins or ends. */
 const WRITE_INTERVAL_MS = 2_000

@@ -14,7 +14,13 @@ import {
   sameMachine,
 } from '../engines/job/index.ts'
 import type { RemovalDecision } from '../engines/removal/index.ts'
-import { type HandlerResult, type Logger, isKubeError, mergePatchOf } from '../kube/index.ts'
+import {
+  type HandlerResult,
+  type Logger,
+  isKubeError,
+  mergePatchOf,
+  withoutManagedFields,
+} from '../kube/index.ts'
 import {
   type NodeFacts,
   type Refresh,
@@ -28,7 +34,7 @@ import type { JobWriter } from './job-writer.ts'
 import type { RefusedNamespaces } from './refused-namespaces.ts'
 import type { Remover } from './remover.ts'
 import type { Slots } from './slots.ts'
-import { type World, withoutManagedFields } from './world.ts'
+import type { World } from './world.ts'
 
 /** Least time between two ledger writes of a node; with many nodes more, so that all together write 50 a second. */
 const WRITE_INTERVAL_MS = 2_000

@@ -19,7 +19,7 @@ import {
   projectRemovalJob,
   projectRemovalPod,
 } from '../engines/removal/index.ts'
-import { Informer, type KubeClient, type Logger, type Resource } from '../kube/index.ts'
+import { Informer, type KubeClient, type Logger, type Resource, withoutManagedFields } from '../kube/index.ts'
 import {
   type CompiledCache,
   type GuardedField,
@@ -32,6 +32,7 @@ import {
   projectNamespace,
   projectNode,
 } from '../plan/index.ts'
+import type { SignOfLife } from '../stuck.ts'
 
 /** Index of Jobs and Pods by the node that they are pinned to. */
 const BY_NODE = 'node'
@@ -268,15 +269,6 @@ export class World {
   }
 }
 
-/** What an informer shows of its loop. */
-export type SignOfLife = Pick<Informer<KubeObject>, 'plural' | 'quietMs'>
-
 function core(plural: string, kind: string, namespaced: boolean) {
   return { group: '', version: 'v1', plural, kind, namespaced }
-}
-
-/** Half of a small object is who wrote which field; nobody here asks. */
-export function withoutManagedFields<T extends KubeObject>(raw: T): T {
-  const { managedFields: _, ...metadata } = raw.metadata as T['metadata'] & { managedFields?: unknown }
-  return { ...raw, metadata }
 }

@@ -10,6 +10,7 @@ export { type InformerOptions } from './informer-options.ts'
 export { type LeaderElectionOptions, runWithLeaderElection } from './leader-election.ts'
 export { type Logger, silentLogger } from './logger.ts'
 export { serviceAccountOwner } from './service-account.ts'
+export { withoutManagedFields } from './managed-fields.ts'
 export { mergePatchOf } from './merge-patch.ts'
 export {
   type ObjectList,

@@ -2,9 +2,11 @@ import type { Cluster } from './cluster.ts'
 import { HarnessError } from './errors.ts'
 
 const NAMESPACE = 'kube-fledged'
-const SELECTOR = 'app=kubefledged,kubefledged=kubefledged-controller'
 /** Of the container port `metrics`. */
 const METRICS_PORT = 8081
+
+/** What runs as a Deployment of that name and label, and takes a Lease of that name. */
+type Component = 'kubefledged-controller' | 'kubefledged-operator'
 
 /** One Pod of the installed controller. */
 export interface ControllerPod {
@@ -21,16 +23,23 @@ interface RawPod {
   status: { containerStatuses?: { ready: boolean; restartCount: number }[] }
 }
 
-/** The controller as `make deploy-using-yaml` installs it: its Pods, and the processes behind them. */
+/**
+ * The controller as `make deploy-using-yaml` installs it, or the operator as `make deploy-using-operator` does: its Pods, and the processes
+ * behind them.
+ */
 export class InstalledController {
   readonly #cluster: Cluster
 
-  constructor(cluster: Cluster) {
+  readonly #component: Component
+
+  constructor(cluster: Cluster, component: Component = 'kubefledged-controller') {
     this.#cluster = cluster
+    this.#component = component
+    this.deployment = `deployment/${component}`
   }
 
   /** The Deployment as kubectl names it. */
-  readonly deployment = 'deployment/kubefledged-controller'
+  readonly deployment: string
   readonly namespace = NAMESPACE
 
   /** kubectl in the operator's namespace. */
@@ -40,7 +49,7 @@ export class InstalledController {
 
   /** Its Pods that are not being deleted. */
   async pods(): Promise<ControllerPod[]> {
-    const args = ['-n', NAMESPACE, 'get', 'pods', '-l', SELECTOR]
+    const args = ['-n', NAMESPACE, 'get', 'pods', '-l', `app=kubefledged,kubefledged=${this.#component}`]
     const { items } = await this.#cluster.kubectlJson<{ items: RawPod[] }>(args)
     return items
       .filter(({ metadata, spec }) => !metadata.deletionTimestamp && spec.nodeName)
@@ -61,7 +70,7 @@ export class InstalledController {
 
   /** Who the Lease says is leading, as it calls itself: `POD_UUID`, another one for every process; '' where nobody is. */
   holder(): Promise<string> {
-    return this.kubectl('get', 'lease', 'kubefledged-controller', '-o', 'jsonpath={.spec.holderIdentity}')
+    return this.kubectl('get', 'lease', this.#component, '-o', 'jsonpath={.spec.holderIdentity}')
   }
 
   /** What it has logged, or what the process before it had. */
@@ -82,7 +91,7 @@ export class InstalledController {
 
   /** Number of its process as its node counts. @throws HarnessError `NotAvailable` while there is none. */
   async pid(pod: ControllerPod): Promise<string> {
-    const found = await this.#cluster.nodeExec(pod.node, ['pgrep', '-f', '/opt/bin/kubefledged-controller'])
+    const found = await this.#cluster.nodeExec(pod.node, ['pgrep', '-f', `/opt/bin/${this.#component}`])
     for (const pid of found.split('\n').filter(Boolean)) {
       // One that has just ended is not it.
       const environment = await this.#cluster

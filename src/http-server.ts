@@ -1,7 +1,7 @@
 import { type Server, createServer } from 'node:http'
-import type { BindAddress } from '../flags/flag-types.ts'
+import type { BindAddress } from './flags/flag-types.ts'
 
-/** What the controller answers over HTTP. */
+/** What a process answers over HTTP. */
 export interface HttpEndpoints {
   /** What is stuck, in words; undefined where nothing is: `/healthz`. */
   readonly problem: () => string | undefined

@@ -1,4 +1,8 @@
-import type { SignOfLife } from './world.ts'
+import type { KubeObject } from './api/object.ts'
+import type { Informer } from './kube/index.ts'
+
+/** What an informer shows of its loop. */
+export type SignOfLife = Pick<Informer<KubeObject>, 'plural' | 'quietMs'>
 
 /**
  * Far longer than any reconcile or watch takes, with or without an API server: a refresh asks 1 700 images of silent

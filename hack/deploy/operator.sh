@@ -1,0 +1,124 @@
+#!/bin/bash
+# operator.sh apply|remove|apply-webhook-server|remove-webhook-server — installs the product by its operator, or removes both, in the cluster
+# of kubectl's current context: the manifests of deploy/kubefledged-operator/deploy, and the KubeFledged object kube-fledged, whose spec has
+# the values of the Helm chart. KUBEFLEDGED_NAMESPACE is the object's namespace, OPERATOR_NAMESPACE the operator's (the same where unset);
+# OPERATOR_IMAGE_REPO, CONTROLLER_IMAGE_REPO, … and RELEASE_VERSION replace the image names; KUBECTL is the command to use.
+. "$(dirname "$0")/../images/settings.sh"
+cd "$REPO/deploy/kubefledged-operator/deploy"
+KUBECTL=${KUBECTL:-kubectl}
+KUBEFLEDGED_NAMESPACE=${KUBEFLEDGED_NAMESPACE:-kube-fledged}
+OPERATOR_NAMESPACE=${OPERATOR_NAMESPACE:-$KUBEFLEDGED_NAMESPACE}
+for namespace in "$KUBEFLEDGED_NAMESPACE" "$OPERATOR_NAMESPACE"; do
+  [[ $namespace =~ ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$ ]] || die "$namespace is no name of a namespace."
+done
+NAME=kube-fledged
+OBJECT=kubefledged/$NAME
+DEFINITION=crds/charts.helm.kubefledged.io_kubefledgeds_crd.yaml
+CRDS=(kubefledgeds.charts.helm.kubefledged.io imagecaches.kubefledged.io nodeimages.kubefledged.io)
+OPERATOR=(service_account.yaml clusterrole.yaml clusterrole_granted.yaml clusterrole_binding.yaml role.yaml role_binding.yaml operator.yaml)
+# An image cache that no webhook server lets in.
+WRONG='{"apiVersion": "kubefledged.io/v1alpha2", "kind": "ImageCache", "metadata": {"name": "probe", "namespace": "'$KUBEFLEDGED_NAMESPACE'"},
+  "spec": {"cacheSpec": [{"images": ["a:1", "a:1"]}]}}'
+
+# manifest FILE: with the namespaces and the images of this installation. The references in the manifests are those of the last release.
+manifest() {
+  sed -E -e "s|namespace: .*# OPERATOR_NAMESPACE|namespace: $OPERATOR_NAMESPACE|" \
+    -e "s|(namespace\|value): .*# KUBEFLEDGED_NAMESPACE|\1: $KUBEFLEDGED_NAMESPACE|" \
+    -e "s|[^ ]*/kubefledged-operator:[^ ]+|$OPERATOR_IMAGE_REPO:$RELEASE_VERSION|" \
+    -e "s|(kubefledgedControllerRepository): .*|\1: $CONTROLLER_IMAGE_REPO|" \
+    -e "s|(kubefledgedCRIClientRepository): .*|\1: $CRI_CLIENT_IMAGE_REPO|" \
+    -e "s|(kubefledgedWebhookServerRepository): .*|\1: $WEBHOOK_SERVER_IMAGE_REPO|" \
+    -e "s|(busyboxImageRepository): .*|\1: $BUSYBOX_IMAGE_REPO|" \
+    -e "s|^( +tag): .*|\1: $RELEASE_VERSION|" "$1"
+}
+
+# namespace NAME [LEVEL]: makes it where it is missing, with a Pod Security level of its own; one that is there stays as it is
+namespace() {
+  [ -z "$($KUBECTL get namespace "$1" --ignore-not-found -o name)" ] || return 0
+  sed -e "s|name: kube-fledged|name: $1|" -e "s|enforce: privileged|enforce: ${2:-privileged}|" ../../kubefledged-namespace.yaml | $KUBECTL apply -f -
+}
+
+# rolled_out NAMESPACE DEPLOYMENT: waits until it is, or shows why it is not
+rolled_out() {
+  $KUBECTL -n "$1" rollout status "$2" --timeout=120s && return
+  $KUBECTL -n "$1" get pods -o wide
+  $KUBECTL -n "$1" describe pods | sed -n '/^Events:/,$p'
+  $KUBECTL -n "$1" logs "$2" --tail=50 || true
+  die "$2 did not become ready within 2 minutes."
+}
+
+# field JSONPATH: of the object
+field() { $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get "$OBJECT" -o "jsonpath=$1"; }
+
+# carried_out: waits until the operator has carried out the object as it is now, and what it made is ready
+carried_out() {
+  local end=$((SECONDS + 300)) wrong='{.status.conditions[?(@.type=="ReleaseFailed")].message}{.status.conditions[?(@.type=="Irreconcilable")].message}'
+  until [ "$(field '{.metadata.generation}')" = "$(field '{.status.observedGeneration}')" ]; do
+    [ $SECONDS -lt $end ] || die "The operator did not carry out $OBJECT within 5 minutes; see: $KUBECTL -n $OPERATOR_NAMESPACE logs deployment/kubefledged-operator"
+    sleep 1
+  done
+  wrong=$(field "$wrong")
+  [ -z "$wrong" ] || die "$OBJECT: $wrong"
+  local deployment
+  for deployment in $($KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get deployments -l "app.kubernetes.io/instance=$NAME,app.kubernetes.io/managed-by=Helm" -o name); do
+    rolled_out "$KUBEFLEDGED_NAMESPACE" "$deployment"
+  done
+}
+
+apply() {
+  local file
+  namespace "$KUBEFLEDGED_NAMESPACE"
+  namespace "$OPERATOR_NAMESPACE" restricted
+  $KUBECTL apply -f $DEFINITION
+  $KUBECTL wait --for=condition=Established --timeout=60s "crd/${CRDS[0]}"
+  for file in "${OPERATOR[@]}"; do manifest "$file" | $KUBECTL apply -f -; done
+  rolled_out "$OPERATOR_NAMESPACE" deployment/kubefledged-operator
+  manifest crds/charts.helm.kubefledged.io_v1alpha2_kubefledged_cr.yaml | $KUBECTL apply -f -
+  carried_out
+}
+
+# webhook_server true|false
+webhook_server() {
+  $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" patch "$OBJECT" --type=merge --patch "{\"spec\": {\"webhookServer\": {\"enable\": $1}}}"
+  carried_out
+}
+
+apply_webhook_server() {
+  local answer
+  webhook_server true
+  # The servers set the CA bundle, and the API server has to hear of it: it gets through once it refuses what is wrong.
+  for _ in {1..60}; do
+    answer=$($KUBECTL create --dry-run=server -f - 2>&1 <<<"$WRONG") || true
+    case $answer in *"Duplicate image names"*) return ;; esac
+    sleep 1
+  done
+  die "The API server does not get through to the webhook server: $answer"
+}
+
+remove_webhook_server() { webhook_server false; }
+
+# gone SECONDS RESOURCE ARGUMENT…: deletes objects and waits until their finalizers are done; nothing where there is no such resource
+gone() {
+  local seconds=$1 resource=$2
+  shift 2
+  [ -z "$($KUBECTL get crd "$resource" --ignore-not-found -o name)" ] || $KUBECTL delete "$resource" "$@" --ignore-not-found --timeout="${seconds}s"
+}
+
+# First what waits for the controller, then what waits for the operator.
+remove() {
+  local i namespace
+  gone 660 imagecaches.kubefledged.io --all --all-namespaces
+  gone 360 "${CRDS[0]}" --all --all-namespaces ||
+    die "KubeFledged objects wait for an operator that does not uninstall them; see: $KUBECTL -n $OPERATOR_NAMESPACE logs deployment/kubefledged-operator"
+  for ((i = ${#OPERATOR[@]} - 1; i >= 0; i--)); do manifest "${OPERATOR[i]}" | $KUBECTL delete -f - --ignore-not-found --timeout=120s; done
+  $KUBECTL delete crd "${CRDS[@]}" --ignore-not-found --timeout=120s
+  for namespace in $(printf '%s\n' "$KUBEFLEDGED_NAMESPACE" "$OPERATOR_NAMESPACE" | sort -u); do
+    # one that was there before stays
+    $KUBECTL delete namespace --field-selector "metadata.name=$namespace" -l app=kubefledged --timeout=120s
+  done
+}
+
+case ${1:-} in
+  apply | remove | apply-webhook-server | remove-webhook-server) "${1//-/_}" ;;
+  *) die "Usage: operator.sh apply|remove|apply-webhook-server|remove-webhook-server" ;;
+esac
