@@ -26,6 +26,9 @@ interface FailedCreate extends KubeObject {
 
 /** Finished Jobs that are retained for each cache. */
 const MOST_RETAINED = 50
+/** What the job controller says before it says why. */
+const PREAMBLE = /^Error creating: (pods "[^"]*" is forbidden: )?/
+
 /** Explanations that are kept; each goes with its Job. */
 const MOST_EXPLANATIONS = 1_000
 
@@ -182,7 +185,7 @@ export class JobWriter {
     if (!uid || this.#explanations.has(uid)) return false
     const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`
     const { items } = await this.#events.list({ namespace, fieldSelector, limit: 1, signal })
-    const message = items[0]?.message
+    const message = items[0]?.message?.replace(PREAMBLE, '')
     if (message === undefined) return false
     if (this.#explanations.size >= MOST_EXPLANATIONS) this.#explanations.clear()
     this.#explanations.set(uid, message)

@@ -76,12 +76,13 @@ export async function annotatePurge(cluster: Cluster, address: CacheAddress, val
   })
 }
 
-/** True where the last action has ended for the spec as it is now, and no refresh is asked for. */
+/** True where the last action has ended for the spec as it is now, and no refresh or purge is asked for. */
 function isSettled(cache: ImageCache): boolean {
   return (
     ENDED.includes(cache.status?.status ?? '') &&
     cache.status?.observedGeneration === cache.metadata.generation &&
-    cache.metadata.annotations?.['kubefledged.io/refresh-imagecache'] === undefined
+    cache.metadata.annotations?.['kubefledged.io/refresh-imagecache'] === undefined &&
+    cache.metadata.annotations?.['kubefledged.io/purge-imagecache'] === undefined
   )
 }
 
