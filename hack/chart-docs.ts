@@ -1,10 +1,16 @@
 /**
- * Writes what is generated of the chart: the table of its values, from their comments, and the rules of the controller's roles, from the
- * manifests of deploy/, for the chart and for the operator, which must hold what it grants. With `--check` it writes nothing and fails where a file differs.
+ * Writes what is generated of the chart and the manifests: the table of the chart's values, from their comments; the rules of the
+ * controller's roles, from the manifests of deploy/, for the chart and for the operator, which must hold what it grants; the tables of all
+ * roles in docs/security.md; and the tables of flags in docs/flags.md. With `--check` it writes nothing and fails where a file differs.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Document, isMap, isScalar, type Node, parseDocument, type YAMLMap } from 'yaml'
+import { controllerFlags } from '../src/controller/flags.ts'
+import { operatorFlags } from '../src/operator/flags.ts'
+import { webhookFlags } from '../src/webhook/flags.ts'
+import { flagsDocument } from './flags-docs.ts'
+import { listedManifests, withRights } from './rights-docs.ts'
 
 /** Root of the repository. */
 export const ROOT = join(import.meta.dirname, '..')
@@ -84,6 +90,12 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
 # What the controller may do, which the operator grants to it and so must hold itself.
 ${granted('kubefledged-operator-granted', clusterRole)}---
 ${granted('kubefledged-operator-releases-granted', role)}`,
+    'docs/security.md': await securityDocument(read),
+    'docs/flags.md': flagsDocument({
+      'kubefledged-controller': controllerFlags({}),
+      'kubefledged-webhook-server': webhookFlags({}),
+      'kubefledged-operator': operatorFlags({}),
+    }),
   }
 }
 
@@ -97,6 +109,12 @@ metadata:
     kubefledged: kubefledged-operator
 rules:
 ${ruleList.replaceAll(/^(?=.)/gm, '  ')}`
+}
+
+async function securityDocument(read: (path: string) => Promise<string>): Promise<string> {
+  const text = await read('docs/security.md')
+  const manifests = listedManifests(text).map(async path => [path, await read(path)] as const)
+  return withRights(text, new Map(await Promise.all(manifests)))
 }
 
 function rules(role: string): string {
