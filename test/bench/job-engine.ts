@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: how long 50 new images of 2 MB take to reach every node of a cluster by the Job engine, and what that costs, against
- * the nodes' runtimes pulling equal images by hand in the same run. The cluster is the one of `make cluster-up`; the product is installed
+ * `npm run bench`: how long 50 new images of 2 MB take to reach every node of a cluster by the Job engine, what that costs, and how long a
+ * purge takes to remove them, against the nodes' runtimes pulling and removing equal images by hand in the same run. The cluster is the one of `make cluster-up`; the product is installed
  * where it is not.
  */
 import { access } from 'node:fs/promises'
@@ -12,7 +12,7 @@ import { run } from '../harness/command.ts'
 import { InstalledController } from '../harness/controller.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import { beyondIdle, measureIdle } from './api-load.ts'
-import { pullByRuntime } from './floor.ts'
+import { pullByRuntime, removeByRuntime } from './floor.ts'
 
 const IMAGES = 50
 const IMAGE_BYTES = 2_000_000
@@ -37,6 +37,9 @@ try {
   const serial = await pullByRuntime(cluster, nodes, serialSet ?? [], 1)
   const parallel = await pullByRuntime(cluster, nodes, parallelSet ?? [], 4)
   report(await measure(cacheSet ?? []), { serial, parallel })
+  await idleNodes()
+  const byHand = await removeByRuntime(cluster, nodes, parallelSet ?? [])
+  reportPurge(await purge(cacheSet ?? []), byHand)
 } finally {
   await clear()
 }
@@ -106,6 +109,48 @@ async function measure(images: readonly string[]): Promise<Measured> {
   }
 }
 
+/** Pods that are gone leave containers to their kubelets for a while, which hold images. */
+async function idleNodes(): Promise<void> {
+  await eventually('the pull Pods to go', async () => {
+    const pods = await cluster.kubectl(['-n', name, 'get', 'pods', '-o', 'name'])
+    return pods.trim() === ''
+  })
+}
+
+interface Purged {
+  readonly offNodes: number
+  readonly succeeded: number
+  readonly requests: number
+}
+
+async function purge(images: readonly string[]): Promise<Purged> {
+  const before = await cluster.apiRequestTotal()
+  const began = performance.now()
+  const seconds = () => (performance.now() - began) / 1000
+  await cluster.kubectl(['-n', name, 'annotate', 'imagecache', name, 'kubefledged.io/purge-imagecache='])
+  const wait = (path: string) =>
+    cluster.kubectl(['-n', name, 'wait', `--for=jsonpath=${path}`, `imagecache/${name}`, '--timeout=300s'], {
+      timeoutMs: ALLOWED_MS,
+    })
+  const [offNodes, succeeded] = await Promise.all([
+    Promise.all(nodes.map(node => hasNone(node, images))).then(seconds),
+    wait('{.status.reason}=ImageCachePurge')
+      .then(() => wait('{.status.status}=Succeeded'))
+      .then(seconds),
+  ])
+  const { total } = requestsBetween(before, await cluster.apiRequestTotal())
+  return { offNodes, succeeded, requests: total }
+}
+
+function reportPurge({ offNodes, succeeded, requests }: Purged, byHand: number): void {
+  const line = (what: string, value: string) => console.log(`${what.padEnd(34)}${value}`)
+  line('purge: ctr by hand', `${byHand.toFixed(1)} s`)
+  line('purge: all images off the nodes', `${offNodes.toFixed(1)} s`)
+  line('purge: status Succeeded', `${succeeded.toFixed(1)} s`)
+  line('  against ctr', `${(succeeded / byHand).toFixed(1)}x`)
+  line('  API requests, all of them', requests.toFixed(0))
+}
+
 function report(measured: Measured, floor: { serial: number; parallel: number }): void {
   const { onNodes, succeeded, requests, byKind, ownRequests: own, memory } = measured
   const seconds = (value: number) => `${value.toFixed(1)} s`
@@ -160,6 +205,17 @@ async function hasAll(node: string, images: readonly string[]): Promise<void> {
   )
 }
 
+async function hasNone(node: string, images: readonly string[]): Promise<void> {
+  await eventually(
+    `${IMAGES} images to go from ${node}`,
+    async () => {
+      const listed = await cluster.runtimeImages(node)
+      return !images.some(image => listed.has(image))
+    },
+    { everyMs: 400, timeoutMs: ALLOWED_MS },
+  )
+}
+
 /** Installs the product where it is not. */
 async function install(): Promise<void> {
   const isThere = await controller.pods().then(pods => pods.length > 0)
@@ -180,6 +236,5 @@ async function clear(): Promise<void> {
 
 async function removeAll(from: Cluster, node: string): Promise<void> {
   const listed = [...(await from.runtimeImages(node))].filter(image => image.includes(`/${name}/`))
-  const ctr = ['ctr', '--namespace', 'k8s.io', 'images', 'rm', '--sync'] as const
-  if (listed.length > 0) await from.nodeExec(node, [...ctr, ...listed], { timeoutMs: 120_000 })
+  if (listed.length > 0) await removeByRuntime(from, [node], listed)
 }
