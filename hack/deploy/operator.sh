@@ -3,9 +3,8 @@
 # of kubectl's current context: the manifests of deploy/kubefledged-operator/deploy, and the KubeFledged object kube-fledged, whose spec has
 # the values of the Helm chart. KUBEFLEDGED_NAMESPACE is the object's namespace, OPERATOR_NAMESPACE the operator's (the same where unset);
 # OPERATOR_IMAGE_REPO, CONTROLLER_IMAGE_REPO, … and RELEASE_VERSION replace the image names; KUBECTL is the command to use.
-. "$(dirname "$0")/../images/settings.sh"
+. "$(dirname "$0")/lib.sh"
 cd "$REPO/deploy/kubefledged-operator/deploy"
-KUBECTL=${KUBECTL:-kubectl}
 KUBEFLEDGED_NAMESPACE=${KUBEFLEDGED_NAMESPACE:-kube-fledged}
 OPERATOR_NAMESPACE=${OPERATOR_NAMESPACE:-$KUBEFLEDGED_NAMESPACE}
 for namespace in "$KUBEFLEDGED_NAMESPACE" "$OPERATOR_NAMESPACE"; do
@@ -16,35 +15,21 @@ OBJECT=kubefledged/$NAME
 DEFINITION=crds/charts.helm.kubefledged.io_kubefledgeds_crd.yaml
 CRDS=(kubefledgeds.charts.helm.kubefledged.io imagecaches.kubefledged.io nodeimages.kubefledged.io)
 OPERATOR=(service_account.yaml clusterrole.yaml clusterrole_granted.yaml clusterrole_binding.yaml role.yaml role_binding.yaml operator.yaml)
-# An image cache that no webhook server lets in.
-WRONG='{"apiVersion": "kubefledged.io/v1alpha2", "kind": "ImageCache", "metadata": {"name": "probe", "namespace": "'$KUBEFLEDGED_NAMESPACE'"},
-  "spec": {"cacheSpec": [{"images": ["a:1", "a:1"]}]}}'
 
-# manifest FILE: with the namespaces and the images of this installation. The references in the manifests are those of the last release.
+# manifest FILE: with the namespaces and the images of this installation
 manifest() {
-  sed -E -e "s|namespace: .*# OPERATOR_NAMESPACE|namespace: $OPERATOR_NAMESPACE|" \
-    -e "s|(namespace\|value): .*# KUBEFLEDGED_NAMESPACE|\1: $KUBEFLEDGED_NAMESPACE|" \
-    -e "s|[^ ]*/kubefledged-operator:[^ ]+|$OPERATOR_IMAGE_REPO:$RELEASE_VERSION|" \
-    -e "s|(kubefledgedControllerRepository): .*|\1: $CONTROLLER_IMAGE_REPO|" \
-    -e "s|(kubefledgedCRIClientRepository): .*|\1: $CRI_CLIENT_IMAGE_REPO|" \
-    -e "s|(kubefledgedWebhookServerRepository): .*|\1: $WEBHOOK_SERVER_IMAGE_REPO|" \
-    -e "s|(busyboxImageRepository): .*|\1: $BUSYBOX_IMAGE_REPO|" \
-    -e "s|^( +tag): .*|\1: $RELEASE_VERSION|" "$1"
+  local value script=(-e "s|namespace: .*# OPERATOR_NAMESPACE|namespace: $OPERATOR_NAMESPACE|"
+    -e "s/(namespace|value): .*# KUBEFLEDGED_NAMESPACE/\1: $KUBEFLEDGED_NAMESPACE/" -e "s|^( +tag): (.*)|\1: ${TAG:-\2}|")
+  declare -A values=([kubefledgedControllerRepository]=controller [kubefledgedCRIClientRepository]=cri-client
+    [kubefledgedWebhookServerRepository]=webhook-server [busyboxImageRepository]=busybox)
+  for value in "${!values[@]}"; do script+=(-e "s|($value): (.*)|\1: ${NAMED[${values[$value]}]:-\2}|"); done
+  sed -E "${script[@]}" "$1" | with_images
 }
 
 # namespace NAME [LEVEL]: makes it where it is missing, with a Pod Security level of its own; one that is there stays as it is
 namespace() {
   [ -z "$($KUBECTL get namespace "$1" --ignore-not-found -o name)" ] || return 0
   sed -e "s|name: kube-fledged|name: $1|" -e "s|enforce: privileged|enforce: ${2:-privileged}|" ../../kubefledged-namespace.yaml | $KUBECTL apply -f -
-}
-
-# rolled_out NAMESPACE DEPLOYMENT: waits until it is, or shows why it is not
-rolled_out() {
-  $KUBECTL -n "$1" rollout status "$2" --timeout=120s && return
-  $KUBECTL -n "$1" get pods -o wide
-  $KUBECTL -n "$1" describe pods | sed -n '/^Events:/,$p'
-  $KUBECTL -n "$1" logs "$2" --tail=50 || true
-  die "$2 did not become ready within 2 minutes."
 }
 
 # field JSONPATH: of the object
@@ -61,7 +46,7 @@ carried_out() {
   [ -z "$wrong" ] || die "$OBJECT: $wrong"
   local deployment
   for deployment in $($KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get deployments -l "app.kubernetes.io/instance=$NAME,app.kubernetes.io/managed-by=Helm" -o name); do
-    rolled_out "$KUBEFLEDGED_NAMESPACE" "$deployment"
+    rolled_out "$KUBEFLEDGED_NAMESPACE" "${deployment##*/}"
   done
 }
 
@@ -72,7 +57,7 @@ apply() {
   $KUBECTL apply -f $DEFINITION
   $KUBECTL wait --for=condition=Established --timeout=60s "crd/${CRDS[0]}"
   for file in "${OPERATOR[@]}"; do manifest "$file" | $KUBECTL apply -f -; done
-  rolled_out "$OPERATOR_NAMESPACE" deployment/kubefledged-operator
+  rolled_out "$OPERATOR_NAMESPACE" kubefledged-operator
   manifest crds/charts.helm.kubefledged.io_v1alpha2_kubefledged_cr.yaml | $KUBECTL apply -f -
   carried_out
 }
@@ -84,15 +69,8 @@ webhook_server() {
 }
 
 apply_webhook_server() {
-  local answer
   webhook_server true
-  # The servers set the CA bundle, and the API server has to hear of it: it gets through once it refuses what is wrong.
-  for _ in {1..60}; do
-    answer=$($KUBECTL create --dry-run=server -f - 2>&1 <<<"$WRONG") || true
-    case $answer in *"Duplicate image names"*) return ;; esac
-    sleep 1
-  done
-  die "The API server does not get through to the webhook server: $answer"
+  webhook_answers "$KUBEFLEDGED_NAMESPACE"
 }
 
 remove_webhook_server() { webhook_server false; }

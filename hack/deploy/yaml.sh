@@ -2,15 +2,8 @@
 # yaml.sh apply|update|remove|apply-webhook-server|remove-webhook-server — installs, updates or removes the product, or its webhook server, by
 # the manifests of deploy/, in the cluster of kubectl's current context. CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO,
 # CRI_CLIENT_IMAGE_REPO, BUSYBOX_IMAGE_REPO and RELEASE_VERSION replace what the manifests say of images; KUBECTL is the command to use.
-
-# The caller's words, before settings.sh adds defaults to them: what nobody named stays as the manifests have it, which people edit.
-declare -A NAMED=([controller]=${CONTROLLER_IMAGE_REPO:-} [webhook-server]=${WEBHOOK_SERVER_IMAGE_REPO:-} [cri-client]=${CRI_CLIENT_IMAGE_REPO:-}
-  [busybox]=${BUSYBOX_IMAGE_REPO:-${CONTROLLER_IMAGE_REPO:-}})
-TAG=${RELEASE_VERSION:-}
-. "$(dirname "$0")/../images/settings.sh"
-[ -z "${NAMED[busybox]}" ] || NAMED[busybox]=$BUSYBOX_IMAGE_REPO
+. "$(dirname "$0")/lib.sh"
 cd "$REPO/deploy"
-KUBECTL=${KUBECTL:-kubectl}
 NAMESPACE=kube-fledged
 CRDS=(kubefledged-crd.yaml kubefledged-crd-nodeimages.yaml)
 CRD_NAMES=(imagecaches.kubefledged.io nodeimages.kubefledged.io)
@@ -19,27 +12,6 @@ OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebin
 WEBHOOK_OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,service,poddisruptionbudget,deployment}-webhook-server.yaml)
 WEBHOOK=kubefledged-validatingwebhook.yaml
 WEBHOOK_SECRET=kubefledged-webhook-server-cert
-# An image cache that no webhook server lets in.
-WRONG='{"apiVersion": "kubefledged.io/v1alpha2", "kind": "ImageCache", "metadata": {"name": "probe", "namespace": "'$NAMESPACE'"},
-  "spec": {"cacheSpec": [{"images": ["a:1", "a:1"]}]}}'
-
-# with_images: standard input with the images that the caller has named
-with_images() {
-  local image script=()
-  for image in "${!NAMED[@]}"; do
-    script+=(-e "s|([^ ]*/kubefledged-$image):([^ ]+)|${NAMED[$image]:-\1}:${TAG:-\2}|")
-  done
-  sed -E "${script[@]}"
-}
-
-# rolled_out DEPLOYMENT: waits until it is, or shows why it is not
-rolled_out() {
-  $KUBECTL -n $NAMESPACE rollout status "deployment/$1" --timeout=120s && return
-  $KUBECTL -n $NAMESPACE get pods -o wide
-  $KUBECTL -n $NAMESPACE describe pods | sed -n '/^Events:/,$p'
-  $KUBECTL -n $NAMESPACE logs "deployment/$1" --tail=50 || true
-  die "$1 did not become ready within 2 minutes."
-}
 
 apply() {
   local file
@@ -50,27 +22,21 @@ apply() {
   done
   $KUBECTL wait --for=condition=Established --timeout=60s "${CRD_NAMES[@]/#/crd/}"
   for file in "${OBJECTS[@]}"; do with_images <"$file" | $KUBECTL apply -f -; done
-  rolled_out kubefledged-controller
+  rolled_out $NAMESPACE kubefledged-controller
 }
 
 apply_webhook_server() {
-  local file answer
+  local file
   for file in "${WEBHOOK_OBJECTS[@]}"; do with_images <"$file" | $KUBECTL apply -f -; done
-  rolled_out kubefledged-webhook-server
+  rolled_out $NAMESPACE kubefledged-webhook-server
   $KUBECTL apply -f $WEBHOOK
-  # The servers set the CA bundle, and the API server has to hear of it: it gets through once it refuses what is wrong.
-  for _ in {1..60}; do
-    answer=$($KUBECTL create --dry-run=server -f - 2>&1 <<<"$WRONG") || true
-    case $answer in *"Duplicate image names"*) return ;; esac
-    sleep 1
-  done
-  die "The API server does not get through to the webhook server: $answer"
+  webhook_answers $NAMESPACE
 }
 
 generation() { $KUBECTL -n $NAMESPACE get deployment "$1" --ignore-not-found -o jsonpath='{.metadata.generation}'; }
 # renewed DEPLOYMENT GENERATION: restarts it where applying its manifest has not
 renewed() {
-  [ "$(generation "$1")" != "$2" ] || { $KUBECTL -n $NAMESPACE rollout restart "deployment/$1" && rolled_out "$1"; }
+  [ "$(generation "$1")" != "$2" ] || { $KUBECTL -n $NAMESPACE rollout restart "deployment/$1" && rolled_out $NAMESPACE "$1"; }
 }
 
 update() {
