@@ -63,6 +63,17 @@ async function revisions(): Promise<Record<number, string>> {
 const argsOfController = () =>
   kubectl('get', CONTROLLER, '-o', 'jsonpath={.spec.template.spec.containers[0].args}')
 
+const patch = (image: object) =>
+  kubectl('patch', OBJECT, '--type=merge', `--patch=${JSON.stringify({ spec: { image } })}`)
+
+/** Has helm wait for a hook whose image there is not. */
+async function hangUp(): Promise<void> {
+  await patch({ tag: 'nonesuch' })
+  await eventually('helm to wait for a hook', async () =>
+    Object.values(await revisions()).includes('pending-upgrade'),
+  )
+}
+
 async function newImage(): Promise<string> {
   const name = `operator/${uniqueName('image')}:1`
   await pushImage(cluster.openRegistry(), name)
@@ -147,20 +158,11 @@ describe('the operator', () => {
   test('is not held up by what cannot be finished: by a hook of older values, by its own end in the middle', async () => {
     const good = (await cluster.kubectlJson<{ spec: { image: object } }>(['-n', NAMESPACE, 'get', OBJECT]))
       .spec.image
-    const hangs = () =>
-      eventually('helm to wait for a hook', async () =>
-        Object.values(await revisions()).includes('pending-upgrade'),
-      )
-    const patch = (image: object) =>
-      kubectl('patch', OBJECT, '--type=merge', `--patch=${JSON.stringify({ spec: { image } })}`)
-
-    await patch({ tag: 'nonesuch' })
-    await hangs()
+    await hangUp()
     await patch(good)
     expect(condition(await carriedOut(), 'Deployed')?.status).toBe('True')
 
-    await patch({ tag: 'nonesuch' })
-    await hangs()
+    await hangUp()
     await operator.signal(await operator.pod(), 'KILL')
     await patch(good)
     const mended = await carriedOut()
@@ -169,8 +171,11 @@ describe('the operator', () => {
     expect(Object.values(await revisions())).not.toContain('pending-upgrade')
   })
 
-  test('leaves nothing when it is removed with everything', async ({ namespace }) => {
+  test('leaves nothing when it is removed with everything, in the middle of an upgrade', async ({
+    namespace,
+  }) => {
     await createCache(cluster, namespace, { cacheSpec: [{ images: [await newImage()] }] })
+    await hangUp()
     await make(cluster, 'remove-kubefledged-and-operator')
     const names = await cluster.kubectl([
       'get',
