@@ -68,6 +68,7 @@ class Tally {
   readonly #removals: RemovalTally
   #failedPulls = 0
   #desired = 0
+  #skippedNodes = 0
   #ready = 0
   #matched = 0
   #wanted = 0
@@ -129,6 +130,7 @@ class Tally {
 
   #skip(node: NodeFacts, reason: SkipReason): void {
     this.#matched += 1
+    this.#skippedNodes += 1
     const names = this.#skipped.get(reason) ?? []
     names.push(node.metadata.name)
     this.#skipped.set(reason, names)
@@ -201,7 +203,7 @@ class Tally {
 
   result(): Observation {
     return {
-      nodes: { desired: this.#desired, ready: this.#ready, skipped: this.#matched - this.#desired },
+      nodes: { desired: this.#desired, ready: this.#ready, skipped: this.#skippedNodes },
       skipped: this.#skipped,
       images: [...this.#images].map(([image, tally]) => imageStatus(image, tally)),
       failures: this.#failures,
