@@ -72,7 +72,10 @@ export function controllerFlags(env: Environment) {
         { min: 0 },
       ),
       jobRetentionPolicy: choice(
-        ['job-retention-policy', 'Whether finished Jobs are deleted or retained for debugging.'],
+        [
+          'job-retention-policy',
+          'Whether finished Jobs are deleted, or the newest 50 of each cache retained for debugging.',
+        ],
         'delete',
         ['delete', 'retain'],
         { loose: true },

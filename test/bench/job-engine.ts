@@ -3,32 +3,26 @@
  * purge takes to remove them, against the nodes' runtimes pulling and removing equal images by hand in the same run. The cluster is the one of `make cluster-up`; the product is installed
  * where it is not.
  */
-import { access } from 'node:fs/promises'
-import { join } from 'node:path'
 import { requestsBetween } from '../harness/api-requests.ts'
-import { ROOT } from '../harness/cluster-env.ts'
-import { type Cluster, connectCluster, eventually, uniqueName } from '../harness/cluster.ts'
-import { run } from '../harness/command.ts'
-import { InstalledController } from '../harness/controller.ts'
+import { connectCluster, eventually, uniqueName } from '../harness/cluster.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import { beyondIdle, measureIdle } from './api-load.ts'
+import { ALLOWED_MS, clear, hasAll, install, line, megabytes, ownRequests } from './common.ts'
 import { pullByRuntime, removeByRuntime } from './floor.ts'
 
 const IMAGES = 50
 const IMAGE_BYTES = 2_000_000
 const IDLE_SECONDS = 15
 const MOST_KINDS = 12
-const ALLOWED_MS = 300_000
 /** kube-fledged 0.10 on a cluster like this one. */
 const KUBE_FLEDGED = { onNodes: 41.9, succeeded: 61.7, requests: 40.8, megabytes: 38 }
 
 const cluster = await connectCluster()
-const controller = new InstalledController(cluster)
+const controller = await install(cluster)
 const name = uniqueName('bench')
 const nodes = await cluster.nodes()
 const pairs = nodes.length * IMAGES
 
-await install()
 console.log(
   `${IMAGES} images of ${IMAGE_BYTES / 1e6} MB on ${nodes.length} nodes; pushing three sets of them`,
 )
@@ -41,7 +35,7 @@ try {
   const byHand = await removeByRuntime(cluster, nodes, parallelSet ?? [])
   reportPurge(await purge(cacheSet ?? []), byHand)
 } finally {
-  await clear()
+  await clear(cluster, name)
 }
 
 interface Measured {
@@ -69,7 +63,7 @@ async function measure(images: readonly string[]): Promise<Measured> {
     spec: { cacheSpec: [{ images: [...images] }] },
   })
   const [onNodes, succeeded] = await Promise.all([
-    Promise.all(nodes.map(node => hasAll(node, images))).then(seconds),
+    Promise.all(nodes.map(node => hasAll(cluster, node, images))).then(seconds),
     // One watch, not a poll that would count among the requests.
     cluster
       .kubectl(
@@ -155,8 +149,6 @@ function report(measured: Measured, floor: { serial: number; parallel: number })
   const { onNodes, succeeded, requests, byKind, ownRequests: own, memory } = measured
   const seconds = (value: number) => `${value.toFixed(1)} s`
   const times = (value: number) => `${value.toFixed(1)}x`
-  const line = (what: string, value: string, beside = '') =>
-    console.log(`${what.padEnd(34)}${value.padEnd(12)}${beside}`)
   const reference = (value: string) => `kube-fledged, measured elsewhere: ${value}`
   line('runtime alone, one by one', seconds(floor.serial))
   line('runtime alone, four at a time', seconds(floor.parallel))
@@ -176,33 +168,12 @@ function report(measured: Measured, floor: { serial: number; parallel: number })
   }
 }
 
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(0)
-}
-
-/** `kubefledged_api_requests` by verb. */
-function ownRequests(page: string): Map<string, number> {
-  const lines = page.matchAll(/^kubefledged_api_requests\{verb="(\w+)"\} (\d+)$/gm)
-  return new Map([...lines].map(([, verb = '', count]) => [verb, Number(count)]))
-}
-
 async function push(set: string): Promise<string[]> {
   const registry = cluster.openRegistry()
   const targets = Array.from({ length: IMAGES }, (_, index) => `${name}/${set}-${index}:1`)
   for (const target of targets) await pushImage(registry, target, { sizeBytes: IMAGE_BYTES })
   registry.close()
   return targets.map(target => `registry.test.local/${target}`)
-}
-
-async function hasAll(node: string, images: readonly string[]): Promise<void> {
-  await eventually(
-    `${IMAGES} images on ${node}`,
-    async () => {
-      const listed = await cluster.runtimeImages(node)
-      return images.every(image => listed.has(image))
-    },
-    { everyMs: 400, timeoutMs: ALLOWED_MS },
-  )
 }
 
 async function hasNone(node: string, images: readonly string[]): Promise<void> {
@@ -214,27 +185,4 @@ async function hasNone(node: string, images: readonly string[]): Promise<void> {
     },
     { everyMs: 400, timeoutMs: ALLOWED_MS },
   )
-}
-
-/** Installs the product where it is not. */
-async function install(): Promise<void> {
-  const isThere = await controller.pods().then(pods => pods.length > 0)
-  if (isThere) return
-  console.log('installing the product')
-  await access(join(ROOT, 'hack/cluster/deploy.sh'))
-  await run(['bash', join(ROOT, 'hack/cluster/deploy.sh')], {
-    timeoutMs: 600_000,
-    env: { CLUSTER_DIR: cluster.local.data },
-  })
-}
-
-/** Leaves the cluster as it was found: the images would make the nodes' lists longer for the next run. */
-async function clear(): Promise<void> {
-  await cluster.kubectl(['delete', 'namespace', name, '--ignore-not-found'], { timeoutMs: 120_000 })
-  for (const node of nodes) await removeAll(cluster, node)
-}
-
-async function removeAll(from: Cluster, node: string): Promise<void> {
-  const listed = [...(await from.runtimeImages(node))].filter(image => image.includes(`/${name}/`))
-  if (listed.length > 0) await removeByRuntime(from, [node], listed)
 }

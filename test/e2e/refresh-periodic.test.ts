@@ -1,25 +1,12 @@
-import { connect } from 'node:net'
 import { describe, expect } from 'vitest'
 import { eventually, uniqueName } from '../harness/cluster.ts'
-import type { FaultyRegistry } from '../harness/faulty-registry.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import { createCache, getCache, waitForCache, waitForStatus } from '../harness/image-caches.ts'
-import { type NodeDoor, openNodeDoor } from '../harness/node-door.ts'
 import { withControllerArgument } from './controller-args.ts'
 import { cluster, test } from './fixtures.ts'
 
 const HOST = 'faulty.test.local'
 const ROUND_S = 4
-
-/** Lets the controller reach the registry where a reference without a port says it is: at port 80, for it is told to use HTTP. */
-function openPort80(registry: FaultyRegistry): Promise<NodeDoor> {
-  const { port, hostname } = new URL(registry.url)
-  return openNodeDoor(cluster.local, '10.90.0.1:80', socket => {
-    const upstream = connect(Number(port), hostname)
-    upstream.on('error', () => socket.destroy())
-    socket.pipe(upstream).pipe(socket)
-  })
-}
 
 describe.skipIf(!cluster.isLocal)('periodic refresh (needs a registry of its own)', () => {
   withControllerArgument(`--insecure-registries=${HOST}`)
@@ -33,55 +20,51 @@ describe.skipIf(!cluster.isLocal)('periodic refresh (needs a registry of its own
     const latest = `${HOST}/${moving}:latest`
     const first = await pushImage(faulty.store, `${moving}:latest`, { seed: 'first' })
     await pushImage(faulty.store, `${fixed}:1`)
-    const door = await openPort80(faulty)
-    try {
-      const address = await createCache(cluster, namespace, {
-        cacheSpec: [{ images: [latest, `${HOST}/${fixed}:1`] }],
-        refresh: { interval: `${ROUND_S}s` },
-      })
-      await waitForStatus(cluster, address, 'Succeeded')
-      // The digests come with the nodes' own lists, up to 40 s after the pull; the status is at rest after that.
-      await waitForCache(cluster, address, 'to show what the nodes hold', cache =>
-        Boolean(cache.status?.images?.every(({ digest }) => digest !== undefined)),
-      )
-      const nodes = await cluster.nodes()
-      expect(await Promise.all(nodes.map(node => cluster.runtimeDigest(node, latest)))).toEqual(
-        nodes.map(() => first.digest),
-      )
+    await faulty.openPort80(cluster.local)
+    const address = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [latest, `${HOST}/${fixed}:1`] }],
+      refresh: { interval: `${ROUND_S}s` },
+    })
+    await waitForStatus(cluster, address, 'Succeeded')
+    // The digests come with the nodes' own lists, up to 40 s after the pull; the status is at rest after that.
+    await waitForCache(cluster, address, 'to show what the nodes hold', cache =>
+      Boolean(cache.status?.images?.every(({ digest }) => digest !== undefined)),
+    )
+    const nodes = await cluster.nodes()
+    expect(await Promise.all(nodes.map(node => cluster.runtimeDigest(node, latest)))).toEqual(
+      nodes.map(() => first.digest),
+    )
 
-      const byController = () =>
-        faulty.requests(moving).filter(({ agent }) => agent.startsWith('kubefledged-controller'))
-      const byNodes = () => faulty.log.filter(({ agent }) => agent.startsWith('containerd'))
-      const before = {
-        cache: await getCache(cluster, address),
-        rounds: byController().length,
-        pulls: byNodes().length,
-      }
-      await eventually('three more rounds', async () => byController().length >= before.rounds + 3, {
-        timeoutMs: 60_000,
-      })
-      expect(byController().every(({ method }) => method === 'HEAD')).toBe(true)
-      expect(
-        faulty.requests(fixed).filter(({ agent }) => agent.startsWith('kubefledged-controller')),
-      ).toEqual([])
-      expect(byNodes()).toHaveLength(before.pulls)
-      const after = await getCache(cluster, address)
-      expect(after.metadata.resourceVersion).toBe(before.cache.metadata.resourceVersion)
-
-      const second = await pushImage(faulty.store, `${moving}:latest`, { seed: 'second' })
-      await eventually(
-        'the moved tag on every node',
-        async () => {
-          const held = await Promise.all(nodes.map(node => cluster.runtimeDigest(node, latest)))
-          return held.every(digest => digest === second.digest)
-        },
-        { timeoutMs: 60_000 },
-      )
-      const { status } = await waitForStatus(cluster, address, 'Succeeded')
-      expect(status?.reason).toBe('ImageCacheRefresh')
-      expect(Date.parse(status?.startTime ?? '')).toBeGreaterThan(Date.parse(after.status?.startTime ?? ''))
-    } finally {
-      await door.close()
+    const byController = () =>
+      faulty.requests(moving).filter(({ agent }) => agent.startsWith('kubefledged-controller'))
+    const byNodes = () => faulty.log.filter(({ agent }) => agent.startsWith('containerd'))
+    const before = {
+      cache: await getCache(cluster, address),
+      rounds: byController().length,
+      pulls: byNodes().length,
     }
+    await eventually('three more rounds', async () => byController().length >= before.rounds + 3, {
+      timeoutMs: 60_000,
+    })
+    expect(byController().every(({ method }) => method === 'HEAD')).toBe(true)
+    expect(faulty.requests(fixed).filter(({ agent }) => agent.startsWith('kubefledged-controller'))).toEqual(
+      [],
+    )
+    expect(byNodes()).toHaveLength(before.pulls)
+    const after = await getCache(cluster, address)
+    expect(after.metadata.resourceVersion).toBe(before.cache.metadata.resourceVersion)
+
+    const second = await pushImage(faulty.store, `${moving}:latest`, { seed: 'second' })
+    await eventually(
+      'the moved tag on every node',
+      async () => {
+        const held = await Promise.all(nodes.map(node => cluster.runtimeDigest(node, latest)))
+        return held.every(digest => digest === second.digest)
+      },
+      { timeoutMs: 60_000 },
+    )
+    const { status } = await waitForStatus(cluster, address, 'Succeeded')
+    expect(status?.reason).toBe('ImageCacheRefresh')
+    expect(Date.parse(status?.startTime ?? '')).toBeGreaterThan(Date.parse(after.status?.startTime ?? ''))
   })
 })

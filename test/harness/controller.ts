@@ -23,6 +23,12 @@ interface RawPod {
   status: { containerStatuses?: { ready: boolean; restartCount: number }[] }
 }
 
+interface RawDeployment {
+  spec: { template: { spec: { containers: [{ args: string[] }] } } }
+}
+
+const ARGUMENTS = '/spec/template/spec/containers/0/args'
+
 /**
  * The controller as `make deploy-using-yaml` installs it, or the operator as `make deploy-using-operator` does: its Pods, and the processes
  * behind them.
@@ -105,6 +111,38 @@ export class InstalledController {
   /** Signals its process. When that ends, the kubelet starts the container again. */
   async signal(pod: ControllerPod, signal: 'KILL' | 'TERM'): Promise<void> {
     await this.#cluster.nodeExec(pod.node, ['kill', `-${signal}`, await this.pid(pod)])
+  }
+
+  /** Seconds of processor time that its process has used. */
+  async cpuSeconds(pod: ControllerPod): Promise<number> {
+    const stat = await this.#cluster.nodeExec(pod.node, ['cat', `/proc/${await this.pid(pod)}/stat`])
+    // Fields 14 and 15 of proc(5); the name before them is in brackets. Linux counts a hundred ticks a second.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  }
+
+  /** Runs it with one more argument, and waits until that Pod has taken the place of the one before. */
+  async addArgument(argument: string): Promise<void> {
+    await this.#patch([{ op: 'add', path: `${ARGUMENTS}/-`, value: argument }])
+  }
+
+  /** Runs it without an argument that was added. */
+  async removeArgument(argument: string): Promise<void> {
+    const { spec } = JSON.parse(await this.kubectl('get', this.deployment, '-o', 'json')) as RawDeployment
+    const index = spec.template.spec.containers[0].args.indexOf(argument)
+    if (index >= 0) await this.#patch([{ op: 'remove', path: `${ARGUMENTS}/${index}` }])
+  }
+
+  async #patch(patch: object[]): Promise<void> {
+    await this.kubectl('patch', this.deployment, '--type=json', `--patch=${JSON.stringify(patch)}`)
+    await this.rolledOut()
+  }
+
+  /** Waits until its Deployment is as it is written. */
+  async rolledOut(): Promise<void> {
+    await this.#cluster.kubectl(['-n', NAMESPACE, 'rollout', 'status', this.deployment, '--timeout=90s'], {
+      timeoutMs: 100_000,
+    })
   }
 
   /** Resident memory in bytes: now, and the most it ever was. */

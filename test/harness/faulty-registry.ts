@@ -46,23 +46,30 @@ export class FaultyRegistry {
   readonly #log: RegistryRequest[] = []
   readonly #stop = new AbortController()
   readonly #server = createServer((incoming, outgoing) => this.#serve(incoming, outgoing))
-  #door: NodeDoor | undefined
+  readonly #doors: NodeDoor[] = []
 
   /** Starts it on a loopback port and, where a cluster is given, on the address that its nodes know as `faulty.test.local`. */
   static async start(cluster?: LocalCluster): Promise<FaultyRegistry> {
     const registry = new FaultyRegistry()
     await listen(registry.#server)
     try {
-      if (cluster) {
-        registry.#door = await openNodeDoor(cluster, cluster.faultyRegistryAddress, socket =>
-          registry.#server.emit('connection', socket),
-        )
-      }
+      if (cluster) await registry.#open(cluster, cluster.faultyRegistryAddress)
     } catch (error) {
       await registry.stop()
       throw error
     }
     return registry
+  }
+
+  /** Opens port 80 of that address too: there asks who is told that a registry without a port is insecure. */
+  async openPort80(cluster: LocalCluster): Promise<void> {
+    const [host = ''] = cluster.faultyRegistryAddress.split(':')
+    await this.#open(cluster, `${host}:80`)
+  }
+
+  async #open(cluster: LocalCluster, address: string): Promise<void> {
+    const door = await openNodeDoor(cluster, address, socket => this.#server.emit('connection', socket))
+    this.#doors.push(door)
   }
 
   /** Its address for programs on this machine, `http://127.0.0.1:PORT`. */
@@ -111,7 +118,7 @@ export class FaultyRegistry {
   /** Ends it and every connection to it. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    await this.#door?.close()
+    await Promise.all(this.#doors.map(door => door.close()))
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#server.close(() => resolve())
     this.#server.closeAllConnections()
