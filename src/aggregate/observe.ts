@@ -155,7 +155,7 @@ class Tally {
       tally.desired += 1
       if (isCrowdedOut && !spec.get(key)?.owners.includes(this.#cache.owner)) {
         missing += 1
-        this.#fail(node, image, 'TooManyImages', NO_ROOM)
+        this.#failPull(node, image, 'TooManyImages', NO_ROOM)
         continue
       }
       if (entry?.state === 'Present') {

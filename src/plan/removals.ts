@@ -120,7 +120,8 @@ function* wantedTexts(
     if (activity !== 'active' && activity !== 'suspended') continue
     for (const list of lists) {
       if (select(node, list).kind === 'unselected') continue
-      for (const { image } of list.wanted) yield { owner, image }
+      // Of what is refused nothing is pulled, but what is there stays.
+      for (const { image } of [...list.wanted, ...list.refused]) yield { owner, image }
     }
   }
 }

@@ -77,6 +77,27 @@ describe('decide', () => {
     expect(after(2_900).start).toMatchObject({ startedAt: at(2.9) })
   })
 
+  it('leaves four where they are asked for by Always, which the kubelet does twice', () => {
+    const ten = Array.from({ length: 10 }, (_, index) => `r.test/ten${index}:latest`)
+    const moving = compiledOf('cache', [...ten, 'r.test/last:1'], { pullPolicy: 'Always' })
+    const desired = desiredOf([...ten, 'r.test/last:1'], moving).map(image => ({
+      ...image,
+      pullPolicy: 'Always' as const,
+    }))
+    const job = { ...jobOf(ten), startedAt: at(0.9) }
+    const pod = podOf(job, { states: [{ terminated: { reason: 'Completed' } }], phase: 'Succeeded' })
+    const look = (ms: number, changes: Partial<NodeWork>) =>
+      decide(workOf(moving, { desired, now: T0 + ms, ...changes }))
+    const read = { jobs: [job], pods: [pod] }
+    expect([look(4_899, read).start, look(4_900, read).start?.images.length]).toEqual([undefined, 1])
+    // The Job is gone, and the ledger knows it by the second.
+    const { ledger } = look(2_000, read)
+    expect([look(3_999, { ledger }).start, look(4_000, { ledger }).start?.images.length]).toEqual([
+      undefined,
+      1,
+    ])
+  })
+
   it('starts nothing while a deleted Pod holds up the pulls of the node, for five minutes at most', () => {
     const job = jobOf(['r.test/gone:1'])
     const going = (state: object, deletedAt: number) => {

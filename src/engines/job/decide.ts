@@ -18,6 +18,8 @@ import type { Verdict } from './verdict.ts'
 
 /** One pull of the kubelet's limit in milliseconds (`registryPullQPS` 5): a batch of ten earns its pulls in 2 s. */
 const PULL_COST_MS = 200
+/** An image whose policy is Always is asked for again when the kubelet looks at the Pod again, which it does at least once. */
+const ALWAYS_COST_MS = 2 * PULL_COST_MS
 /** How soon a list that may be too old is held against the ledger again. */
 const LIST_PATIENCE_MS = 30_000
 /** Of a Job that somebody deleted. */
@@ -274,15 +276,22 @@ function next(
  * those that are gone already, which the ledger knows by the second. By creation times of whole seconds Jobs are told apart.
  */
 function paceMs(work: NodeWork): number {
+  const always = new Set(
+    work.desired.filter(({ pullPolicy }) => pullPolicy === 'Always').map(image => entryKey(image)),
+  )
+  const costOf = (keys: readonly string[]) =>
+    keys.reduce((sum, key) => sum + (always.has(key) ? ALWAYS_COST_MS : PULL_COST_MS), 0)
   const own = work.jobs.filter(job => !isForeign(job, work))
-  const pulls = own.map(job => [job.startedAt, job.images.length] as const)
+  const pulls = own.map(({ startedAt, images, credential }) => {
+    return [startedAt, costOf(images.map(image => entryKey({ image, credential })))] as const
+  })
   const gone = Map.groupBy(
     work.ledger.filter(entry => entry.job !== undefined),
     entry => entry.startedAt ?? '',
   )
-  for (const [startedAt, entries] of gone) pulls.push([startedAt, entries.length])
+  for (const [startedAt, entries] of gone) pulls.push([startedAt, costOf(entries.map(entryKey))])
   const free = pulls
-    .map(([begun, count]) => Date.parse(begun) + Math.max(LEAST_PACE_MS, count * PULL_COST_MS))
+    .map(([begun, cost]) => Date.parse(begun) + Math.max(LEAST_PACE_MS, cost))
     .filter(time => !Number.isNaN(time))
   return Math.max(0, ...free) - work.now
 }
