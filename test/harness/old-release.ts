@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { imageCacheCrd } from '../../src/api/crd.ts'
 
-/** A stand-in for the chart of kube-fledged 0.10: its objects, by the names and labels that an upgrade meets, with an idle image. */
+/**
+ * Stand-ins for the chart and for the manifests of kube-fledged 0.10: its objects, by the names and labels that an upgrade meets, with an
+ * idle image.
+ */
 
 const LABELS = {
   'app.kubernetes.io/name': 'kube-fledged',
@@ -13,14 +16,46 @@ const LABELS = {
 /** Of a release whose name contains that of the chart. */
 const NAME = '{{ .Release.Name }}'
 
+const NAMESPACE = 'kube-fledged'
+
 const rbac = 'rbac.authorization.k8s.io'
 
-function objectsOf(component: 'controller' | 'webhook-server', image: string): object[] {
+type Component = 'controller' | 'webhook-server'
+
+function chartObjects(component: Component, image: string): object[] {
   const selector = { ...LABELS, 'app.kubernetes.io/part-of': `${NAME}-${component}` }
   const metadata = {
     name: `${NAME}-${component}`,
     labels: { ...LABELS, 'app.kubernetes.io/part-of': NAME, 'app.kubernetes.io/version': 'v0.10.0' },
   }
+  return objectsOf({
+    metadata,
+    namespace: '{{ .Release.Namespace }}',
+    selector,
+    container: 'kube-fledged',
+    image,
+  })
+}
+
+function manifestObjects(component: Component, image: string): object[] {
+  const selector = { kubefledged: `kubefledged-${component}` }
+  const metadata = {
+    name: `kubefledged-${component}`,
+    namespace: NAMESPACE,
+    labels: { app: 'kubefledged', ...selector },
+  }
+  return objectsOf({ metadata, namespace: NAMESPACE, selector, container: component, image })
+}
+
+interface OldComponent {
+  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> }
+  readonly namespace: string
+  readonly selector: Readonly<Record<string, string>>
+  readonly container: string
+  readonly image: string
+}
+
+function objectsOf({ metadata, namespace, selector, container, image }: OldComponent): object[] {
   const restricted = {
     runAsNonRoot: true,
     runAsUser: 65_532,
@@ -29,7 +64,7 @@ function objectsOf(component: 'controller' | 'webhook-server', image: string): o
     seccompProfile: { type: 'RuntimeDefault' },
   }
   const subjects = [
-    { kind: 'ServiceAccount', name: metadata.name, namespace: '{{ .Release.Namespace }}' },
+    { kind: 'ServiceAccount', name: metadata.name, namespace },
     { kind: 'Group', apiGroup: rbac, name: 'system:nodes' },
   ]
   const rules = [{ apiGroups: ['batch'], resources: ['jobs'], verbs: ['get', 'list', 'create', 'delete'] }]
@@ -54,7 +89,7 @@ function objectsOf(component: 'controller' | 'webhook-server', image: string): o
           metadata: { labels: selector },
           spec: {
             serviceAccountName: metadata.name,
-            containers: [{ name: 'kube-fledged', image, securityContext: restricted }],
+            containers: [{ name: container, image, securityContext: restricted }],
           },
         },
       },
@@ -62,10 +97,10 @@ function objectsOf(component: 'controller' | 'webhook-server', image: string): o
   ]
 }
 
-const webhook = {
+const webhook = (name: string, namespace: string, labels: object) => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'ValidatingWebhookConfiguration',
-  metadata: { name: `${NAME}-webhook-server`, labels: LABELS },
+  metadata: { name, labels },
   webhooks: [
     {
       name: 'validate-image-cache.kubefledged.io',
@@ -76,8 +111,8 @@ const webhook = {
       sideEffects: 'None',
       clientConfig: {
         service: {
-          namespace: '{{ .Release.Namespace }}',
-          name: `${NAME}-webhook-server`,
+          namespace,
+          name,
           path: '/validate-image-cache',
           port: 3443,
         },
@@ -93,7 +128,7 @@ const webhook = {
       ],
     },
   ],
-}
+})
 
 /** No status subresource, no columns, a loose schema; and without Helm's labels, as everything in `crds/`. */
 function oldDefinition(): object {
@@ -118,7 +153,11 @@ export async function writeOldChart(image: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'old-chart-'))
   await Promise.all(['templates', 'crds'].map(name => mkdir(join(folder, name))))
   const chart = { apiVersion: 'v2', name: 'kube-fledged', version: 'v0.10.0', appVersion: 'v0.10.0' }
-  const objects = [...objectsOf('controller', image), ...objectsOf('webhook-server', image), webhook]
+  const objects = [
+    ...chartObjects('controller', image),
+    ...chartObjects('webhook-server', image),
+    webhook(`${NAME}-webhook-server`, '{{ .Release.Namespace }}', LABELS),
+  ]
   await writeFile(join(folder, 'Chart.yaml'), stringify(chart))
   await writeFile(join(folder, 'crds/crd.yaml'), stringify(oldDefinition()))
   const text = objects
@@ -126,4 +165,16 @@ export async function writeOldChart(image: string): Promise<string> {
     .join('---\n')
   await writeFile(join(folder, 'templates/all.yaml'), text)
   return folder
+}
+
+/** The objects of `make deploy-using-yaml`, in the order in which they have to come. Their Pods run `image`. */
+export function oldManifests(image: string): object[] {
+  const labels = { app: 'kubefledged', kubefledged: 'kubefledged-webhook-server' }
+  return [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: { app: 'kubefledged' } } },
+    oldDefinition(),
+    ...manifestObjects('controller', image),
+    ...manifestObjects('webhook-server', image),
+    webhook('kubefledged-webhook-server', NAMESPACE, labels),
+  ]
 }
