@@ -4,7 +4,7 @@ import { eventually, uniqueName } from '../harness/cluster.ts'
 import { InstalledController } from '../harness/controller.ts'
 import type { FaultyRegistry } from '../harness/faulty-registry.ts'
 import { pushImage } from '../harness/image-builder.ts'
-import { type CacheAddress, createCache, waitForStatus } from '../harness/image-caches.ts'
+import { type CacheAddress, annotateRefresh, createCache, waitForStatus } from '../harness/image-caches.ts'
 import { cluster, test } from './fixtures.ts'
 
 const controller = new InstalledController(cluster)
@@ -117,6 +117,37 @@ describe.skipIf(!cluster.isLocal)('a controller that dies (needs to reach into n
     expect((await controller.pod()).restarts).toBe(2)
     await everythingIsThere(repositories)
     await nothingWasPulledTwice(faulty, repositories)
+  })
+
+  test('kill -9 in the middle of a refresh: every node has what the tags mean now', async ({
+    namespace,
+    faulty,
+  }) => {
+    const repositories = Array.from({ length: 12 }, () => uniqueName('moving'))
+    const pushAll = (seed: string) =>
+      Promise.all(
+        repositories.map(repository =>
+          pushImage(faulty.store, `${repository}:latest`, { seed: `${repository} ${seed}` }),
+        ),
+      )
+    await pushAll('first')
+    const images = repositories.map(repository => `faulty.test.local/${repository}:latest`)
+    const address = await createCache(cluster, namespace, { cacheSpec: [{ images }] })
+    await waitForStatus(cluster, address, 'Succeeded')
+    const pushed = await pushAll('second')
+    const downloads = () => repositories.reduce((sum, repository) => sum + faulty.downloads(repository), 0)
+    const before = downloads()
+    await annotateRefresh(cluster, address)
+    await eventually('the refresh to be under way', async () => downloads() > before)
+    const holder = await controller.holder()
+    await controller.signal(await controller.pod(), 'KILL')
+    await takenOver(holder)
+    const { status } = await waitForStatus(cluster, address, 'Succeeded')
+    expect(status?.reason).toBe('ImageCacheRefresh')
+    for (const node of await cluster.nodes()) {
+      const digests = await Promise.all(images.map(image => cluster.runtimeDigest(node, image)))
+      expect(digests).toEqual(pushed.map(({ digest }) => digest))
+    }
   })
 
   test('its Pod is deleted in the middle of a pull', async ({ namespace, faulty }) => {
