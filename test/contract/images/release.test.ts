@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { run } from '../../harness/command.ts'
@@ -33,6 +33,10 @@ const Config = z.object({
   }),
 })
 
+/** The first time compiles helm and fetches what other architectures need. */
+const PATIENCE_MS = 600_000
+vi.setConfig({ testTimeout: PATIENCE_MS })
+
 let registry: RegistryProcess
 
 beforeAll(async () => {
@@ -58,7 +62,7 @@ function make(...words: string[]): Promise<string> {
     ([variable, name]) => [variable, `${registry.host}/${name}`] as const,
   )
   return run(['make', '--no-print-directory', '-C', ROOT, ...words], {
-    timeoutMs: 100_000,
+    timeoutMs: PATIENCE_MS,
     env: {
       ...Object.fromEntries(environment),
       ...Object.fromEntries(named),
