@@ -12,6 +12,7 @@ import {
   type Environment,
   type Flag,
 } from '../flags/flag-types.ts'
+import { clusterFlags } from '../flags/cluster-flags.ts'
 import { logFlags } from '../flags/log-flags.ts'
 import { GUARDED_FIELDS } from '../plan/index.ts'
 import { VERSION } from '../version.ts'
@@ -130,16 +131,7 @@ export function controllerFlags(env: Environment) {
       ),
     },
     process: {
-      kubeconfig: text(
-        ['kubeconfig', 'Path of a kubeconfig file; empty: the service account of the pod.'],
-        '',
-        'path',
-      ),
-      master: text(
-        ['master', 'URL of the API server, instead of the one of the kubeconfig file.'],
-        '',
-        'url',
-      ),
+      ...clusterFlags(),
       kubeApiQps: integer(['kube-api-qps', 'Requests to the API server per second.'], 50, { min: 1 }),
       kubeApiBurst: integer(['kube-api-burst', 'Requests to the API server at once.'], 100, { min: 1 }),
       namespace: withVariable(

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { pino } from 'pino'
+import type { pino } from 'pino'
 import { RegistryHealth } from '../engines/job/index.ts'
 import { EventRecorder, KubeClient, WorkQueue, loadConfig, runWithLeaderElection } from '../kube/index.ts'
-import { stopOnSignals } from '../stop-on-signals.ts'
+import { runUntilStopped } from '../long-running.ts'
 import { whatIsStuck } from '../stuck.ts'
 import { VERSION } from '../version.ts'
 import { RegistryClient } from '../image/registry/index.ts'
@@ -32,25 +32,7 @@ const FLUSH_MS = 2_000
 
 /** Runs the controller until it is told to stop. Resolves to the exit code; throws `UsageError`. */
 export async function runController(argv: readonly string[]): Promise<number> {
-  const options = parseControllerOptions(argv, process.env)
-  if ('help' in options) {
-    process.stdout.write(options.help)
-    return 0
-  }
-  const log = pino({ level: options.logLevel, base: { component: COMPONENT } })
-  for (const warning of options.warnings) log.warn(warning)
-  log.info({ version: VERSION, node: process.version }, 'starting')
-  const stop = new AbortController()
-  stopOnSignals(stop, log)
-  try {
-    await run(options, log, stop)
-    log.info('stopped')
-    return 0
-  } catch (error) {
-    stop.abort()
-    log.fatal({ err: error }, 'the controller cannot go on')
-    return 1
-  }
+  return runUntilStopped(COMPONENT, parseControllerOptions(argv, process.env), run)
 }
 
 async function run(options: ControllerOptions, log: pino.Logger, stop: AbortController): Promise<void> {

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { imageCacheCrd, nodeImagesCrd } from '../api/crd.ts'
-import { duration, type Flag, text } from '../flags/flag-types.ts'
+import { duration, type Flag } from '../flags/flag-types.ts'
+import { clusterFlags } from '../flags/cluster-flags.ts'
 import { logFlags, logOptions } from '../flags/log-flags.ts'
 import { parseFlags } from '../flags/parse-flags.ts'
 import { KubeClient, loadConfig } from '../kube/index.ts'
@@ -20,16 +21,7 @@ function crdsFlags() {
       timeoutMs: duration(['timeout', 'How long it may take until all of them are served.'], '1m', {
         zero: false,
       }),
-      kubeconfig: text(
-        ['kubeconfig', 'Path of a kubeconfig file; empty: the service account of the pod.'],
-        '',
-        'path',
-      ),
-      master: text(
-        ['master', 'URL of the API server, instead of the one of the kubeconfig file.'],
-        '',
-        'url',
-      ),
+      ...clusterFlags(),
     },
     logs: logFlags(),
   } satisfies Record<string, Record<string, Flag<unknown>>>

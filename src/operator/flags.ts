@@ -8,6 +8,7 @@ import {
   text,
   withVariable,
 } from '../flags/flag-types.ts'
+import { clusterFlags } from '../flags/cluster-flags.ts'
 import { logFlags } from '../flags/log-flags.ts'
 
 /** All flags, by group of the help. Throws `UsageError` where the environment has a bad default. */
@@ -38,16 +39,7 @@ export function operatorFlags(env: Environment) {
       helm: text(['helm', 'The helm to use: a path, or a name on the PATH.'], 'helm', 'path'),
     },
     process: {
-      kubeconfig: text(
-        ['kubeconfig', 'Path of a kubeconfig file; empty: the service account of the pod.'],
-        '',
-        'path',
-      ),
-      master: text(
-        ['master', 'URL of the API server, instead of the one of the kubeconfig file.'],
-        '',
-        'url',
-      ),
+      ...clusterFlags(),
       namespace: withVariable(
         namespace(['namespace', "The operator's own namespace."], 'kube-fledged'),
         'OPERATOR_NAMESPACE',

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pino } from 'pino'
+import type { pino } from 'pino'
 import { serveHttp } from '../http-server.ts'
 import { EventRecorder, KubeClient, loadConfig, runWithLeaderElection, WorkQueue } from '../kube/index.ts'
-import { stopOnSignals } from '../stop-on-signals.ts'
+import { runUntilStopped } from '../long-running.ts'
 import { whatIsStuck } from '../stuck.ts'
 import { VERSION } from '../version.ts'
 import { Helm } from './helm.ts'
@@ -23,25 +23,7 @@ const FLUSH_MS = 2_000
 
 /** Runs the operator until it is told to stop. Resolves to the exit code; throws `UsageError`. */
 export async function runOperator(argv: readonly string[]): Promise<number> {
-  const options = parseOperatorOptions(argv, process.env)
-  if ('help' in options) {
-    process.stdout.write(options.help)
-    return 0
-  }
-  const log = pino({ level: options.logLevel, base: { component: COMPONENT } })
-  for (const warning of options.warnings) log.warn(warning)
-  log.info({ version: VERSION, node: process.version }, 'starting')
-  const stop = new AbortController()
-  stopOnSignals(stop, log)
-  try {
-    await run(options, log, stop)
-    log.info('stopped')
-    return 0
-  } catch (error) {
-    stop.abort()
-    log.fatal({ err: error }, 'the operator cannot go on')
-    return 1
-  }
+  return runUntilStopped(COMPONENT, parseOperatorOptions(argv, process.env), run)
 }
 
 async function run(options: OperatorOptions, log: pino.Logger, stop: AbortController): Promise<void> {

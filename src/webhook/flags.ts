@@ -1,4 +1,5 @@
 import { type Environment, boolean, integer, namespace, text, withVariable } from '../flags/flag-types.ts'
+import { clusterFlags } from '../flags/cluster-flags.ts'
 import { logFlags } from '../flags/log-flags.ts'
 import type { FlagGroups } from '../flags/parse-flags.ts'
 
@@ -48,16 +49,7 @@ export function webhookFlags(env: Environment) {
         'VALIDATING_WEBHOOK_CONFIG',
         env,
       ),
-      kubeconfig: text(
-        ['kubeconfig', 'Path of a kubeconfig file; empty: the service account of the pod.'],
-        '',
-        'path',
-      ),
-      master: text(
-        ['master', 'URL of the API server, instead of the one of the kubeconfig file.'],
-        '',
-        'url',
-      ),
+      ...clusterFlags(),
     },
     logs: logFlags(),
   } satisfies FlagGroups

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { pino } from 'pino'
+import type { pino } from 'pino'
 import { KubeClient, serviceAccountOwner, loadConfig } from '../kube/index.ts'
-import { stopOnSignals } from '../stop-on-signals.ts'
+import { runUntilStopped } from '../long-running.ts'
 import { VERSION } from '../version.ts'
 import { GivenCertificates } from './certificate/given.ts'
 import { CertificateSecret } from './certificate/secret.ts'
@@ -26,32 +26,14 @@ const REVIEWERS: Reviewers = {
 
 /** Runs the webhook server until it is told to stop. Resolves to the exit code; throws `UsageError`. */
 export async function runWebhookServer(argv: readonly string[]): Promise<number> {
-  const options = parseWebhookOptions(argv, process.env)
-  if ('help' in options) {
-    process.stdout.write(options.help)
-    return 0
-  }
-  const log = pino({ level: options.logLevel, base: { component: COMPONENT } })
-  for (const warning of options.warnings) log.warn(warning)
-  if (options.initServer) {
-    log.info('--init-server: nothing to do, the server makes its certificates itself')
-    return 0
-  }
-  log.info({ version: VERSION, node: process.version }, 'starting')
-  const stop = new AbortController()
-  stopOnSignals(stop, log)
-  try {
-    await run(options, log, stop)
-    log.info('stopped')
-    return 0
-  } catch (error) {
-    stop.abort()
-    log.fatal({ err: error }, 'the webhook server cannot go on')
-    return 1
-  }
+  return runUntilStopped(COMPONENT, parseWebhookOptions(argv, process.env), run)
 }
 
 async function run(options: WebhookOptions, log: pino.Logger, stop: AbortController): Promise<void> {
+  if (options.initServer) {
+    log.info('--init-server: nothing to do, the server makes its certificates itself')
+    return
+  }
   const { signal } = stop
   const server = new AdmissionServer(REVIEWERS, log)
   const certified = Promise.withResolvers<boolean>()
