@@ -37,7 +37,7 @@ platform_image() {
   id_file=$(mktemp)
   # a fixed time stamp: the same content is the same image
   dockerfile | buildah bud --isolation chroot --layers "${quiet[@]}" --timestamp 0 --platform "linux/$2" \
-    ${base:+--build-arg "BASE_IMAGE=$base"} --target "$1" --iidfile "$id_file" --file - . | sed '/^[0-9a-f]*$/d' >&2 ||
+    ${INSECURE:+--tls-verify=false} ${base:+--build-arg "BASE_IMAGE=$base"} --target "$1" --iidfile "$id_file" --file - . | sed '/^[0-9a-f]*$/d' >&2 ||
     die "buildah could not build $1 for linux/$2; its words are above."
   cat "$id_file"
   rm "$id_file"

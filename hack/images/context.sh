@@ -39,7 +39,7 @@ busybox_of() {
   local binary=dist/busybox-$1 id
   if docker_answers; then
     id=$(docker create --platform "linux/$1" "${BUSYBOX_IMAGE:-busybox:1.38.0-musl}")
-    docker cp --quiet "$id:/bin/busybox" "$binary"
+    docker cp "$id:/bin/busybox" "$binary" >/dev/null
     docker rm "$id" >/dev/null
   else
     need_buildah
