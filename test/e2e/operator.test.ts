@@ -174,7 +174,12 @@ describe('the operator', () => {
   test('leaves nothing when it is removed with everything, in the middle of an upgrade', async ({
     namespace,
   }) => {
-    await createCache(cluster, namespace, { cacheSpec: [{ images: [await newImage()] }] })
+    const image = await newImage()
+    const cache = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [image] }],
+      deletionPolicy: 'Purge',
+    })
+    await waitForStatus(cluster, cache, 'Succeeded')
     await hangUp()
     await make(cluster, 'remove-kubefledged-and-operator')
     const names = await cluster.kubectl([
@@ -184,6 +189,9 @@ describe('the operator', () => {
       'name',
     ])
     expect(names.split('\n').filter(name => /kube-?fledged/.test(name))).toEqual([])
+    for (const node of await cluster.nodes()) {
+      expect(await cluster.runtimeImages(node), 'the cache was purged before').not.toContain(image)
+    }
   })
 
   test('takes over what another helm-operator left, and uninstalls it', async () => {

@@ -1,0 +1,141 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inject, onTestFinished } from 'vitest'
+import { EventRecorder, type KubeClient, type Resource, silentLogger } from '../../../src/kube/index.ts'
+import { Helm, type HelmCommand } from '../../../src/operator/helm.ts'
+import type { ReleaseKind, ReleaseObject } from '../../../src/operator/kind.ts'
+import { kubeFledgedKind } from '../../../src/operator/kube-fledged.ts'
+import { ReleaseObjects } from '../../../src/operator/objects.ts'
+import { ReleaseReconciler } from '../../../src/operator/reconciler.ts'
+import type { Condition } from '../../../src/operator/status.ts'
+import { binary } from '../../harness/binaries.ts'
+import { run } from '../../harness/command.ts'
+import { ROOT } from '../../harness/cluster-env.ts'
+import { eventually } from '../../harness/eventually.ts'
+
+/** A chart of a few objects. Nothing runs where no controllers are, so it has no hooks. */
+const CHART = {
+  'Chart.yaml': 'apiVersion: v2\nname: small\nversion: 1.0.0\n',
+  'values.yaml': 'value: default\ncpu: 1000m\n',
+  'templates/all.yaml': `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}
+data:
+  value: {{ default "none" .Values.value | quote }}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  selector: {matchLabels: {app: small}}
+  template:
+    metadata: {labels: {app: small}}
+    spec:
+      containers:
+        - name: small
+          image: small
+          resources: {limits: {cpu: {{ .Values.cpu }}}}
+`,
+}
+
+const CRD = 'deploy/kubefledged-operator/deploy/crds/charts.helm.kubefledged.io_kubefledgeds_crd.yaml'
+
+/** Makes the API server serve KubeFledged. */
+export async function serveKind(): Promise<void> {
+  const kubectl = (...args: string[]) =>
+    run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args, '-f', join(ROOT, CRD)])
+  await kubectl('apply', '--server-side')
+  await kubectl('wait', '--for=condition=Established', '--timeout=30s')
+}
+
+/** A reconciler with nothing in memory, and what its helm did. */
+export interface TestedOperator {
+  readonly reconcile: () => Promise<unknown>
+  /** Since it was made. */
+  readonly runs: readonly HelmCommand[]
+}
+
+/** The object `kf` in a namespace, which asks for the small chart. */
+export class TestedRelease {
+  readonly objects: Resource<ReleaseObject>
+  readonly #client: KubeClient
+  readonly #namespace: string
+  readonly #kind: ReleaseKind
+
+  private constructor(client: KubeClient, namespace: string, kind: ReleaseKind) {
+    this.#client = client
+    this.#namespace = namespace
+    this.#kind = kind
+    this.objects = client.resource<ReleaseObject>(kind.def)
+  }
+
+  static async create(
+    client: KubeClient,
+    namespace: string,
+    spec: ReleaseObject['spec'],
+    holdsUp: ReleaseKind['holdsUp'] = async () => undefined,
+  ): Promise<TestedRelease> {
+    const chart = await mkdtemp(join(tmpdir(), 'chart-'))
+    onTestFinished(() => rm(chart, { recursive: true }))
+    await mkdir(join(chart, 'templates'))
+    for (const [path, content] of Object.entries(CHART)) await writeFile(join(chart, path), content)
+    const release = new TestedRelease(client, namespace, { ...kubeFledgedKind(chart), holdsUp })
+    await release.objects.create({ metadata: { namespace, name: 'kf' }, ...(spec && { spec }) })
+    return release
+  }
+
+  /** A new operator; its helm is the real one unless another is named. */
+  operator(program = binary('helm')): TestedOperator {
+    const client = this.#client
+    const objects = new ReleaseObjects(client, this.#kind, [this.#namespace], silentLogger)
+    const stop = new AbortController()
+    const running = objects.run(stop.signal)
+    onTestFinished(() => {
+      stop.abort()
+      return running
+    })
+    const runs: HelmCommand[] = []
+    const helm = new Helm({
+      program,
+      home: join(tmpdir(), 'helm-of-tests'),
+      kubeconfig: inject('apiServer').kubeconfig,
+      master: '',
+      onRun: command => runs.push(command),
+    })
+    const events = new EventRecorder(client, { component: 'test' })
+    const options = { kind: this.#kind, client, helm, objects, events, log: silentLogger, periodMs: 1000 }
+    const reconciler = new ReleaseReconciler(options)
+    const key = `${this.#namespace}/kf`
+    const reconcile = async () => {
+      await objects.waitForSync(stop.signal)
+      const { resourceVersion } = (await this.find())?.metadata ?? {}
+      await eventually(
+        'the informer',
+        async () => objects.get(key)?.metadata.resourceVersion === resourceVersion,
+      )
+      return reconciler.reconcile(key, stop.signal)
+    }
+    return { reconcile, runs }
+  }
+
+  /** The object as it is stored. */
+  async find(): Promise<ReleaseObject | undefined> {
+    const { items } = await this.objects.list({ namespace: this.#namespace })
+    return items[0]
+  }
+
+  /** Changes the spec. */
+  async edit(spec: object): Promise<void> {
+    await this.objects.mergePatch({ namespace: this.#namespace, name: 'kf' }, { spec })
+  }
+
+  /** Its conditions but `Initialized`, as words, and the revision. */
+  async says(): Promise<readonly unknown[]> {
+    const { conditions = [], deployedRelease } = (await this.find())?.status ?? {}
+    const words = ({ type, status, reason }: Condition) => `${type}=${status} ${reason}`
+    return [...conditions.filter(({ type }) => type !== 'Initialized').map(words), deployedRelease?.revision]
+  }
+}

@@ -1,0 +1,125 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type ConfigMap, connect, newNamespace } from '../kube/fixture.ts'
+import type { KubeObject } from '../../../src/api/object.ts'
+import { serveKind, TestedRelease } from './fixture.ts'
+
+/** The reconciler with the real helm and a real API server. */
+
+beforeAll(serveKind)
+
+interface Deployment extends KubeObject {
+  readonly spec: { readonly template: { readonly spec: { readonly containers: readonly object[] } } }
+}
+
+async function setUp(
+  spec: Readonly<Record<string, unknown>> = {},
+  holdsUp?: () => Promise<string | undefined>,
+) {
+  const client = connect()
+  const { namespace, configMaps } = await newNamespace(client)
+  const release = await TestedRelease.create(client, namespace, spec, holdsUp)
+  const def = { group: 'apps', version: 'v1', plural: 'deployments', kind: 'Deployment', namespaced: true }
+  const deployments = client.resource<Deployment>(def)
+  const name = { namespace, name: 'kf' }
+  const value = async () => ((await configMaps.get(name)) satisfies ConfigMap).data?.['value']
+  return { namespace, release, configMaps, deployments, name, value }
+}
+
+describe('ReleaseReconciler', () => {
+  it('makes a release once; then a look costs one run of helm', async () => {
+    const { release, deployments, name, value } = await setUp({ value: 'mine', nothing: null })
+    const operator = release.operator()
+    await operator.reconcile()
+    expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
+    expect(await value()).toBe('mine')
+    expect((await release.find())?.metadata.finalizers).toEqual(['uninstall-helm-release'])
+    const { resourceVersion } = (await deployments.get(name)).metadata
+    await operator.reconcile()
+    expect(operator.runs).toEqual(['status', 'plan', 'upgrade', 'status'])
+
+    // one that knows nothing plans anew and comes to the same: `cpu: 1000m`, stored as 1, and a null are no difference
+    const other = release.operator()
+    await other.reconcile()
+    expect(other.runs).toEqual(['status', 'plan'])
+    expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
+    expect((await deployments.get(name)).metadata.resourceVersion).toBe(resourceVersion)
+  })
+
+  it('carries out an edit, also one that takes a value back', async () => {
+    const { release, value } = await setUp({ value: 'mine' })
+    const operator = release.operator()
+    await operator.reconcile()
+    await release.edit({ value: null })
+    await operator.reconcile()
+    expect(await release.says()).toEqual(['Deployed=True UpgradeSuccessful', 2])
+    expect(await value()).toBe('default')
+  })
+
+  it('puts back what is gone or changed, and leaves what others added', async () => {
+    const { release, configMaps, deployments, name, value } = await setUp()
+    const operator = release.operator()
+    await operator.reconcile()
+    await configMaps.delete(name)
+    const containers = [{ name: 'small', image: 'other' }]
+    const theirs = { annotations: { theirs: 'x' } }
+    await deployments.mergePatch(name, { metadata: theirs, spec: { template: { spec: { containers } } } })
+    await operator.reconcile()
+    expect(await value()).toBe('default')
+    const { metadata, spec } = await deployments.get(name)
+    expect(metadata.annotations).toMatchObject({ theirs: 'x' })
+    expect(spec.template.spec.containers).toMatchObject([
+      { image: 'small', resources: { limits: { cpu: '1' } } },
+    ])
+    expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
+  })
+
+  it('makes the release anew that somebody uninstalled', async () => {
+    const { release, configMaps, namespace, value } = await setUp()
+    const operator = release.operator()
+    await operator.reconcile()
+    const secrets = connect().resource({
+      group: '',
+      version: 'v1',
+      plural: 'secrets',
+      kind: 'Secret',
+      namespaced: true,
+    })
+    await secrets.delete({ namespace, name: 'sh.helm.release.v1.kf.v1' })
+    await configMaps.delete({ namespace, name: 'kf' })
+    await operator.reconcile()
+    expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
+    expect(await value()).toBe('default')
+  })
+
+  it("says helm's words, also of a first try, and of a helm that cannot be run", async () => {
+    const { release } = await setUp({ cpu: 'much' })
+    const operator = release.operator()
+    expect(await operator.reconcile()).toEqual({ requeueAfterMs: expect.any(Number) })
+    expect(await release.says()).toEqual(['ReleaseFailed=True InstallError', undefined])
+    const conditions = (await release.find())?.status?.conditions
+    expect(conditions?.at(-1)?.message).toContain('quantities must match the regular expression')
+    await release.operator('/nothing/helm').reconcile()
+    expect(await release.says()).toEqual(['Irreconcilable=True ReconcileError', undefined])
+    await release.edit({ cpu: '1' })
+    await operator.reconcile()
+    expect(await release.says()).toEqual([expect.stringMatching(/^Deployed=True /), expect.any(Number)])
+  })
+
+  it('uninstalls before the object goes, and after what should go first', async () => {
+    let reason: string | undefined = 'waiting for another'
+    const { release, configMaps, namespace, name } = await setUp({}, async () => reason)
+    const operator = release.operator()
+    await operator.reconcile()
+    await release.objects.delete(name)
+    await operator.reconcile()
+    expect(await release.says()).toEqual(['Deployed=False Uninstalling', 1])
+    expect((await configMaps.list({ namespace })).items.map(({ metadata }) => metadata.name)).toContain('kf')
+    reason = undefined
+    await operator.reconcile()
+    expect(await release.find()).toBeUndefined()
+    expect((await configMaps.list({ namespace })).items.map(({ metadata }) => metadata.name)).not.toContain(
+      'kf',
+    )
+    await operator.reconcile()
+  })
+})
