@@ -97,6 +97,8 @@ export class Remover {
       return { ledger, busy: true, retryMs: SLOT_PATIENCE_MS }
     }
     try {
+      // Another node is just finding out how the namespace fares.
+      if (!refused.mayTry(settings.namespace, now)) return { ledger, busy: false, retryMs: SLOT_PATIENCE_MS }
       await jobs.createRemoval(start, node, settings, signal)
       return { ledger: removing(ledger, start, at), busy: true }
     } catch (error) {
