@@ -36,7 +36,9 @@ export function newAction(cache: ImageCache, refreshFound: boolean): Action | un
   if (status.observedGeneration === undefined) return adopt(status)
   if (status.observedGeneration !== cache.metadata.generation) return ACTION.update
   if (status.status === STATUS.processing) return undefined
-  return wantsRefresh(cache) || refreshFound ? ACTION.refresh : undefined
+  // What a periodic refresh found while the cache was being purged brings nothing back.
+  const isFound = refreshFound && status.reason !== ACTION.purge
+  return wantsRefresh(cache) || isFound ? ACTION.refresh : undefined
 }
 
 /** The annotation is there, with any value. */

@@ -126,6 +126,12 @@ describe('a purge', () => {
     expect(look(after, nodes, all, T2)).toMatchObject({ ended: false, status: { status: 'Succeeded' } })
   })
 
+  it('is not undone by what a periodic refresh found meanwhile', () => {
+    const purged = compileCache(cacheOf({}, { ...WARM, reason: 'ImageCachePurge' }), 'IfNotPresent')
+    const { status } = aggregate(purged, nodes, () => undefined, T2, true)
+    expect(status).toMatchObject({ status: 'Succeeded', reason: 'ImageCachePurge' })
+  })
+
   it('says what stays, and why', () => {
     const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
     const away = node('c', false)

@@ -116,10 +116,10 @@ export class NodeReconciler {
       now: new Date(world.now()).toISOString(),
     }
     const planned = planNode({ ...input, refreshes: this.#options.refreshes })
-    const { images, crowdedOut } = fitting(planned, world.compiledCaches())
+    const remove = planRemovals({ ...input, desired: planned, removals: current?.spec?.remove ?? [] })
+    const { images, crowdedOut } = fitting(planned, world.compiledCaches(), remove)
     if (!current && images.length === 0) return undefined
     if (!current) return this.#create(node, images, signal)
-    const remove = planRemovals({ ...input, desired: images, removals: current.spec?.remove ?? [] })
     const patch = mergePatchOf(current.spec ?? {}, {
       images,
       ...(remove.length > 0 && { remove }),

@@ -50,7 +50,7 @@ describe('fitting', () => {
   it('keeps everything where there is room', () => {
     const caches = [cacheOf('a', 1, names('a', 900)), cacheOf('b', 2, names('b', 900))]
     const images = plan(caches)
-    expect(fitting(images, caches)).toEqual({ images, crowdedOut: [] })
+    expect(fitting(images, caches, [])).toEqual({ images, crowdedOut: [] })
   })
 
   it('leaves out images of the youngest caches, and what stays can be written', () => {
@@ -60,7 +60,7 @@ describe('fitting', () => {
     const youngest = cacheOf('youngest', 3, [...names('a', 1_000), shared])
     const all = [oldest, middle, youngest]
     const planned = plan(all)
-    const { images, crowdedOut } = fitting(planned, all)
+    const { images, crowdedOut } = fitting(planned, all, [])
     expect(crowdedOut).toEqual([youngest.owner])
     expect(images.length).toBeLessThan(planned.length)
     const of = (owner: string) => images.filter(image => image.owners.includes(owner)).length
@@ -74,5 +74,20 @@ describe('fitting', () => {
     })
     expect(Buffer.byteLength(written)).toBeLessThan(ETCD_BYTES)
     expect(Buffer.byteLength(written)).toBeGreaterThan(0.8 * ETCD_BYTES)
+  })
+
+  it('leaves room for what is to be removed, and for what nobody wants any more', () => {
+    const caches = [cacheOf('new', 1, names('n', 1_600))]
+    const planned = plan(caches)
+    const left = plan([cacheOf('old', 1, names('o', 1_200))])
+    const remove = left.slice(0, 1_000).map(({ image, owners }) => ({ image, owners, requestedAt: NOW }))
+    const { images, crowdedOut } = fitting(planned, caches, remove)
+    expect(crowdedOut).toHaveLength(1)
+    const digest = `sha256:${'0'.repeat(64)}`
+    const written = JSON.stringify({
+      spec: { images: images.map(image => ({ ...image, digest })), remove, crowdedOut },
+      status: { images: [...ledgerOf(images), ...ledgerOf(left)] },
+    })
+    expect(Buffer.byteLength(written)).toBeLessThan(ETCD_BYTES)
   })
 })

@@ -1,8 +1,11 @@
-import { type DesiredImage, entryKey } from '../api/node-images.ts'
+import { type DesiredImage, type Removal, entryKey } from '../api/node-images.ts'
 import type { CompiledCache } from './compiled-cache.ts'
 
-/** Room for the images of one node: its spec and its ledger are one object, of which etcd takes up to 1.5 MiB. */
-const ROOM_BYTES = 1_450_000
+/**
+ * Room for the images of one node: its spec and its ledger are one object, of which etcd takes up to 1.5 MiB. The rest is for
+ * ledger entries of images that nobody wants any more, of which there are few.
+ */
+const ROOM_BYTES = 1_370_000
 /** What an image takes of it beside names: times and a digest in the spec, those and a message or two digests in the ledger. */
 const ENTRY_BYTES = 600
 /** A short hash in quotes, with its comma, in the spec and in the ledger. */
@@ -21,16 +24,22 @@ export interface Fitting {
  *
  * @param images sorted, with the oldest owner of each first
  * @param caches the oldest first
+ * @param removals what is to be removed from the node needs room until it is
  */
-export function fitting(images: readonly DesiredImage[], caches: readonly CompiledCache[]): Fitting {
-  let left = ROOM_BYTES
+export function fitting(
+  images: readonly DesiredImage[],
+  caches: readonly CompiledCache[],
+  removals: readonly Removal[],
+): Fitting {
+  const free = removals.reduce((room, removal) => room - bytesOf(removal), ROOM_BYTES)
+  let left = free
   for (const image of images) left -= bytesOf(image)
   if (left >= 0) return { images, crowdedOut: [] }
   const age = new Map(caches.map(({ owner }, index) => [owner, index]))
   const ageOf = (image: DesiredImage) => age.get(image.owners[0] ?? '') ?? caches.length
   const kept = new Set<DesiredImage>()
   const crowdedOut = new Set<string>()
-  let room = ROOM_BYTES
+  let room = free
   for (const image of images.toSorted((a, b) => ageOf(a) - ageOf(b))) {
     room -= bytesOf(image)
     if (room >= 0) kept.add(image)
@@ -39,7 +48,7 @@ export function fitting(images: readonly DesiredImage[], caches: readonly Compil
   return { images: images.filter(image => kept.has(image)), crowdedOut: [...crowdedOut].toSorted() }
 }
 
-function bytesOf(image: DesiredImage): number {
-  const secrets = image.pullSecrets ? Buffer.byteLength(JSON.stringify(image.pullSecrets)) : 0
+function bytesOf(image: DesiredImage | Removal): number {
+  const secrets = 'pullSecrets' in image ? Buffer.byteLength(JSON.stringify(image.pullSecrets)) : 0
   return ENTRY_BYTES + 2 * Buffer.byteLength(entryKey(image)) + secrets + OWNER_BYTES * image.owners.length
 }
