@@ -110,8 +110,7 @@ function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
 }
 
 /**
- * Images of one cache. A node's spec and ledger have room for about 2 000 (see `room.ts`): one cache may take most of it,
- * not all.
+ * Images of one cache: as many as a node's spec and ledger have room for (see `room.ts`).
  */
 const MOST_IMAGES = 1_700
 

@@ -7,7 +7,7 @@ import type { CompiledCache } from './compiled-cache.ts'
  */
 const ROOM_BYTES = 1_370_000
 /** What an image takes of it beside names: times and a digest in the spec, those and a message or two digests in the ledger. */
-const ENTRY_BYTES = 600
+const ENTRY_BYTES = 700
 /** A short hash in quotes, with its comma, in the spec and in the ledger. */
 const OWNER_BYTES = 22
 
@@ -19,7 +19,7 @@ export interface Fitting {
 }
 
 /**
- * Leaves out what the NodeImages of a node has no room for, about 2 000 images: all caches together might outgrow it, and an
+ * Leaves out what the NodeImages of a node has no room for, about 1 700 images: all caches together might outgrow it, and an
  * object that cannot be written helps nobody. The oldest caches keep their images.
  *
  * @param images sorted, with the oldest owner of each first
