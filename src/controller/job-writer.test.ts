@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { PullJob } from '../engines/job/index.ts'
-import { cacheOf, jobOf } from '../engines/job/testing.ts'
+import { cacheOf, jobOf, podOf } from '../engines/job/testing.ts'
 import { silentLogger } from '../kube/index.ts'
 import { JobWriter } from './job-writer.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
@@ -63,6 +63,12 @@ describe('JobWriter.retain', () => {
     for (const job of jobs) world.jobInformer.upsert(job)
     const writer = new JobWriter(client, world, new RefusedNamespaces(), silentLogger, () => {})
     const { signal } = new AbortController()
+    // Its container has ended, and the job controller has not said so yet.
+    const ending = { ...made('other', 1), finished: false }
+    world.jobInformer.upsert(ending)
+    world.podInformer.upsert(podOf(ending, { states: [{ terminated: { reason: 'Completed' } }] }))
+    await writer.retain([ending], signal)
+    expect(requests).toEqual([])
     expect(writer.unread('n1')).toHaveLength(55)
     await writer.retain(jobs.slice(0, 30), signal)
     expect(writer.unread('n1')).toHaveLength(25)

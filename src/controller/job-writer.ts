@@ -128,13 +128,22 @@ export class JobWriter {
     return this.#world.jobsOf(nodeName).filter(job => !this.#retained.has(job.metadata.uid ?? ''))
   }
 
-  /** Retains the newest finished Jobs of each cache, and deletes the others. */
+  /** Retains the newest Jobs of each cache that have come to their end, or are about to, and deletes the others. */
   async retain(jobs: readonly PullJob[], signal: AbortSignal): Promise<void> {
-    const finished = jobs.filter(job => job.finished)
+    const finished = jobs.filter(job => job.finished || this.#isEnding(job))
     for (const { metadata } of finished) this.#retained.add(metadata.uid ?? '')
     const owners = new Set(finished.map(job => job.ownerUid))
     const surplus = [...owners].flatMap(owner => this.#retainedOf(owner).slice(MOST_RETAINED))
-    await this.deleteAll([...jobs.filter(job => !job.finished), ...surplus], signal)
+    await this.deleteAll([...jobs.filter(job => !finished.includes(job)), ...surplus], signal)
+  }
+
+  /** All its containers have started: it is read before the job controller says that it is complete. */
+  #isEnding({ nodeName, metadata: { uid } }: PullJob): boolean {
+    const pod = this.#world.podsOf(nodeName).find(({ jobUid }) => jobUid === uid)
+    const started = pod?.containers.map(
+      ({ state }) => state.phase === 'running' || state.phase === 'terminated',
+    )
+    return started !== undefined && started.length > 0 && started.every(Boolean)
   }
 
   /** The newest first. */
