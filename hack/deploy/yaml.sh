@@ -61,7 +61,10 @@ remove_webhook_server() {
 
 # The caches go first, while the controller is there to end what it does for them: a purge has 10 minutes.
 remove() {
-  local crd
+  local crd operator=kubefledgeds.charts.helm.kubefledged.io
+  # they would wait for ever for an operator that goes with the namespace
+  [ -z "$($KUBECTL get crd $operator --ignore-not-found -o name)" ] || [ -z "$($KUBECTL -n $NAMESPACE get $operator -o name)" ] ||
+    die "This was installed by the operator; remove it by: make remove-kubefledged-and-operator"
   remove_webhook_server
   for crd in "${CRD_NAMES[@]}"; do
     [ -z "$($KUBECTL get crd "$crd" --ignore-not-found -o name)" ] || $KUBECTL delete "$crd" --all --all-namespaces --timeout=660s

@@ -155,6 +155,23 @@ describe('the operator', () => {
     expect(events).toContain(`Deployment ${NAME}-controller`)
   })
 
+  test('goes on in another replica when the one that leads is killed', async () => {
+    await kubectl('scale', operator.deployment, '--replicas=2')
+    await kubectl('rollout', 'status', operator.deployment)
+    const holder = await operator.holder()
+    const leader = (await operator.pods()).find(({ name }) => holder.startsWith(`${name}_`))
+    if (!leader) throw new Error(`${holder} is none of the Pods`)
+    const before = (await get()).status?.deployedRelease?.revision ?? 0
+    await operator.signal(leader, 'KILL')
+    const { status } = await edit({ args: { controllerJobsMaxSurge: 8 } })
+    expect(status?.deployedRelease?.revision).toBe(before + 1)
+    expect(await argsOfController()).toContain('"--jobs-max-surge=8"')
+    expect(await operator.holder()).not.toBe(holder)
+    await kubectl('scale', operator.deployment, '--replicas=1')
+    await kubectl('rollout', 'status', operator.deployment)
+    await eventually('one Pod', async () => (await operator.pods()).length === 1)
+  })
+
   test('is not held up by what cannot be finished: by a hook of older values, by its own end in the middle', async () => {
     const good = (await cluster.kubectlJson<{ spec: { image: object } }>(['-n', NAMESPACE, 'get', OBJECT]))
       .spec.image
