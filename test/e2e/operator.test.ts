@@ -91,6 +91,11 @@ describe('the operator', () => {
     await waitForStatus(cluster, cache, 'Succeeded')
   })
 
+  test('is not removed by the target of another way to install', async () => {
+    await expect(make(cluster, 'remove-kubefledged')).rejects.toThrow('make remove-kubefledged-and-operator')
+    expect(condition(await get(), 'Deployed')?.status).toBe('True')
+  })
+
   test('adds the webhook server and removes it again', async ({ namespace }) => {
     const wrong = () => createCache(cluster, namespace, { cacheSpec: [{ images: ['a:1', 'a:1'] }] })
     await make(cluster, 'deploy-webhook-server-using-operator')
