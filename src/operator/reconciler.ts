@@ -112,10 +112,10 @@ export class ReleaseReconciler {
   async #deploy(key: string, object: ReleaseObject, memory: Memory, signal: AbortSignal): Promise<number> {
     const { kind, events, periodMs } = this.#options
     const name = nameOf(object)
-    if (!isKept(object)) await this.#setFinalizers(object, [...otherFinalizers(object), FINALIZER], signal)
     const work: Work = { generation: object.metadata.generation, stop: new AbortController() }
     this.#working.set(key, work)
     try {
+      if (!isKept(object)) await this.#setFinalizers(object, [...otherFinalizers(object), FINALIZER], signal)
       const wanted = { chart: kind.chart, values: object.spec ?? {}, rightAt: memory.rightAt }
       const superseded = AbortSignal.any([signal, work.stop.signal])
       const { release, changed } = await this.#releaser.deploy(name, wanted, superseded)
