@@ -65,7 +65,7 @@ export const FAILURE_REASONS = {
     words: [/429 Too Many Requests/i, /toomanyrequests: /i, /rate limit/i],
   },
   Unauthorized: {
-    doc: 'The registry refused the credentials, or wants some. Check `spec.imagePullSecrets`, then refresh the cache.',
+    doc: 'The registry refused the credentials, or wants some. Check `spec.imagePullSecrets`, then refresh the cache. Where the message ends in "no basic auth credentials", the kubelet found no such Secret: that is tried again by itself, with a growing pause.',
     permanent: true,
     words: [
       /\b40[13] (Unauthorized|Forbidden)/i,

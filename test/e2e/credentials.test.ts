@@ -95,4 +95,17 @@ describe.skipIf(!cluster.isLocal)('private registries (needs the local one)', ()
     }
     expect((await getCache(cluster, owner)).status?.status).toBe('Succeeded')
   })
+
+  test('a Secret that comes after its cache is found without being told', async ({ namespace }) => {
+    const image = await secretImage()
+    const late = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [image] }],
+      imagePullSecrets: [{ name: SECRET }],
+    })
+    const { status } = await waitForStatus(cluster, late, 'Failed')
+    expect(status?.failures?.[image]?.[0]?.message).toMatch(/no basic auth credentials/)
+    await createSecret(namespace, cluster.local.privateRegistryCredentials)
+    await waitForStatus(cluster, late, 'Succeeded')
+    expect(await holders(image)).toEqual(nodes)
+  })
 })

@@ -39,7 +39,7 @@ export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work:
 }
 
 function retry(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {
-  if (isPermanent(entry.reason)) return SETTLED
+  if (isPermanent(entry.reason) && !lacksSecret(desired, entry)) return SETTLED
   const at = Date.parse(entry.finishedAt ?? '') + backoffMs(entry.attempts ?? 1, jitterKey(desired, work))
   const recovered = recoveredAt(desired, entry, work)
   const isBack = recovered !== undefined && Date.parse(recovered) > Date.parse(entry.finishedAt ?? '')
@@ -56,6 +56,15 @@ function trialAt(entry: LedgerEntry, desired: DesiredImage, work: NodeWork): num
 
 function namespacesOf(desired: DesiredImage, work: NodeWork): string[] {
   return desired.owners.map(owner => work.caches.get(owner)?.cache.metadata.namespace ?? '')
+}
+
+/**
+ * The kubelet asked without credentials although the cache names pull secrets: the Secret is not there yet, or was not shown to
+ * the kubelet yet, which happens for a moment after it was made. Nobody tells us when that changes. A secret that the
+ * registry refuses is another matter: tried again and again, it may lock an account.
+ */
+function lacksSecret(desired: DesiredImage, entry: LedgerEntry): boolean {
+  return desired.credential !== undefined && /no basic auth credentials/.test(entry.message ?? '')
 }
 
 /** When what stood in the way of all images of a registry, or of a namespace, was over. */
