@@ -1,5 +1,5 @@
 import type { KubeClient, WorkQueue } from '../kube/index.ts'
-import { ProcessMetrics } from '../process-metrics.ts'
+import { ProcessMetrics } from '../process/metrics.ts'
 import type { World } from './world.ts'
 
 /** What Prometheus may scrape of the controller. */

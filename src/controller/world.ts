@@ -32,7 +32,7 @@ import {
   projectNamespace,
   projectNode,
 } from '../plan/index.ts'
-import type { SignOfLife } from '../stuck.ts'
+import type { SignOfLife } from '../process/stuck.ts'
 
 /** Index of Jobs and Pods by the node that they are pinned to. */
 const BY_NODE = 'node'

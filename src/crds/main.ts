@@ -5,7 +5,7 @@ import { clusterFlags } from '../flags/cluster-flags.ts'
 import { logFlags, logOptions } from '../flags/log-flags.ts'
 import { parseFlags } from '../flags/parse-flags.ts'
 import { KubeClient, loadConfig } from '../kube/index.ts'
-import { stopOnSignals } from '../stop-on-signals.ts'
+import { stopOnSignals } from '../process/stop-on-signals.ts'
 import { VERSION } from '../version.ts'
 import { applyDefinitions } from './apply.ts'
 

@@ -1,6 +1,6 @@
 import { Counter } from 'prom-client'
 import type { KubeClient, WorkQueue } from '../kube/index.ts'
-import { ProcessMetrics } from '../process-metrics.ts'
+import { ProcessMetrics } from '../process/metrics.ts'
 import type { HelmCommand } from './helm.ts'
 import type { ReleaseObjects } from './objects.ts'
 

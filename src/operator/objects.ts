@@ -1,6 +1,6 @@
 import type { KubeObject } from '../api/object.ts'
 import { Informer, type KubeClient, type Logger, withoutManagedFields } from '../kube/index.ts'
-import type { SignOfLife } from '../stuck.ts'
+import type { SignOfLife } from '../process/stuck.ts'
 import type { ReleaseKind, ReleaseObject } from './kind.ts'
 
 /** Deployments of releases: the objects of theirs whose loss is noticed at once. */

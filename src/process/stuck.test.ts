@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { WorkQueue, silentLogger } from './kube/index.ts'
+import { WorkQueue, silentLogger } from '../kube/index.ts'
 import { whatIsStuck } from './stuck.ts'
-import { apiServer } from './controller/testing.ts'
-import { World } from './controller/world.ts'
+import { apiServer } from '../controller/testing.ts'
+import { World } from '../controller/world.ts'
 
 const MINUTE = 60_000
 

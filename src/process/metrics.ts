@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import type { KubeClient, WorkQueue } from './kube/index.ts'
+import type { KubeClient, WorkQueue } from '../kube/index.ts'
 
 /** What Prometheus may scrape of any process that reconciles. Counts are read when asked for, so that they cannot drift. */
 export class ProcessMetrics {

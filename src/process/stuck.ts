@@ -1,5 +1,5 @@
-import type { KubeObject } from './api/object.ts'
-import type { Informer } from './kube/index.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { Informer } from '../kube/index.ts'
 
 /** What an informer shows of its loop. */
 export type SignOfLife = Pick<Informer<KubeObject>, 'plural' | 'quietMs'>
