@@ -12,6 +12,10 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
+function refusals() {
+  return { pulls: new RefusedNamespaces(), removals: new RefusedNamespaces() }
+}
+
 describe('JobWriter.deleteAll', () => {
   it('goes on behind a Job that cannot be deleted, and says so at the end', async () => {
     const message = 'admission webhook "policy.test" denied the request'
@@ -25,7 +29,7 @@ describe('JobWriter.deleteAll', () => {
       defaultPolicy: 'IfNotPresent',
       log: silentLogger,
     })
-    const writer = new JobWriter(client, world, new RefusedNamespaces(), silentLogger, () => {})
+    const writer = new JobWriter(client, world, refusals(), silentLogger, () => {})
     const job = jobOf(['registry.test/app:1'])
     const jobs = ['kept', 'gone', 'last'].map(name => ({
       ...job,
@@ -61,7 +65,7 @@ describe('JobWriter.retain', () => {
     const failed = { ...made('cache', 99), finished: false }
     const jobs = [...finished, other, failed]
     for (const job of jobs) world.jobInformer.upsert(job)
-    const writer = new JobWriter(client, world, new RefusedNamespaces(), silentLogger, () => {})
+    const writer = new JobWriter(client, world, refusals(), silentLogger, () => {})
     const { signal } = new AbortController()
     // Its container has ended, and the job controller has not said so yet.
     const ending = { ...made('other', 1), finished: false }

@@ -16,7 +16,7 @@ import {
 import { type Change, type KubeClient, type Logger, type Resource, isKubeError } from '../kube/index.ts'
 import type { KubeObject } from '../api/object.ts'
 import type { NodeFacts } from '../plan/index.ts'
-import type { RefusedNamespaces } from './refused-namespaces.ts'
+import type { Refusals } from './refused-namespaces.ts'
 import type { World } from './world.ts'
 
 /** core/v1 Event, as far as it is read. */
@@ -36,7 +36,7 @@ const MOST_EXPLANATIONS = 1_000
 export class JobWriter {
   readonly #world: World
   readonly #events: Resource<FailedCreate>
-  readonly #refused: RefusedNamespaces
+  readonly #refused: Refusals
   readonly #log: Logger
   readonly #explanations = new Map<string, string>()
   /** UIDs of Jobs whose deletion has not been seen yet. */
@@ -45,13 +45,7 @@ export class JobWriter {
   readonly #retained = new Set<string>()
 
   /** @param onRecovery called when Pods can be made again in a namespace where they could not */
-  constructor(
-    client: KubeClient,
-    world: World,
-    refused: RefusedNamespaces,
-    log: Logger,
-    onRecovery: () => void,
-  ) {
+  constructor(client: KubeClient, world: World, refused: Refusals, log: Logger, onRecovery: () => void) {
     this.#world = world
     this.#events = client.resource({
       group: '',
@@ -68,14 +62,14 @@ export class JobWriter {
       this.#deleted.delete(object.metadata.uid ?? '')
       this.#retained.delete(object.metadata.uid ?? '')
     }
-    const recover = ({ type, object }: Change<KubeObject>) => {
-      if (type !== 'added' || !this.#refused.clear(object.metadata.namespace ?? '', world.now())) return
-      onRecovery()
+    const recover = (kind: keyof Refusals) => (change: Change<KubeObject>) => {
+      const { namespace = '' } = change.object.metadata
+      if (change.type === 'added' && refused[kind].clear(namespace, world.now())) onRecovery()
     }
     world.jobInformer.subscribe(forget)
     world.removalJobInformer.subscribe(forget)
-    world.podInformer.subscribe(recover)
-    world.removalPodInformer.subscribe(recover)
+    world.podInformer.subscribe(recover('pulls'))
+    world.removalPodInformer.subscribe(recover('removals'))
   }
 
   /** Why a Job has no Pod, in the API server's words, by Job UID. */
@@ -189,7 +183,7 @@ export class JobWriter {
    * Asks why a Job has no Pod: the job controller says so in an event, and nowhere else. True where something new was
    * learned.
    */
-  async explain(job: KubeObject, signal: AbortSignal): Promise<boolean> {
+  async explain(job: PullJob | RemovalJob, signal: AbortSignal): Promise<boolean> {
     const { uid = '', namespace } = job.metadata
     if (!uid || this.#explanations.has(uid)) return false
     const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`
@@ -198,7 +192,8 @@ export class JobWriter {
     if (message === undefined) return false
     if (this.#explanations.size >= MOST_EXPLANATIONS) this.#explanations.clear()
     this.#explanations.set(uid, message)
-    this.#refused.refuse(namespace ?? '', message, this.#world.now())
+    const kind = 'keys' in job ? 'removals' : 'pulls'
+    this.#refused[kind].refuse(namespace ?? '', message, this.#world.now())
     return true
   }
 

@@ -126,7 +126,7 @@ async function work({
   const upkeep = new WorkQueue<string>()
   upkeep.add('cluster addresses')
   const events = new EventRecorder(client, { component: COMPONENT, log })
-  const refused = new RefusedNamespaces()
+  const refused = { pulls: new RefusedNamespaces(), removals: new RefusedNamespaces() }
   const registries = new RegistryHealth()
   const slots = new Slots({
     inFlight: () => world.jobsInFlight(),
@@ -164,7 +164,7 @@ async function work({
     world,
     jobs,
     slots,
-    refused,
+    refused: refused.removals,
     settings: {
       namespace: options.namespace,
       criClientImage: options.criClientImage,
@@ -182,7 +182,7 @@ async function work({
     slots,
     remover,
     registries,
-    refused,
+    refused: refused.pulls,
     refreshes: refresher.refreshes,
     settings: {
       helperImage: options.busyboxImage,

@@ -41,7 +41,7 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
     maxSurge: 0,
     wake: node => woken.push(node),
   })
-  const jobs = new JobWriter(client, world, refused, silentLogger, () => {})
+  const jobs = new JobWriter(client, world, { pulls: refused, removals: refused }, silentLogger, () => {})
   const settings = {
     namespace: 'kube-fledged',
     criClientImage: 'registry.test/kubefledged-cri-client:1',

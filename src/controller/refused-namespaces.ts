@@ -67,3 +67,9 @@ export class RefusedNamespaces {
     return now < refusal.until ? undefined : new Date(now).toISOString()
   }
 }
+
+/** Refusals of each kind of Job, which are told apart: Pod Security lets in Pods that pull where it refuses those that remove. */
+export interface Refusals {
+  readonly pulls: RefusedNamespaces
+  readonly removals: RefusedNamespaces
+}

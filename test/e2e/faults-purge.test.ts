@@ -78,6 +78,16 @@ describe.skipIf(!cluster.isLocal)('a purge that is disturbed (needs to reach int
     expect(failure?.reason).toBe('JobRefused')
     expect(failure?.message).toMatch(/violates PodSecurity/)
     expect(await stillThere(images)).toEqual(images)
+    // Whoever pulls in the same namespace is let in, and is not taken for refused.
+    const [pulled = ''] = await freshImages(1)
+    const own = await createCache(cluster, controller.namespace, { cacheSpec: [{ images: [pulled] }] })
+    onTestFinished(() =>
+      cluster.kubectl(['-n', own.namespace, 'delete', 'imagecache', own.name]).then(() => {}),
+    )
+    const { status } = await waitForCache(cluster, own, 'to settle', cache =>
+      ['Succeeded', 'Failed'].includes(cache.status?.status ?? ''),
+    )
+    expect(status).toMatchObject({ status: 'Succeeded' })
 
     await enforce('privileged')
     const purged = await waitForCache(
