@@ -14,7 +14,7 @@ DEPS := node_modules/.package-lock.json
 # Not `npm ci`, which refuses a lock file without the native packages of platforms that a registry mirror does not carry. npm runs on the
 # machine's own Node.js: hack/bin/node has none to offer before npm has brought it.
 $(DEPS): package-lock.json
-	PATH=$$(tr : '\n' <<<"$$PATH" | grep -v '/hack/bin$$' | paste -sd:) npm install --no-save
+	PATH=$$(tr : '\n' <<<"$$PATH" | grep -v -e '/hack/bin$$' -e '/node_modules/\.bin$$' | paste -sd:) npm install --no-save
 	@touch $@
 
 deps: $(DEPS) ## Install the npm packages (which bring Node.js 24 where the machine's is older)

@@ -18,6 +18,8 @@ for name in controller webhook-server cri-client operator; do ln -s ../kubefledg
 
 # place SOURCE DESTINATION: keeps what is current, since a builder hashes 120 MB anew when it is touched
 place() { cmp -s "$1" "$2" || install -m 755 "$1" "$2"; }
+# npm_of_machine ARGUMENT…: npm on the machine's own Node.js, as `make deps` runs it: that one trusts the machine's certificates.
+npm_of_machine() { PATH=$(tr : '\n' <<<"$PATH" | grep -v -e '/hack/bin$' -e '/node_modules/\.bin$' | paste -sd:) npm "$@"; }
 # node_of ARCH: path of its Node.js; npm installs only the one for this machine.
 node_of() {
   local package=node-linux-${1/amd64/x64} version
@@ -26,7 +28,7 @@ node_of() {
     [ -n "$version" ] || die "There is no Node.js for linux/$1 among the optional dependencies in package.json."
     if [ ! -f "dist/$package-$version/package/bin/node" ]; then
       mkdir -p "dist/$package-$version"
-      tar -xzf "$(npm pack --silent --pack-destination dist "$package@$version" | sed 's|^|dist/|')" -C "dist/$package-$version"
+      tar -xzf "$(npm_of_machine pack --silent --pack-destination dist "$package@$version" | sed 's|^|dist/|')" -C "dist/$package-$version"
     fi
     echo "dist/$package-$version/package/bin/node"
   else
