@@ -26,9 +26,13 @@ describe.skipIf(!cluster.isLocal)('periodic refresh (needs a registry of its own
       refresh: { interval: `${ROUND_S}s` },
     })
     await waitForStatus(cluster, address, 'Succeeded')
-    // The digests come with the nodes' own lists, up to 40 s after the pull; the status is at rest after that.
-    await waitForCache(cluster, address, 'to show what the nodes hold', cache =>
-      Boolean(cache.status?.images?.every(({ digest }) => digest !== undefined)),
+    // The digests come with the nodes' own lists, some time after the pull; the status is at rest after that.
+    await waitForCache(
+      cluster,
+      address,
+      'to show what the nodes hold',
+      cache => Boolean(cache.status?.images?.every(({ digest }) => digest !== undefined)),
+      { timeoutMs: 150_000 },
     )
     const nodes = await cluster.nodes()
     expect(await Promise.all(nodes.map(node => cluster.runtimeDigest(node, latest)))).toEqual(

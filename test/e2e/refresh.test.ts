@@ -14,9 +14,9 @@ async function digests(image: string): Promise<(string | undefined)[]> {
 }
 
 describe.skipIf(!cluster.isLocal)('refresh by annotation (needs the insides of nodes)', () => {
-  test('pulls what changed on every node, brings back what was removed, and takes the annotation off', async ({
-    namespace,
-  }) => {
+  test('pulls what changed on every node, brings back what was removed, and takes the annotation off', {
+    timeout: 360_000,
+  }, async ({ namespace }) => {
     const repository = uniqueName('rolling')
     const fixed = `${uniqueName('fixed')}:1`
     const latest = `registry.test.local/${repository}:latest`
@@ -50,8 +50,13 @@ describe.skipIf(!cluster.isLocal)('refresh by annotation (needs the insides of n
       message: 'Image cache is being refreshed. Please view the status after some time',
     })
     expect(refreshing?.cache.metadata.annotations).toHaveProperty([ANNOTATION])
-    await waitForCache(cluster, address, 'to show the new digest', cache =>
-      Boolean(cache.status?.images?.some(each => each.digest === second.digest)),
+    // A node's list tells of it, which is believed once it is surely newer than the pull.
+    await waitForCache(
+      cluster,
+      address,
+      'to show the new digest',
+      cache => Boolean(cache.status?.images?.some(each => each.digest === second.digest)),
+      { timeoutMs: 200_000 },
     )
   })
 

@@ -29,3 +29,22 @@ it('takes the node’s list for no proof where a secret may have brought the ima
     [other.credential, 'Pending'],
   ])
 })
+
+it('believes a list about a moving tag only where it is surely newer than the pull', () => {
+  const digest = (letter: string) => `sha256:${letter.repeat(64)}`
+  const cache = compiledOf('cache', [IMAGE])
+  const desired = desiredOf([IMAGE], cache).map(image => ({ ...image, pullPolicy: 'Always' as const }))
+  const pulled = entryOf(IMAGE, { verifiedAt: at(600) })
+  const look = (letter: string, heartbeat: number, entry = pulled) => {
+    const node = nodeOf('n1', [[`r.test/a@${digest(letter)}`, IMAGE]], at(heartbeat))
+    const work = workOf(cache, { node, desired, ledger: [entry], now: T0 + heartbeat * 1000 })
+    const { ledger, lookAgainMs } = decide(work)
+    return { digest: ledger[0]?.digest, looksAgain: lookAgainMs !== undefined }
+  }
+  // It may still show what the tag meant before: to be looked at again, for a heart-beat alone wakes nobody.
+  expect(look('a', 610)).toEqual({ digest: undefined, looksAgain: true })
+  expect(look('b', 670)).toEqual({ digest: digest('b'), looksAgain: false })
+  // What the registry said when the pull was asked for is no older than the pull.
+  const asked = { ...pulled, registryDigest: digest('b') }
+  expect(look('b', 610, asked)).toEqual({ digest: digest('b'), looksAgain: false })
+})

@@ -26,7 +26,10 @@ export function correct(
     if (isGone(node, entry)) return disappeared(desired, entry)
     const listed = listedDigest(node, name, repositoryOf(reference))
     // A list from before the last pull may still show what a moving tag meant then.
-    const recent = isNewerThan(node, entry.verifiedAt) ? (listed ?? entry.digest) : (entry.digest ?? listed)
+    const fits = desired.pullPolicy === 'IfNotPresent' || listed === entry.registryDigest
+    const recent = isNewerThan(node, entry.verifiedAt)
+      ? (listed ?? entry.digest)
+      : (entry.digest ?? (fits ? listed : undefined))
     const digest = reference.digest ?? recent
     return {
       ...entry,
@@ -79,9 +82,19 @@ export function isGone(node: NodeFacts, entry: LedgerEntry): boolean {
   return isMissing(node, entry) && (entry.listed === true || isNewerThan(node, entry.verifiedAt))
 }
 
-/** The list lacks a present image and may only be too old to show it: worth another look when it is newer. */
+/**
+ * The list lacks a present image, or shows a digest of it, and may only be too old to be right: worth another look when it
+ * is newer.
+ */
 export function isDoubtful(node: NodeFacts, entry: LedgerEntry): boolean {
-  return entry.state === 'Present' && isMissing(node, entry) && !isGone(node, entry)
+  if (entry.state !== 'Present') return false
+  if (isMissing(node, entry)) return !isGone(node, entry)
+  return entry.digest === undefined && isListed(node, entry) && !isNewerThan(node, entry.verifiedAt)
+}
+
+function isListed(node: NodeFacts, entry: LedgerEntry): boolean {
+  const reference = tryParseReference(entry.image)
+  return reference !== undefined && lookUp(node, normalizedName(reference)) === 'listed'
 }
 
 function isMissing(node: NodeFacts, entry: LedgerEntry): boolean {
