@@ -156,6 +156,33 @@ describe('NodeReconciler', () => {
     expect(ledgers(requests)).toEqual([])
   })
 
+  it('goes on with pulls where others want more than one removal can be told to keep', async () => {
+    const gone = 'registry.test/gone:1'
+    const requestedAt = '2026-01-01T00:00:00.000Z'
+    const removal = { image: gone, owners: ['of-nobody'], requestedAt }
+    const { images } = stored({}).spec ?? {}
+    const before = stored({ images: [{ image: gone, state: 'Removing' }] })
+    const object: NodeImages = {
+      ...before,
+      metadata: { ...before.metadata, resourceVersion: '2' },
+      spec: { images: images ?? [], remove: [removal] },
+    }
+    const { world, requests, reconcile } = await reconciler(() => ({ body: object }))
+    world.nodeImagesInformer.upsert(object)
+    for (const name of ['a', 'b', 'c', 'd']) {
+      const many = Array.from({ length: 1_500 }, (_, index) => `registry.test/${name}-${index}:1`)
+      world.cacheInformer.upsert(cacheOf(name, many, { suspend: true }))
+    }
+    await reconcile()
+    const [ledger] = ledgers(requests)
+    expect(ledger).toMatchObject({
+      images: [
+        { image: IMAGE, state: 'Pulling' },
+        { image: gone, reason: 'RemovalFailed', message: expect.stringContaining('"keep" of the request') },
+      ],
+    })
+  })
+
   it('gives the slot of a Job that was refused to who waits for one', async () => {
     const { slots, woken, reconcile } = await reconciler(({ method, path }) =>
       method === 'POST' && path.endsWith('/jobs')

@@ -1,4 +1,5 @@
 import type { LedgerEntry, NodeImages } from '../api/node-images.ts'
+import { InvalidRequestError } from '../cri-client/index.ts'
 import { type PullJob, imagesInPullJobs } from '../engines/job/index.ts'
 import {
   type RemovalDecision,
@@ -92,7 +93,11 @@ export class Remover {
     const now = world.now()
     const at = new Date(now).toISOString()
     const words = refused.messageFor(settings.namespace, now)
-    if (words !== undefined) return { ledger: refuseRemoval(ledger, start, words, at), busy: false }
+    const refusedWith = (reason: 'JobRefused' | 'RemovalFailed', message: string) => ({
+      ledger: refuseRemoval(ledger, start, { reason, message }, at),
+      busy: false,
+    })
+    if (words !== undefined) return refusedWith('JobRefused', words)
     if (!slots.tryTake(name, '', false, finished)) {
       return { ledger, busy: true, retryMs: SLOT_PATIENCE_MS }
     }
@@ -102,9 +107,11 @@ export class Remover {
       await jobs.createRemoval(start, node, settings, signal)
       return { ledger: removing(ledger, start, at), busy: true }
     } catch (error) {
+      // What others want on this node is more than one request holds: that shall not hold up the node's pulls.
+      if (error instanceof InvalidRequestError) return refusedWith('RemovalFailed', error.message)
       if (!isRefusal(error)) throw error
       refused.refuse(settings.namespace, error.message, now)
-      return { ledger: refuseRemoval(ledger, start, error.message, at), busy: false }
+      return refusedWith('JobRefused', error.message)
     } finally {
       slots.release(name)
     }

@@ -197,7 +197,7 @@ describe('decideRemoval', () => {
   it('tries again after a refusal, with a growing pause', () => {
     const first = decideRemoval(workOf(['r.io/a:1']))
     if (!first.start) throw new Error('nothing was started')
-    const ledger = refuseRemoval(first.ledger, first.start, 'quota', at(0))
+    const ledger = refuseRemoval(first.ledger, first.start, { reason: 'JobRefused', message: 'quota' }, at(0))
     expect(ledger[0]).toMatchObject({ state: 'Present', reason: 'JobRefused', attempts: 1, message: 'quota' })
     const soon = decideRemoval(workOf(['r.io/a:1'], { ledger, now: T0 + 1_000 }))
     expect(soon.start).toBeUndefined()

@@ -66,15 +66,14 @@ export function removing(
   )
 }
 
-/** The ledger after the API server refused to make the Job. */
+/** The ledger after the Job could not be made: `JobRefused` where the API server said so, else `RemovalFailed`. */
 export function refuseRemoval(
   ledger: readonly LedgerEntry[],
   request: RemovalRequest,
-  message: string,
+  answer: { readonly reason: 'JobRefused' | 'RemovalFailed'; readonly message: string },
   now: string,
 ): LedgerEntry[] {
   const refused = new Set(request.keys)
-  const answer = { reason: 'JobRefused', message } as const
   return ledger.map(entry =>
     refused.has(entryKey(entry)) ? answered(entry, answer, request.requestedAt, now, request.name) : entry,
   )
