@@ -166,7 +166,9 @@ describe.skipIf(!cluster.isLocal)('a purge (needs to look into nodes)', () => {
     expect(await isOnNodes(other)).toEqual(EVERYWHERE)
     expect(await isOnNodes(one)).toEqual(NOWHERE)
     expect(await isOnNodes(own)).toEqual(NOWHERE)
-    expect((await getCache(cluster, otherCache)).status).toEqual(before)
+    // Digests may be told later, by the nodes' own lists.
+    const { images: _, ...rest } = before ?? {}
+    expect((await getCache(cluster, otherCache)).status).toMatchObject({ ...rest, status: 'Succeeded' })
 
     // Whoever keeps it by deleting his cache keeps it: the purge was answered.
     await cluster.kubectl(['-n', namespace, 'delete', 'imagecache', otherCache.name])
