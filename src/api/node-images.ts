@@ -20,7 +20,11 @@ const desiredImage = z.object({
   digest: z
     .string()
     .optional()
-    .meta({ description: 'What the registry said the tag stands for when this was asked for.' }),
+    .meta({ description: 'What the registry last said the tag stands for, before this was pulled.' }),
+  digestAt: z.iso
+    .datetime()
+    .optional()
+    .meta({ description: 'When it first said so; a pull that began earlier may have brought another.' }),
   owners: z.array(z.string()).meta({ description: 'Short hashes of the UIDs of the caches that want it.' }),
   requestedAt: z.iso
     .datetime()

@@ -19,6 +19,7 @@ import { Remover } from './remover.ts'
 import { Refresher } from './refresher.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
 import { Slots } from './slots.ts'
+import { TagQuestions } from './tag-questions.ts'
 import { type Queues, connect } from './triggers.ts'
 import { World } from './world.ts'
 
@@ -27,6 +28,7 @@ const COMPONENT = 'kubefledged-controller'
 const NODE_WORKERS = 16
 const CACHE_WORKERS = 4
 const REFRESH_WORKERS = 4
+const QUESTION_WORKERS = 16
 /** How long what was recorded may take to be written when the controller stops. */
 const FLUSH_MS = 2_000
 
@@ -53,6 +55,7 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     nodes: new WorkQueue<string>(),
     caches: new WorkQueue<string>(),
     refreshes: new WorkQueue<string>(),
+    questions: new WorkQueue<string>(),
     oldJobs: new WorkQueue<string>(),
   }
   const metrics = new Metrics(client, world, queues)
@@ -143,14 +146,21 @@ async function work({
     purgeDeadlineMs: options.purgeDeadlineMs,
     log,
   })
-  const refresher = new Refresher({
-    world,
+  const questions = new TagQuestions({
     registry: new RegistryClient({
       userAgent: `${COMPONENT}/${VERSION}`,
       insecureHosts: new Set(options.insecureRegistries.split(/[,\s]+/).filter(Boolean)),
       blocked: address => addresses.has(address),
       log,
     }),
+    now: world.now,
+    enqueue: image => queues.questions.add(image),
+    wake: node => queues.nodes.add(node),
+    log,
+  })
+  const refresher = new Refresher({
+    world,
+    questions,
     frequencyMs: options.imageCacheRefreshFrequencyMs,
     ...(ledBeforeAt !== undefined && { ledBeforeAt }),
     onNeed: (node, cache) => {
@@ -184,6 +194,7 @@ async function work({
     registries,
     refused: refused.pulls,
     refreshes: refresher.refreshes,
+    questions,
     settings: {
       helperImage: options.busyboxImage,
       pullDeadlineMs: options.imagePullDeadlineMs,
@@ -217,6 +228,12 @@ async function work({
     queues.refreshes.run({
       workers: REFRESH_WORKERS,
       handler: (key, cutOff) => metrics.measure('refresh', () => refresher.reconcile(key, cutOff)),
+      signal,
+      onError,
+    }),
+    queues.questions.run({
+      workers: QUESTION_WORKERS,
+      handler: (key, cutOff) => metrics.measure('question', () => questions.reconcile(key, cutOff)),
       signal,
       onError,
     }),

@@ -3,6 +3,7 @@ import { API_VERSION, JOB_ANNOTATIONS } from '../api/constants.ts'
 import type { NodeImages } from '../api/node-images.ts'
 import { RegistryHealth, projectJob } from '../engines/job/index.ts'
 import { SETTINGS, cacheOf, nodeOf } from '../engines/job/testing.ts'
+import { RegistryClient } from '../image/registry/index.ts'
 import { silentLogger } from '../kube/index.ts'
 import { shortHash } from '../plan/index.ts'
 import { JobWriter } from './job-writer.ts'
@@ -10,6 +11,7 @@ import { NodeReconciler } from './node-reconciler.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
 import { Remover } from './remover.ts'
 import { Slots } from './slots.ts'
+import { TagQuestions } from './tag-questions.ts'
 import { type ApiAnswer, type ApiRequest, apiServer } from './testing.ts'
 import { World } from './world.ts'
 
@@ -49,6 +51,16 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
     hostNetwork: false,
     deadlineMs: 300_000,
   }
+  const registry = new RegistryClient({ userAgent: 'test' })
+  closers.push(() => registry.close())
+  const asked: string[] = []
+  const questions = new TagQuestions({
+    registry,
+    now: world.now,
+    enqueue: image => asked.push(image),
+    wake: node => woken.push(node),
+    log: silentLogger,
+  })
   const made = new NodeReconciler({
     world,
     jobs,
@@ -57,6 +69,7 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
     registries: new RegistryHealth(),
     refused,
     refreshes: new Map(),
+    questions,
     settings: SETTINGS,
     pullMethod: 'auto',
     serverMinor: 36,
@@ -67,6 +80,8 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
     requests,
     slots,
     woken,
+    asked,
+    questions,
     reconcile: () => made.reconcile('n1', new AbortController().signal),
   }
 }
@@ -146,6 +161,26 @@ describe('NodeReconciler', () => {
         ],
       },
     ])
+  })
+
+  it('makes no Job for a moving tag before its registry was asked, and one when that came to nothing', async () => {
+    const moving = 'registry.test/moving'
+    const [desired] = stored({}).spec?.images ?? []
+    if (!desired) throw new Error('nothing is desired')
+    const object: NodeImages = {
+      ...stored({}),
+      spec: { images: [{ ...desired, image: moving, pullPolicy: 'Always' }] },
+    }
+    const { world, requests, asked, questions, reconcile } = await reconciler(() => ({ body: object }))
+    world.cacheInformer.upsert(cacheOf('cache', [moving]))
+    const made = () => requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/jobs'))
+    await reconcile()
+    expect(asked).toEqual([moving])
+    expect(made()).toEqual([])
+    await questions.reconcile(moving, new AbortController().signal)
+    await reconcile()
+    expect(asked).toEqual([moving])
+    expect(made()).toHaveLength(1)
   })
 
   it('tries again where nobody knows whether the Job was made', async () => {

@@ -23,7 +23,7 @@ import {
 } from '../kube/index.ts'
 import {
   type NodeFacts,
-  type Refresh,
+  type TagAnswer,
   fitting,
   planNode,
   planRemovals,
@@ -34,6 +34,7 @@ import type { JobWriter } from './job-writer.ts'
 import type { RefusedNamespaces } from './refused-namespaces.ts'
 import type { Remover } from './remover.ts'
 import type { Slots } from './slots.ts'
+import type { TagQuestions } from './tag-questions.ts'
 import type { World } from './world.ts'
 
 /** Least time between two ledger writes of a node; with many nodes more, so that all together write 50 a second. */
@@ -52,8 +53,9 @@ export interface NodeReconcilerOptions {
   readonly remover: Remover
   readonly registries: RegistryHealth
   readonly refused: RefusedNamespaces
-  /** What came of asking the registries lately. */
-  readonly refreshes: ReadonlyMap<string, Refresh>
+  /** What came of the last periodic refresh, by entry key. */
+  readonly refreshes: ReadonlyMap<string, TagAnswer>
+  readonly questions: TagQuestions
   readonly settings: JobSettings
   readonly pullMethod: PullMethodSetting
   /** Minor version of the API server. */
@@ -115,7 +117,8 @@ export class NodeReconciler {
       ledger: current?.status?.images ?? [],
       now: new Date(world.now()).toISOString(),
     }
-    const planned = planNode({ ...input, refreshes: this.#options.refreshes })
+    const { refreshes, questions } = this.#options
+    const planned = planNode({ ...input, refreshes, beforePulls: questions.answers })
     const remove = planRemovals({ ...input, desired: planned, removals: current?.spec?.remove ?? [] })
     const { images, crowdedOut } = fitting(planned, world.compiledCaches(), remove)
     if (!current && images.length === 0) return undefined
@@ -145,12 +148,18 @@ export class NodeReconciler {
   }
 
   async #execute(node: NodeFacts, nodeImages: NodeImages, signal: AbortSignal): Promise<HandlerResult> {
-    const { jobs, settings, remover } = this.#options
+    const { jobs, settings, remover, questions } = this.#options
     const { name } = node.metadata
     const decision = decide(this.#gather(node, nodeImages))
     if (decision.volumesDropped && this.#serverMinor > 0) {
       this.#options.log.warn({}, 'the API server drops image volumes: pulling by containers from now on')
       this.#serverMinor = 0
+    }
+    if (decision.ask) {
+      questions.ask(
+        name,
+        decision.ask.map(({ image }) => image),
+      )
     }
     const removal = remover.decide(node, nodeImages, decision.ledger)
     const removed = await remover.start(removal, node, signal)
@@ -160,7 +169,7 @@ export class NodeReconciler {
       : await this.#start({ ...decision, ledger: removed.ledger }, node, settings, signal)
     const requeue = [decision.lookAgainMs, removal.lookAgainMs, retryMs].filter(ms => ms !== undefined)
     const finished = [...decision.finished, ...removal.finished]
-    const rests = !decision.start && !removal.start && finished.length > 0
+    const rests = !decision.start && !decision.ask && !removal.start && finished.length > 0
     const waitMs = await this.#write(node, nodeImages, ledger, rests, signal)
     if (waitMs > 0) requeue.push(waitMs)
     else await this.#dismiss(node, nodeImages, decision, removal, signal)
@@ -189,7 +198,7 @@ export class NodeReconciler {
   }
 
   #gather(node: NodeFacts, nodeImages: NodeImages): NodeWork {
-    const { world, registries, refused, settings, jobs } = this.#options
+    const { world, registries, refused, settings, jobs, questions } = this.#options
     const { name } = node.metadata
     const now = world.now()
     const caches = world.compiledCaches()
@@ -209,6 +218,7 @@ export class NodeReconciler {
         lastSuccess: host => registries.lastSuccess(host),
         mayProbe: host => !registries.isSilentForAll(host) || !jobs.isProbing(host, name),
       },
+      askedLately: image => questions.askedLately(image),
       refusedIn: namespace => refused.messageFor(namespace, now),
       admittedAt: namespace => refused.recoveredAt(namespace, now),
       refusedUntil: namespace => refused.refusedUntil(namespace),

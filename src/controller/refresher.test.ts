@@ -3,6 +3,7 @@ import { cacheOf } from '../engines/job/testing.ts'
 import { RegistryClient } from '../image/registry/index.ts'
 import { silentLogger } from '../kube/index.ts'
 import { Refresher } from './refresher.ts'
+import { TagQuestions } from './tag-questions.ts'
 import { apiServer } from './testing.ts'
 import { World } from './world.ts'
 
@@ -39,7 +40,13 @@ async function refresher(ledBeforeAt?: string) {
   }
   const made = new Refresher({
     world,
-    registry,
+    questions: new TagQuestions({
+      registry,
+      now: world.now,
+      enqueue: () => {},
+      wake: () => {},
+      log: silentLogger,
+    }),
     frequencyMs: 0,
     ...(ledBeforeAt !== undefined && { ledBeforeAt }),
     onNeed: () => {},

@@ -1,10 +1,10 @@
 import { STATUS } from '../api/messages.ts'
 import { entryKey } from '../api/node-images.ts'
-import { parseReference } from '../image/reference.ts'
-import { type RegistryClient, RegistryError } from '../image/registry/index.ts'
+import { RegistryError } from '../image/registry/index.ts'
 import { fraction } from '../engines/job/index.ts'
 import type { HandlerResult, Logger } from '../kube/index.ts'
-import { type CompiledCache, type Refresh, needsPull, nextRefresh } from '../plan/index.ts'
+import { type CompiledCache, type TagAnswer, needsPull, nextRefresh } from '../plan/index.ts'
+import type { TagQuestions } from './tag-questions.ts'
 import type { World } from './world.ts'
 
 /** An answer of a registry serves all caches that want the image, for so long. */
@@ -26,7 +26,7 @@ const INCONCLUSIVE = new Set(['NotFound', 'RateLimited'])
 /** What the refresher works with. */
 export interface RefresherOptions {
   readonly world: World
-  readonly registry: RegistryClient
+  readonly questions: TagQuestions
   /** In milliseconds, 0: never. */
   readonly frequencyMs: number
   /** When another process was last seen to lead, RFC 3339: what came due since then is made up for. Absent: nothing is. */
@@ -42,7 +42,7 @@ export interface RefresherOptions {
  */
 export class Refresher {
   readonly #options: RefresherOptions
-  readonly #refreshes = new Map<string, Refresh>()
+  readonly #refreshes = new Map<string, TagAnswer>()
   readonly #due = new Map<string, Date>()
   /** Caches that have nothing to be made up for, or no longer. */
   readonly #caughtUp = new Set<string>()
@@ -54,7 +54,7 @@ export class Refresher {
   }
 
   /** What came of asking the registries, by entry key: for the plan. */
-  get refreshes(): ReadonlyMap<string, Refresh> {
+  get refreshes(): ReadonlyMap<string, TagAnswer> {
     return this.#refreshes
   }
 
@@ -123,8 +123,7 @@ export class Refresher {
       return
     }
     try {
-      const { digest } = await this.#options.registry.resolve(parseReference(image), undefined, signal)
-      this.#refreshes.set(key, { at, digest })
+      this.#refreshes.set(key, await this.#options.questions.resolve(image, signal))
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error
       this.#options.log.info(

@@ -17,12 +17,16 @@ import { isLeftBehind } from './old-jobs.ts'
 import type { Slots } from './slots.ts'
 import type { World } from './world.ts'
 
-/** The queues: names of nodes, and `namespace/name` of caches for their status and for their refreshes, and of old Jobs. */
+/**
+ * The queues: names of nodes; `namespace/name` of caches for their status and for their refreshes, and of old Jobs; images that
+ * registries are asked about.
+ */
 export interface Queues {
   readonly [name: string]: WorkQueue<string>
   readonly nodes: WorkQueue<string>
   readonly caches: WorkQueue<string>
   readonly refreshes: WorkQueue<string>
+  readonly questions: WorkQueue<string>
   readonly oldJobs: WorkQueue<string>
 }
 

@@ -4,7 +4,7 @@ import type { SkipReason } from '../api/skip-reasons.ts'
 import { type CompiledCache, type CompiledList, pullSecretNames } from './compiled-cache.ts'
 import { skipReason } from './eligibility.ts'
 import type { NodeFacts } from './node-facts.ts'
-import { type Refresh, needsPull } from './refresh.ts'
+import { type TagAnswers, withAnswers } from './refresh.ts'
 import { matchesAffinity, matchesLabels } from './selector.ts'
 
 /** What one list of a cache means for one node. */
@@ -24,14 +24,12 @@ export function select(node: NodeFacts, { list, fence }: CompiledList): Selectio
 }
 
 /** What the plan of one node is made from. */
-export interface PlanInput {
+export interface PlanInput extends TagAnswers {
   readonly node: NodeFacts
   readonly caches: readonly CompiledCache[]
   /** `spec.images` as it stands: requests that were made stay made. */
   readonly existing: readonly DesiredImage[]
   readonly ledger: readonly LedgerEntry[]
-  /** What came of asking the registries lately, by entry key. */
-  readonly refreshes?: ReadonlyMap<string, Refresh>
   /** RFC 3339. */
   readonly now: string
 }
@@ -40,7 +38,15 @@ export interface PlanInput {
  * The images that a node shall hold, sorted by key. A node that may have no work for a while (cordoned, not ready)
  * keeps what it was asked for before, as far as it is still wanted, so that nothing is asked for twice.
  */
-export function planNode({ node, caches, existing, ledger, refreshes, now }: PlanInput): DesiredImage[] {
+export function planNode({
+  node,
+  caches,
+  existing,
+  ledger,
+  refreshes,
+  beforePulls,
+  now,
+}: PlanInput): DesiredImage[] {
   const before = new Map(existing.map(image => [entryKey(image), image]))
   const entries = new Map(ledger.map(entry => [entryKey(entry), entry]))
   const wanted = new Map<string, DesiredImage>()
@@ -58,26 +64,12 @@ export function planNode({ node, caches, existing, ledger, refreshes, now }: Pla
     }
   }
   return [...wanted.values()]
-    .map(image => refreshed(image, refreshes?.get(entryKey(image)), before, entries))
+    .map(image => {
+      const key = entryKey(image)
+      const answers = { refresh: refreshes?.get(key), beforePull: beforePulls?.get(key) }
+      return withAnswers(image, answers, before.get(key), entries.get(key))
+    })
     .toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
-}
-
-/** Asks for a moving tag again where the registry has something newer, or where only the node can find out. */
-function refreshed(
-  image: DesiredImage,
-  refresh: Refresh | undefined,
-  before: ReadonlyMap<string, DesiredImage>,
-  entries: ReadonlyMap<string, LedgerEntry>,
-): DesiredImage {
-  if (image.pullPolicy !== 'Always') return image
-  const key = entryKey(image)
-  const digest = refresh?.digest ?? before.get(key)?.digest
-  const isAsked = refresh !== undefined && needsPull(refresh, entries.get(key))
-  return {
-    ...image,
-    ...(digest !== undefined && { digest }),
-    requestedAt: latest(image.requestedAt, isAsked ? refresh.at : undefined),
-  }
 }
 
 /** Keys of the images that the node may have work for now: a cordoned node, say, keeps its requests and gets none. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ImageCache } from '../api/image-cache.ts'
-import type { LedgerEntry } from '../api/node-images.ts'
-import { needsPull } from './refresh.ts'
+import type { DesiredImage, LedgerEntry } from '../api/node-images.ts'
+import { type TagAnswer, needsPull, withAnswers } from './refresh.ts'
 import { nextRefresh, scheduleError } from './refresh-schedule.ts'
 
 const MINUTE = 60_000
@@ -31,6 +31,104 @@ describe('needsPull', () => {
     ['it was never pulled', 'd1', undefined, true],
   ])('%s', (_, digest, ledger, expected) => {
     expect(needsPull({ at: '', ...(digest && { digest }) }, ledger)).toBe(expected)
+  })
+})
+
+describe('withAnswers', () => {
+  const at = (minute: number) => `2026-03-01T12:${String(minute).padStart(2, '0')}:00.000Z`
+  const image = (change: Partial<DesiredImage> = {}): DesiredImage => ({
+    image: 'i',
+    pullPolicy: 'Always',
+    owners: [],
+    requestedAt: at(0),
+    ...change,
+  })
+  const answer = (minute: number, digest?: string): TagAnswer => ({
+    at: at(minute),
+    ...(digest !== undefined && { digest }),
+  })
+  const held = (change: Partial<LedgerEntry> = {}): LedgerEntry => ({
+    image: 'i',
+    state: 'Present',
+    requestedAt: at(0),
+    registryDigest: 'd1',
+    ...change,
+  })
+  const asked = { digest: 'd1', digestAt: at(0) }
+  it.each<
+    [
+      string,
+      { refresh?: TagAnswer; beforePull?: TagAnswer },
+      DesiredImage | undefined,
+      LedgerEntry | undefined,
+      Partial<DesiredImage>,
+    ]
+  >([
+    [
+      'what is new is noted before it is pulled',
+      { beforePull: answer(1, 'd1') },
+      undefined,
+      undefined,
+      { digest: 'd1', digestAt: at(1) },
+    ],
+    ['nothing is noted without an answer', { beforePull: answer(1) }, undefined, undefined, {}],
+    [
+      'the same answer again changes nothing',
+      { beforePull: answer(1, 'd1') },
+      image(asked),
+      undefined,
+      asked,
+    ],
+    [
+      'what another node asks for changes nothing of what is held',
+      { beforePull: answer(5, 'd2') },
+      image(asked),
+      held(),
+      asked,
+    ],
+    ['a refresh that finds the same changes nothing', { refresh: answer(5, 'd1') }, image(), held(), {}],
+    [
+      'a refresh that finds another asks for it',
+      { refresh: answer(5, 'd2') },
+      image(asked),
+      held(),
+      { digest: 'd2', digestAt: at(5), requestedAt: at(5) },
+    ],
+    [
+      'a refresh that could not ask has the node ask',
+      { refresh: answer(5) },
+      image(asked),
+      held(),
+      { ...asked, requestedAt: at(5) },
+    ],
+    [
+      'the latest answer is noted',
+      { refresh: answer(5, 'd2'), beforePull: answer(7, 'd3') },
+      image(asked),
+      held(),
+      { digest: 'd3', digestAt: at(7), requestedAt: at(5) },
+    ],
+    [
+      'a refresh that was answered is done with',
+      { refresh: answer(5, 'd2') },
+      image({ digest: 'd3', digestAt: at(7) }),
+      held({ requestedAt: at(5), registryDigest: 'd3' }),
+      { digest: 'd3', digestAt: at(7) },
+    ],
+    [
+      'a retry notes what is said now',
+      { beforePull: answer(5, 'd2') },
+      image(asked),
+      held({ state: 'Failed', reason: 'RegistryUnavailable' }),
+      { digest: 'd2', digestAt: at(5) },
+    ],
+  ])('%s', (_, answers, old, entry, expected) => {
+    expect(withAnswers(image(), answers, old, entry)).toEqual(image(expected))
+  })
+
+  it('leaves alone what is not asked for again', () => {
+    const fixed = image({ pullPolicy: 'IfNotPresent' })
+    expect(withAnswers(fixed, { refresh: answer(5, 'd2') }, fixed, held())).toBe(fixed)
   })
 })
 

@@ -70,7 +70,7 @@ describe('fitting', () => {
     expect(images).toEqual(planned.filter(image => images.includes(image)))
     const digest = `sha256:${'0'.repeat(64)}`
     const written = JSON.stringify({
-      spec: { images: images.map(image => ({ ...image, digest })), crowdedOut },
+      spec: { images: images.map(image => ({ ...image, digest, digestAt: NOW })), crowdedOut },
       status: { images: ledgerOf(images) },
     })
     const forgotten = 200 * 500
@@ -87,7 +87,7 @@ describe('fitting', () => {
     expect(crowdedOut).toHaveLength(1)
     const digest = `sha256:${'0'.repeat(64)}`
     const written = JSON.stringify({
-      spec: { images: images.map(image => ({ ...image, digest })), remove, crowdedOut },
+      spec: { images: images.map(image => ({ ...image, digest, digestAt: NOW })), remove, crowdedOut },
       status: { images: [...ledgerOf(images), ...ledgerOf(left)] },
     })
     expect(Buffer.byteLength(written)).toBeLessThan(ETCD_BYTES)

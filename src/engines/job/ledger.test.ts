@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
 import { backoffMs } from './backoff.ts'
 import { jobHash, jobName } from './job-name.ts'
 import { answers, byKey, clip, record } from './ledger.ts'
@@ -35,6 +36,57 @@ describe('record', () => {
     })
     const times = { job: 'j1', startedAt: at(1), finishedAt: at(5), pulledByUs: true }
     expect(record(DESIRED, old, verdict, attempt)).toEqual({ image: IMAGE, ...times, ...expected })
+  })
+
+  it.each<[string, Partial<DesiredImage>, LedgerEntry | undefined, object, string | undefined]>([
+    ['what it said before the pull', { digest: 'd2', digestAt: at(0) }, undefined, {}, 'd2'],
+    ['nothing where it was not asked', {}, undefined, {}, undefined],
+    [
+      'nothing that it said while the pull was under way',
+      { digest: 'd2', digestAt: at(3) },
+      undefined,
+      {},
+      undefined,
+    ],
+    [
+      'what was known where it was asked too late',
+      { digest: 'd2', digestAt: at(3) },
+      entryOf(IMAGE, { requestedAt: at(-9), registryDigest: 'd1' }),
+      {},
+      'd1',
+    ],
+    [
+      'what was known where an older request is answered',
+      { digest: 'd2', digestAt: at(0), requestedAt: at(2) },
+      entryOf(IMAGE, { requestedAt: at(-9), registryDigest: 'd1' }),
+      {},
+      'd1',
+    ],
+    [
+      'what was known where it was only proved to be there',
+      { digest: 'd2', digestAt: at(0) },
+      entryOf(IMAGE, { registryDigest: 'd1' }),
+      {},
+      'd1',
+    ],
+    [
+      'what it said before the retry',
+      { digest: 'd2', digestAt: at(0) },
+      entryOf(IMAGE, { registryDigest: 'd1', reason: 'RegistryUnavailable' }),
+      {},
+      'd2',
+    ],
+    [
+      'nothing where it is not known when the Job was made',
+      { digest: 'd2', digestAt: at(0) },
+      undefined,
+      { madeAt: undefined },
+      undefined,
+    ],
+  ])('records of the registry %s', (_, change, old, times, expected) => {
+    const desired: DesiredImage = { ...DESIRED, pullPolicy: 'Always', ...change }
+    const made = { ...attempt, madeAt: at(1), ...times }
+    expect(record(desired, old, { kind: 'present' }, made).registryDigest).toBe(expected)
   })
 
   it('a running pull takes nothing from what is known', () => {

@@ -21,6 +21,8 @@ export interface Attempt {
   readonly requestedAt: string
   /** RFC 3339. */
   readonly startedAt: string
+  /** When the Job was made, as exactly as is known; absent where nothing was pulled. */
+  readonly madeAt?: string
   readonly now: string
 }
 
@@ -43,7 +45,7 @@ export function record(
         ...base,
         state: 'Present',
         ...definedDigest(verdict.digest ?? (answered === old?.requestedAt ? old?.digest : undefined)),
-        ...registryDigest(isAnswer ? desired.digest : undefined, old),
+        ...registryDigest(isAnswer && wasAsked(desired, old, attempt) ? desired.digest : undefined, old),
         ...(answered !== undefined && { requestedAt: answered }),
         verifiedAt: attempt.now,
         ...times,
@@ -152,7 +154,16 @@ function text(bytes: Buffer): string {
   return new TextDecoder('utf-8').decode(bytes).replace(/^\uFFFD+|\uFFFD+$/g, '')
 }
 
-/** What the registry said when this pull was asked for; a proof on the node leaves what was said before. */
+/**
+ * The registry was asked before the pull, so that what it said then, or something newer, is what came. What was there already
+ * was only proved on the node.
+ */
+function wasAsked(desired: DesiredImage, old: LedgerEntry | undefined, { madeAt = '' }: Attempt): boolean {
+  const isProof = old?.state === 'Present' && answers(old, desired) && !hasFailed(old)
+  return !isProof && Date.parse(desired.digestAt ?? '') <= Date.parse(madeAt)
+}
+
+/** What the registry said before this pull; a proof on the node leaves what was said before. */
 function registryDigest(
   asked: string | undefined,
   old: LedgerEntry | undefined,

@@ -54,6 +54,8 @@ export interface NodeWork {
   readonly caches: ReadonlyMap<string, CompiledCache>
   readonly method: PullMethod
   readonly registries: RegistryView
+  /** The registry was asked what this image stands for a moment ago, whatever came of it. */
+  askedLately(image: string): boolean
   /** Why no Job can be made in a namespace now, in the API server's words; undefined where nothing is known against it. */
   refusedIn(namespace: string): string | undefined
   /** When Jobs could be made again in a namespace that had refused them, or may be tried to be, RFC 3339. */
@@ -92,6 +94,8 @@ export interface Decision {
   /** Jobs whose missing Pod is to be explained. */
   readonly unexplained: readonly PullJob[]
   readonly start?: JobRequest
+  /** Images whose registry is to be asked before they are pulled; then there is no `start`. */
+  readonly ask?: readonly DesiredImage[]
   /** The API server does not keep image volumes. */
   readonly volumesDropped: boolean
   /** When to look again although nothing changed, in milliseconds from now. */

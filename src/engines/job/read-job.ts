@@ -68,3 +68,8 @@ function readWithoutPod(job: PullJob, work: NodeWork): ReadJob {
   }
   return { job, reading: waiting, unexplained: true, lookAgainMs: NO_POD_GRACE_MS }
 }
+
+/** True for a Job that was made for another Node object of this name. */
+export function isForeign(job: PullJob, work: NodeWork): boolean {
+  return job.nodeUid !== (work.node.metadata.uid ?? '')
+}

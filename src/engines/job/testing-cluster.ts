@@ -294,6 +294,7 @@ export class TestCluster {
         lastSuccess: host => this.#health.lastSuccess(host),
         mayProbe: host => !this.#health.isSilentForAll(host) || mayProbe(host),
       },
+      askedLately: () => true,
       refusedIn: () => undefined,
       admittedAt: () => undefined,
       refusedUntil: () => undefined,

@@ -1,0 +1,121 @@
+import { type RequestListener, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { RegistryClient } from '../image/registry/index.ts'
+import { silentLogger } from '../kube/index.ts'
+import { TagQuestions } from './tag-questions.ts'
+
+const DIGEST = `sha256:${'a'.repeat(64)}`
+const MINUTE = 60_000
+
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+const signal = () => new AbortController().signal
+
+const answering: RequestListener = (_, response) => {
+  const type = 'application/vnd.oci.image.manifest.v1+json'
+  response.writeHead(200, { 'content-type': type, 'docker-content-digest': DIGEST }).end()
+}
+
+/** Questions to a registry on this machine that answers as told. */
+async function questionsTo(listener: RequestListener) {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`)
+    listener(request, response)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const registry = new RegistryClient({
+    userAgent: 'test',
+    insecureHosts: new Set([host]),
+    loopbackHosts: new Set([host]),
+  })
+  closers.push(() => {
+    registry.close()
+    server.close().closeAllConnections()
+  })
+  const woken: string[] = []
+  const queued: string[] = []
+  let now = Date.parse('2026-01-01T00:00:00.000Z')
+  const questions = new TagQuestions({
+    registry,
+    now: () => now,
+    enqueue: image => queued.push(image),
+    wake: node => woken.push(node),
+    log: silentLogger,
+  })
+  return { questions, asked, woken, queued, host, pass: (ms: number) => (now += ms) }
+}
+
+describe('TagQuestions', () => {
+  it('asks once for all nodes, and wakes a node when all that it waits for is known', async () => {
+    const { questions, asked, woken, queued, host } = await questionsTo(answering)
+    const [one, two] = [`${host}/one:latest`, `${host}/two`]
+    questions.ask('n1', [one, two])
+    questions.ask('n2', [one])
+    expect(new Set(queued)).toEqual(new Set([one, two]))
+    expect(questions.askedLately(one)).toBe(false)
+
+    await questions.reconcile(one, signal())
+    expect(woken).toEqual(['n2'])
+    await questions.reconcile(two, signal())
+    expect(woken).toEqual(['n2', 'n1'])
+    expect(asked).toEqual(['HEAD /v2/one/manifests/latest', 'HEAD /v2/two/manifests/latest'])
+    expect(questions.answers.get(one)).toEqual({ at: '2026-01-01T00:00:00.000Z', digest: DIGEST })
+    expect(questions.askedLately(one)).toBe(true)
+  })
+
+  it('serves later nodes from memory for a minute, and asks anew after that', async () => {
+    const { questions, asked, woken, host, pass } = await questionsTo(answering)
+    const image = `${host}/app:latest`
+    for (const [node, ms] of [
+      ['n1', 0],
+      ['n2', MINUTE - 1],
+      ['n3', 1],
+    ] as const) {
+      pass(ms)
+      questions.ask(node, [image])
+      await questions.reconcile(image, signal())
+    }
+    expect(woken).toEqual(['n1', 'n2', 'n3'])
+    expect(asked).toHaveLength(2)
+    pass(MINUTE)
+    expect(questions.answers.size).toBe(0)
+  })
+
+  it('lets nodes go on without an answer, and does not wait for a silent registry again soon', async () => {
+    const { questions, asked, woken, host } = await questionsTo(() => {})
+    const images = [`${host}/one:latest`, `${host}/two:latest`]
+    questions.ask('n1', images)
+    for (const image of images) await questions.reconcile(image, signal())
+    expect(woken).toEqual(['n1'])
+    expect(asked).toHaveLength(1)
+    for (const image of images) {
+      expect(questions.askedLately(image)).toBe(true)
+      expect(questions.answers.get(image)?.digest).toBeUndefined()
+    }
+  })
+
+  it('goes on where the registry refuses', async () => {
+    const { questions, woken, host } = await questionsTo((_, response) => response.writeHead(404).end())
+    const image = `${host}/missing:latest`
+    questions.ask('n1', [image])
+    await questions.reconcile(image, signal())
+    expect(woken).toEqual(['n1'])
+    expect(questions.answers.get(image)).toEqual({ at: '2026-01-01T00:00:00.000Z' })
+  })
+
+  it('keeps nodes waiting when it is cut off: the question comes back', async () => {
+    const { questions, woken, host } = await questionsTo(() => {})
+    const image = `${host}/app:latest`
+    questions.ask('n1', [image])
+    const cutOff = AbortSignal.timeout(50)
+    await expect(questions.reconcile(image, cutOff)).rejects.toThrow('aborted due to timeout')
+    expect(woken).toEqual([])
+    expect(questions.askedLately(image)).toBe(false)
+  })
+})
