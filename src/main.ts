@@ -10,6 +10,7 @@ const RUN: Readonly<Record<Subcommand, (argv: readonly string[]) => Promise<numb
   'cri-client': async argv => (await import('./cri-client/main.ts')).runCriClient(argv),
   operator: async argv => (await import('./operator/main.ts')).runOperator(argv),
   crds: async argv => (await import('./crds/main.ts')).runCrds(argv),
+  'release-caches': async argv => (await import('./release-caches/main.ts')).runReleaseCaches(argv),
 }
 
 async function main(processArgv: readonly string[]): Promise<number> {

@@ -10,6 +10,7 @@ export const SUBCOMMANDS = {
   'cri-client': "Removes images from a node through its container runtime's socket.",
   operator: 'Installs and upgrades kube-fledged as KubeFledged objects say.',
   crds: 'Writes the CustomResourceDefinitions of this release.',
+  'release-caches': 'Lets image caches be deleted that nobody is left to purge.',
 } as const
 
 /** Name of a subcommand. */

@@ -89,9 +89,16 @@ describe('the chart', () => {
   }) => {
     await install()
     const cache = await createCache(cluster, namespace, { cacheSpec: [{ images: [await newImage()] }] })
-    await waitForStatus(cluster, cache, 'Succeeded')
+    const purged = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [await newImage()] }],
+      deletionPolicy: 'Purge',
+    })
+    for (const address of [cache, purged]) await waitForStatus(cluster, address, 'Succeeded')
+    expect((await getCache(cluster, purged)).metadata.finalizers).toEqual(['kubefledged.io/purge'])
     await uninstall()
     expect((await getCache(cluster, cache)).status?.status).toBe('Succeeded')
+    // Nobody is left to purge: without the finalizer its namespace can go.
+    await cluster.kubectl(['-n', namespace, 'delete', 'imagecache', purged.name, '--timeout=10s'])
     const left = await eventually('the Pods to be gone', async () => {
       const lines = await release()
       return lines.every(line => !line.startsWith('Pod ')) && lines

@@ -165,6 +165,8 @@ export class TestCluster {
       if (pending === undefined) {
         this.#end(job)
         node.wakeAt = this.now
+        // Kubelets go on reporting, also where nothing new has come.
+        node.listAt = Math.min(node.listAt, this.now + LIST_MS)
         continue
       }
       if (!job.begun) {

@@ -1,12 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { imageCacheCrd } from '../../../src/api/crd.ts'
 import { binary } from '../../harness/binaries.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { run } from '../../harness/command.ts'
-import { NAMESPACE, render } from './helm.ts'
+import { NAMESPACE } from './helm.ts'
+import { grantHook, hookKubeconfig } from './hook.ts'
 
 /** The hook of the chart, with the rights that the chart gives it. */
 
@@ -28,42 +27,13 @@ async function stateOf(
   return JSON.parse(await kubectl(['get', 'crd', name, '-o', 'json']))
 }
 
-/** A kubeconfig file of the hook's service account. */
-async function accountKubeconfig(): Promise<string> {
-  const { url, pki } = inject('apiServer')
-  const token = (await kubectl(['create', 'token', ACCOUNT, '-n', NAMESPACE])).trim()
-  const directory = await mkdtemp(join(tmpdir(), 'crds-'))
-  onTestFinished(() => rm(directory, { recursive: true }))
-  const file = join(directory, 'kubeconfig')
-  await writeFile(
-    file,
-    JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name: 'c', cluster: { server: url, 'certificate-authority': join(pki, 'ca.crt') } }],
-      users: [{ name: 'u', user: { token } }],
-      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-      'current-context': 'x',
-    }),
-  )
-  return file
-}
-
 async function runHook(): Promise<void> {
-  await run([process.execPath, MAIN, 'crds', `--kubeconfig=${await accountKubeconfig()}`])
+  await run([process.execPath, MAIN, 'crds', `--kubeconfig=${await hookKubeconfig(ACCOUNT)}`])
 }
 
 beforeAll(async () => {
   await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } })
-  const manifests = (await render()).split(/^---$/m)
-  const rights = manifests.filter(
-    text =>
-      text.includes(`  name: ${ACCOUNT}\n`) &&
-      !text.includes('kind: Job\n') &&
-      !text.includes('kind: Deployment\n'),
-  )
-  expect(rights).toHaveLength(3)
-  await kubectl(['apply', '--server-side', '-f', '-'], rights.join('---\n'))
+  await grantHook(ACCOUNT)
 })
 
 describe('the hook that writes the definitions', () => {
@@ -121,7 +91,7 @@ describe('the hook that writes the definitions', () => {
   })
 
   it('has the right to these two definitions, and to delete none', async () => {
-    const kubeconfig = await accountKubeconfig()
+    const kubeconfig = await hookKubeconfig(ACCOUNT)
     const as = (...args: string[]) => run([binary('kubectl'), '--kubeconfig', kubeconfig, ...args])
     await expect(as('get', 'crd', DEFINITIONS[0], '-o', 'name')).resolves.toContain(DEFINITIONS[0])
     await expect(as('delete', 'crd', DEFINITIONS[0])).rejects.toThrow('cannot delete')

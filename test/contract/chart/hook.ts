@@ -1,0 +1,42 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, inject, onTestFinished } from 'vitest'
+import { kubectl } from './cluster.ts'
+import { NAMESPACE, render } from './helm.ts'
+
+/** A hook of the chart, with the rights that the chart gives it. */
+
+/** Gives the service account of a hook its rights. */
+export async function grantHook(account: string): Promise<void> {
+  const manifests = (await render()).split(/^---$/m)
+  const rights = manifests.filter(
+    text =>
+      text.includes(`  name: ${account}\n`) &&
+      !text.includes('kind: Job\n') &&
+      !text.includes('kind: Deployment\n'),
+  )
+  expect(rights).toHaveLength(3)
+  await kubectl(rights.join('---\n'), 'apply', '--server-side', '-f', '-')
+}
+
+/** A kubeconfig file of the service account of a hook, for one test. */
+export async function hookKubeconfig(account: string): Promise<string> {
+  const { url, pki } = inject('apiServer')
+  const token = (await kubectl('', 'create', 'token', account, '-n', NAMESPACE)).trim()
+  const directory = await mkdtemp(join(tmpdir(), 'hook-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'kubeconfig')
+  await writeFile(
+    file,
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'c', cluster: { server: url, 'certificate-authority': join(pki, 'ca.crt') } }],
+      users: [{ name: 'u', user: { token } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    }),
+  )
+  return file
+}
