@@ -44,6 +44,13 @@ export function controllerFlags(env: Environment) {
         '',
         'hosts',
       ),
+      readPullSecrets: boolean(
+        [
+          'read-pull-secrets',
+          'Whether a refresh asks registries about images with pull secrets, which takes the right to get these Secrets; otherwise the nodes ask.',
+        ],
+        false,
+      ),
       imagePullPolicy: choice(
         ['image-pull-policy', 'Pull policy of images; untagged and :latest ones are pulled as with Always.'],
         'IfNotPresent',

@@ -15,6 +15,7 @@ import { Metrics } from './metrics.ts'
 import { NodeReconciler } from './node-reconciler.ts'
 import { OldJobs } from './old-jobs.ts'
 import { type ControllerOptions, parseControllerOptions } from './options.ts'
+import { PullSecrets } from './pull-secrets.ts'
 import { Remover } from './remover.ts'
 import { Refresher } from './refresher.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
@@ -153,8 +154,9 @@ async function work({
       blocked: address => addresses.has(address),
       log,
     }),
+    ...(options.readPullSecrets && { pullSecrets: new PullSecrets(client, log) }),
     now: world.now,
-    enqueue: image => queues.questions.add(image),
+    enqueue: key => queues.questions.add(key),
     wake: node => queues.nodes.add(node),
     log,
   })

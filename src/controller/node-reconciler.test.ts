@@ -169,10 +169,12 @@ describe('NodeReconciler', () => {
     if (!desired) throw new Error('nothing is desired')
     const object: NodeImages = {
       ...stored({}),
-      spec: { images: [{ ...desired, image: moving, pullPolicy: 'Always' }] },
+      spec: {
+        images: [{ ...desired, image: moving, pullPolicy: 'Always', owners: [shortHash('uid-of-moving')] }],
+      },
     }
     const { world, requests, asked, questions, reconcile } = await reconciler(() => ({ body: object }))
-    world.cacheInformer.upsert(cacheOf('cache', [moving]))
+    world.cacheInformer.upsert(cacheOf('moving', [moving]))
     const made = () => requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/jobs'))
     await reconcile()
     expect(asked).toEqual([moving])

@@ -155,12 +155,7 @@ export class NodeReconciler {
       this.#options.log.warn({}, 'the API server drops image volumes: pulling by containers from now on')
       this.#serverMinor = 0
     }
-    if (decision.ask) {
-      questions.ask(
-        name,
-        decision.ask.map(({ image }) => image),
-      )
-    }
+    if (decision.ask) questions.ask(name, decision.ask)
     const removal = remover.decide(node, nodeImages, decision.ledger)
     const removed = await remover.start(removal, node, signal)
     // One start at a time: what makes room goes first, and the Job that does is waited for.
@@ -218,7 +213,7 @@ export class NodeReconciler {
         lastSuccess: host => registries.lastSuccess(host),
         mayProbe: host => !registries.isSilentForAll(host) || !jobs.isProbing(host, name),
       },
-      askedLately: image => questions.askedLately(image),
+      isToBeAsked: image => questions.mayAsk(image) && !questions.askedLately(image),
       refusedIn: namespace => refused.messageFor(namespace, now),
       admittedAt: namespace => refused.recoveredAt(namespace, now),
       refusedUntil: namespace => refused.refusedUntil(namespace),

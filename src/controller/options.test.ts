@@ -24,6 +24,7 @@ const DEFAULTS: ControllerOptions = {
   imagePullDeadlineMs: 300_000,
   imageCacheRefreshFrequencyMs: 900_000,
   insecureRegistries: '',
+  readPullSecrets: false,
   imagePullPolicy: 'IfNotPresent',
   recheckIntervalMs: 21_600_000,
   jobPullMethod: 'auto',
@@ -218,7 +219,7 @@ describe('parseControllerOptions', () => {
     const parsed = parseControllerOptions(['--leader-elect=false', flag], {})
     const help = 'help' in parsed ? parsed.help.replaceAll(/\s+/g, ' ') : ''
     const flags = Object.values(controllerFlags({})).flatMap(group => Object.values(group))
-    expect(flags).toHaveLength(31)
+    expect(flags).toHaveLength(32)
     for (const { name, placeholder, doc, shown } of flags) {
       expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
     }

@@ -13,6 +13,8 @@ export interface ControllerOptions {
   readonly imageCacheRefreshFrequencyMs: number
   /** `host[:port]`, separated by commas. */
   readonly insecureRegistries: string
+  /** Whether the controller reads pull secrets, where it has the right to. */
+  readonly readPullSecrets: boolean
   readonly imagePullPolicy: PullPolicy
   /** Age at which an unlisted image is proved again, in milliseconds. */
   readonly recheckIntervalMs: number

@@ -3,8 +3,8 @@ import { entryKey } from '../api/node-images.ts'
 import { RegistryError } from '../image/registry/index.ts'
 import { fraction } from '../engines/job/index.ts'
 import type { HandlerResult, Logger } from '../kube/index.ts'
-import { type CompiledCache, type TagAnswer, needsPull, nextRefresh } from '../plan/index.ts'
-import type { TagQuestions } from './tag-questions.ts'
+import { type CompiledCache, type TagAnswer, needsPull, nextRefresh, pullSecretNames } from '../plan/index.ts'
+import type { AskedImage, TagQuestions } from './tag-questions.ts'
 import type { World } from './world.ts'
 
 /** An answer of a registry serves all caches that want the image, for so long. */
@@ -99,10 +99,12 @@ export class Refresher {
         list.wanted.filter(wanted => wanted.pullPolicy === 'Always').map(({ image }) => image),
       ),
     )
+    const { credential } = cache
+    const pullSecrets = pullSecretNames(cache.cache).map(name => ({ name }))
     const waiting = [...images]
     const workers = Array.from({ length: QUESTIONS }, async () => {
       for (let image = waiting.pop(); image !== undefined; image = waiting.pop()) {
-        await this.#ask(image, cache.credential, signal)
+        await this.#ask({ image, credential, pullSecrets }, signal)
       }
     })
     await Promise.all(workers)
@@ -111,23 +113,24 @@ export class Refresher {
     this.#options.log.info({ imageCache: cache.key, asked: images.size, nodes }, 'refreshed')
   }
 
-  async #ask(image: string, credential: string | undefined, signal: AbortSignal): Promise<void> {
-    const key = entryKey({ image, credential })
+  async #ask(asked: AskedImage, signal: AbortSignal): Promise<void> {
+    const { questions } = this.#options
+    const key = entryKey(asked)
     const known = this.#refreshes.get(key)
     const now = this.#options.world.now()
     if (known && now - Date.parse(known.at) < FRESH_MS) return
     const at = new Date(now).toISOString()
-    if (credential !== undefined) {
+    if (!questions.mayAsk(asked)) {
       // The pull secret is the kubelet's to read, not ours.
       this.#refreshes.set(key, { at })
       return
     }
     try {
-      this.#refreshes.set(key, await this.#options.questions.resolve(image, signal))
+      this.#refreshes.set(key, await questions.resolve(asked, signal))
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error
       this.#options.log.info(
-        { image, code: error.code, reason: error.message },
+        { image: asked.image, code: error.code, reason: error.message },
         'the registry gave no digest',
       )
       if (!INCONCLUSIVE.has(error.code)) this.#refreshes.set(key, { at })

@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { RegistryClient } from '../image/registry/index.ts'
 import { silentLogger } from '../kube/index.ts'
+import { PullSecrets } from './pull-secrets.ts'
 import { TagQuestions } from './tag-questions.ts'
+import { type ApiAnswer, apiServer } from './testing.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
 const MINUTE = 60_000
@@ -21,7 +23,7 @@ const answering: RequestListener = (_, response) => {
 }
 
 /** Questions to a registry on this machine that answers as told. */
-async function questionsTo(listener: RequestListener) {
+async function questionsTo(listener: RequestListener, pullSecrets?: PullSecrets) {
   const asked: string[] = []
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`)
@@ -43,6 +45,7 @@ async function questionsTo(listener: RequestListener) {
   let now = Date.parse('2026-01-01T00:00:00.000Z')
   const questions = new TagQuestions({
     registry,
+    ...(pullSecrets && { pullSecrets }),
     now: () => now,
     enqueue: image => queued.push(image),
     wake: node => woken.push(node),
@@ -55,10 +58,10 @@ describe('TagQuestions', () => {
   it('asks once for all nodes, and wakes a node when all that it waits for is known', async () => {
     const { questions, asked, woken, queued, host } = await questionsTo(answering)
     const [one, two] = [`${host}/one:latest`, `${host}/two`]
-    questions.ask('n1', [one, two])
-    questions.ask('n2', [one])
+    questions.ask('n1', [{ image: one }, { image: two }])
+    questions.ask('n2', [{ image: one }])
     expect(new Set(queued)).toEqual(new Set([one, two]))
-    expect(questions.askedLately(one)).toBe(false)
+    expect(questions.askedLately({ image: one })).toBe(false)
 
     await questions.reconcile(one, signal())
     expect(woken).toEqual(['n2'])
@@ -66,7 +69,7 @@ describe('TagQuestions', () => {
     expect(woken).toEqual(['n2', 'n1'])
     expect(asked).toEqual(['HEAD /v2/one/manifests/latest', 'HEAD /v2/two/manifests/latest'])
     expect(questions.answers.get(one)).toEqual({ at: '2026-01-01T00:00:00.000Z', digest: DIGEST })
-    expect(questions.askedLately(one)).toBe(true)
+    expect(questions.askedLately({ image: one })).toBe(true)
   })
 
   it('serves later nodes from memory for a minute, and asks anew after that', async () => {
@@ -78,7 +81,7 @@ describe('TagQuestions', () => {
       ['n3', 1],
     ] as const) {
       pass(ms)
-      questions.ask(node, [image])
+      questions.ask(node, [{ image }])
       await questions.reconcile(image, signal())
     }
     expect(woken).toEqual(['n1', 'n2', 'n3'])
@@ -90,12 +93,15 @@ describe('TagQuestions', () => {
   it('lets nodes go on without an answer, and does not wait for a silent registry again soon', async () => {
     const { questions, asked, woken, host } = await questionsTo(() => {})
     const images = [`${host}/one:latest`, `${host}/two:latest`]
-    questions.ask('n1', images)
+    questions.ask(
+      'n1',
+      images.map(image => ({ image })),
+    )
     for (const image of images) await questions.reconcile(image, signal())
     expect(woken).toEqual(['n1'])
     expect(asked).toHaveLength(1)
     for (const image of images) {
-      expect(questions.askedLately(image)).toBe(true)
+      expect(questions.askedLately({ image })).toBe(true)
       expect(questions.answers.get(image)?.digest).toBeUndefined()
     }
   })
@@ -103,7 +109,7 @@ describe('TagQuestions', () => {
   it('goes on where the registry refuses', async () => {
     const { questions, woken, host } = await questionsTo((_, response) => response.writeHead(404).end())
     const image = `${host}/missing:latest`
-    questions.ask('n1', [image])
+    questions.ask('n1', [{ image }])
     await questions.reconcile(image, signal())
     expect(woken).toEqual(['n1'])
     expect(questions.answers.get(image)).toEqual({ at: '2026-01-01T00:00:00.000Z' })
@@ -112,10 +118,63 @@ describe('TagQuestions', () => {
   it('keeps nodes waiting when it is cut off: the question comes back', async () => {
     const { questions, woken, host } = await questionsTo(() => {})
     const image = `${host}/app:latest`
-    questions.ask('n1', [image])
+    questions.ask('n1', [{ image }])
     const cutOff = AbortSignal.timeout(50)
     await expect(questions.reconcile(image, cutOff)).rejects.toThrow('aborted due to timeout')
     expect(woken).toEqual([])
-    expect(questions.askedLately(image)).toBe(false)
+    expect(questions.askedLately({ image })).toBe(false)
+  })
+
+  describe('about private images', () => {
+    const credential = 'team:0123abcd'
+    const pullSecrets = [{ name: 'wrong' }, { name: 'right' }]
+
+    /** Secrets of the registry `host`; each is read from an API server. */
+    async function secretsOf(answer: (name: string) => ApiAnswer): Promise<PullSecrets> {
+      const { client, close } = await apiServer(({ path }) => answer(path.split('/').at(-1) ?? ''))
+      closers.push(close)
+      return new PullSecrets(client, silentLogger)
+    }
+
+    const secretFor = (host: string, password: string): ApiAnswer => {
+      const text = JSON.stringify({ auths: { [host]: { username: 'u', password } } })
+      return { body: { data: { '.dockerconfigjson': Buffer.from(text).toString('base64') } } }
+    }
+
+    it('tries what the kubelet would try, and keeps what is known apart from what others may see', async () => {
+      let host = ''
+      const secrets = await secretsOf(name => secretFor(host, name))
+      const right = `Basic ${Buffer.from('u:right').toString('base64')}`
+      const made = await questionsTo((request, response) => {
+        if (request.headers.authorization === right) answering(request, response)
+        else response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end()
+      }, secrets)
+      host = made.host
+      const asked = { image: `${host}/app:latest`, credential, pullSecrets }
+      expect(made.questions.mayAsk(asked)).toBe(true)
+      const { digest } = await made.questions.resolve(asked, signal())
+      expect(digest).toBe(DIGEST)
+      expect(made.questions.askedLately(asked)).toBe(true)
+      expect(made.questions.askedLately({ image: asked.image })).toBe(false)
+    })
+
+    it('asks nothing without the right to read the Secrets, and without credentials where there are none', async () => {
+      const forbidden = { status: 403, body: { kind: 'Status', reason: 'Forbidden', code: 403 } }
+      const made = await questionsTo(answering, await secretsOf(() => forbidden))
+      const asked = { image: `${made.host}/app:latest`, credential, pullSecrets }
+      await expect(made.questions.resolve(asked, signal())).rejects.toMatchObject({ code: 'Unauthorized' })
+      expect(made.asked).toEqual([])
+
+      const missing = { status: 404, body: { kind: 'Status', reason: 'NotFound', code: 404 } }
+      const open = await questionsTo(answering, await secretsOf(() => missing))
+      const { digest } = await open.questions.resolve({ ...asked, image: `${open.host}/app` }, signal())
+      expect(digest).toBe(DIGEST)
+    })
+
+    it('leaves them to the nodes where it reads no Secrets', async () => {
+      const { questions } = await questionsTo(answering)
+      expect(questions.mayAsk({ image: 'r.test/app', credential, pullSecrets })).toBe(false)
+      expect(questions.mayAsk({ image: 'r.test/app' })).toBe(true)
+    })
   })
 })

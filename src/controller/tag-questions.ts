@@ -1,20 +1,35 @@
+import { type DesiredImage, entryKey } from '../api/node-images.ts'
 import { parseReference, registryHost } from '../image/reference.ts'
-import { type RegistryClient, RegistryError, withDeadline } from '../image/registry/index.ts'
+import {
+  type Credentials,
+  type RegistryClient,
+  RegistryError,
+  withDeadline,
+} from '../image/registry/index.ts'
 import type { HandlerResult, Logger } from '../kube/index.ts'
 import type { TagAnswer } from '../plan/index.ts'
+import type { PullSecrets } from './pull-secrets.ts'
 
 /** How long an answer, or that there was none, serves all nodes that are about to pull. */
 const LATELY_MS = 60_000
 /** Longest time that a pull waits for the answer: nodes can do without, and ask for themselves at the next refresh. */
 const PATIENCE_MS = 2_000
 
+/** An image, and what it is pulled with. */
+export type AskedImage = Pick<DesiredImage, 'image' | 'credential' | 'pullSecrets'>
+
+/** Failures after which the kubelet tries the next credentials. */
+const DENIALS = new Set<string>(['Unauthorized', 'Forbidden', 'NotFound'])
+
 /** What questions work with. */
 export interface TagQuestionsOptions {
   readonly registry: RegistryClient
+  /** Absent where the controller reads none: images that are pulled with some are not asked about. */
+  readonly pullSecrets?: PullSecrets
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Queues an image for `reconcile`. */
-  readonly enqueue: (image: string) => void
+  /** Queues the key of an image for `reconcile`. */
+  readonly enqueue: (key: string) => void
   /** Called with a node that has waited for answers and may go on. */
   readonly wake: (nodeName: string) => void
   readonly log: Logger
@@ -29,62 +44,101 @@ export class TagQuestions {
   readonly #answers = new Map<string, TagAnswer>()
   /** Registries that gave no answer in time, and until when nobody waits for them. */
   readonly #silent = new Map<string, number>()
-  /** Names of nodes, by the image that they wait for. */
-  readonly #waiting = new Map<string, Set<string>>()
+  /** Images that nodes wait for, by key, and the names of the nodes. */
+  readonly #waiting = new Map<string, { readonly asked: AskedImage; readonly nodes: Set<string> }>()
 
   constructor(options: TagQuestionsOptions) {
     this.#options = options
   }
 
-  /** What came of the questions of the last minute, by image. */
+  /** What came of the questions of the last minute, by entry key. */
   get answers(): ReadonlyMap<string, TagAnswer> {
-    for (const [image, { at }] of this.#answers) if (!this.#isRecent(at)) this.#answers.delete(image)
+    for (const [key, { at }] of this.#answers) if (!this.#isRecent(at)) this.#answers.delete(key)
     return this.#answers
   }
 
+  /** Whether it is for the controller to ask about the image, and not only for the nodes. */
+  mayAsk({ credential }: AskedImage): boolean {
+    return credential === undefined || this.#options.pullSecrets !== undefined
+  }
+
   /** The registry was asked about this image within the last minute, whatever came of it. */
-  askedLately(image: string): boolean {
-    const answer = this.#answers.get(image)
+  askedLately(asked: AskedImage): boolean {
+    const answer = this.#answers.get(entryKey(asked))
     return answer !== undefined && this.#isRecent(answer.at)
   }
 
   /** Has the images asked for, and the node woken when all of them are. */
-  ask(nodeName: string, images: readonly string[]): void {
-    for (const image of images) {
-      const nodes = this.#waiting.get(image) ?? new Set()
-      this.#waiting.set(image, nodes.add(nodeName))
+  ask(nodeName: string, images: readonly AskedImage[]): void {
+    for (const asked of images) {
+      const key = entryKey(asked)
+      const nodes = this.#waiting.get(key)?.nodes ?? new Set()
+      this.#waiting.set(key, { asked, nodes: nodes.add(nodeName) })
     }
-    for (const image of images) this.#options.enqueue(image)
+    for (const asked of images) this.#options.enqueue(entryKey(asked))
   }
 
-  /** Asks about one image that nodes wait for, unless that is known by now, and lets them go on. */
-  async reconcile(image: string, signal: AbortSignal): Promise<HandlerResult> {
-    if (!this.askedLately(image)) await this.#askInTime(image, signal)
-    const nodes = this.#waiting.get(image) ?? []
-    this.#waiting.delete(image)
+  /** Asks about one image that nodes wait for, by its key, unless that is known by now, and lets them go on. */
+  async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
+    const waiting = this.#waiting.get(key)
+    if (!waiting) return
+    if (!this.askedLately(waiting.asked)) await this.#askInTime(waiting.asked, signal)
+    this.#waiting.delete(key)
     const others = [...this.#waiting.values()]
-    for (const node of nodes) if (!others.some(waiting => waiting.has(node))) this.#options.wake(node)
+    for (const node of waiting.nodes) {
+      if (!others.some(({ nodes }) => nodes.has(node))) this.#options.wake(node)
+    }
   }
 
-  /** Asks the registry now. Throws RegistryError, or the reason of the signal. */
-  async resolve(image: string, signal: AbortSignal): Promise<TagAnswer> {
+  /** Asks the registry now. Throws RegistryError, KubeError where a pull secret cannot be read, or the reason of the signal. */
+  async resolve(asked: AskedImage, signal: AbortSignal): Promise<TagAnswer> {
     try {
-      const { digest } = await this.#options.registry.resolve(parseReference(image), undefined, signal)
-      return this.#keep(image, digest)
+      return this.#keep(asked, await this.#digestOf(asked, signal))
     } catch (error) {
-      if (error instanceof RegistryError) this.#keep(image)
+      if (error instanceof RegistryError) this.#keep(asked)
       throw error
     }
   }
 
-  async #askInTime(image: string, signal: AbortSignal): Promise<void> {
-    const host = registryHost(parseReference(image))
+  async #digestOf(asked: AskedImage, signal: AbortSignal): Promise<string> {
+    const reference = parseReference(asked.image)
+    const others = [...(await this.#credentialsFor(asked, signal))]
+    for (;;) {
+      try {
+        return (await this.#options.registry.resolve(reference, others.shift(), signal)).digest
+      } catch (error) {
+        const isDenied = error instanceof RegistryError && DENIALS.has(error.code)
+        if (!isDenied || others.length === 0) throw error
+      }
+    }
+  }
+
+  /** Empty where it is to be asked for without any. */
+  async #credentialsFor(
+    { image, credential, pullSecrets = [] }: AskedImage,
+    signal: AbortSignal,
+  ): Promise<readonly Credentials[]> {
+    if (credential === undefined) return []
+    const [namespace = ''] = credential.split(':')
+    const names = pullSecrets.flatMap(({ name }) => name ?? [])
+    const known = await this.#options.pullSecrets?.credentialsFor(
+      parseReference(image),
+      namespace,
+      names,
+      signal,
+    )
+    if (!known) throw new RegistryError('Unauthorized', `no right to read the pull secrets of ${namespace}`)
+    return known
+  }
+
+  async #askInTime(asked: AskedImage, signal: AbortSignal): Promise<void> {
+    const host = registryHost(parseReference(asked.image))
     if ((this.#silent.get(host) ?? 0) > this.#options.now()) {
-      this.#keep(image)
+      this.#keep(asked)
       return
     }
     try {
-      await withDeadline(host, PATIENCE_MS, signal, inTime => this.resolve(image, inTime))
+      await withDeadline(host, PATIENCE_MS, signal, inTime => this.resolve(asked, inTime))
       this.#silent.delete(host)
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error
@@ -92,18 +146,18 @@ export class TagQuestions {
         this.#silent.set(host, this.#options.now() + LATELY_MS)
       }
       this.#options.log.debug(
-        { image, code: error.code, reason: error.message },
+        { image: asked.image, code: error.code, reason: error.message },
         'pulled without knowing what its tag stands for',
       )
     }
   }
 
-  #keep(image: string, digest?: string): TagAnswer {
+  #keep(asked: AskedImage, digest?: string): TagAnswer {
     const answer = {
       at: new Date(this.#options.now()).toISOString(),
       ...(digest !== undefined && { digest }),
     }
-    this.#answers.set(image, answer)
+    this.#answers.set(entryKey(asked), answer)
     return answer
   }
 

@@ -8,7 +8,14 @@ export { byAge, planNode, select, startableKeys, type PlanInput, type Selection 
 export { planRemovals, keptReferences, isAnswered, type RemovalInput } from './removals.ts'
 export { activityOf, isHeldForPurge, leavingSince, wantsPurge, type Activity } from './activity.ts'
 export { skipReason } from './eligibility.ts'
-export { cacheKey, compileCache, shortHash, type CompiledCache, type CompiledList } from './compiled-cache.ts'
+export {
+  cacheKey,
+  compileCache,
+  pullSecretNames,
+  shortHash,
+  type CompiledCache,
+  type CompiledList,
+} from './compiled-cache.ts'
 export { isNewerThan, isWhole, listedDigest, lookUp } from './image-list.ts'
 export { type Validation, validateImageCache } from './validate/validate.ts'
 export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'

@@ -10,6 +10,7 @@ const ROUND_S = 4
 
 describe.skipIf(!cluster.isLocal)('periodic refresh (needs a registry of its own)', () => {
   withControllerArgument(`--insecure-registries=${HOST}`)
+  withControllerArgument('--read-pull-secrets')
 
   test('asks the registry once a round for moving tags, and touches nodes only when a tag has moved', async ({
     namespace,
@@ -71,5 +72,62 @@ describe.skipIf(!cluster.isLocal)('periodic refresh (needs a registry of its own
     const { status } = await waitForStatus(cluster, address, 'Succeeded')
     expect(status?.reason).toBe('ImageCacheRefresh')
     expect(Date.parse(status?.startTime ?? '')).toBeGreaterThan(Date.parse(after.status?.startTime ?? ''))
+  })
+
+  test('asks for private images where it may read their secret, and leaves them to the nodes elsewhere', async ({
+    namespace,
+    faulty,
+  }) => {
+    const repository = uniqueName('private')
+    const image = `${HOST}/${repository}:latest`
+    const credentials = { username: 'puller', password: 'of-this-test' }
+    await pushImage(faulty.store, `${repository}:latest`)
+    faulty.protect(repository, credentials)
+    await faulty.openPort80(cluster.local)
+    await cluster.apply({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { namespace, name: 'pull' },
+      type: 'kubernetes.io/dockerconfigjson',
+      stringData: { '.dockerconfigjson': JSON.stringify({ auths: { [HOST]: credentials } }) },
+    })
+    const address = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [image] }],
+      imagePullSecrets: [{ name: 'pull' }],
+      refresh: { interval: `${ROUND_S}s` },
+    })
+    await waitForStatus(cluster, address, 'Succeeded')
+    const by = (agent: string) =>
+      faulty.requests(repository).filter(request => request.agent.startsWith(agent)).length
+    const pulls = by('containerd')
+    await eventually('the nodes to ask for themselves', async () => by('containerd') > pulls, {
+      timeoutMs: 60_000,
+    })
+    expect(by('kubefledged-controller')).toBe(0)
+
+    // As docs/security.md says it.
+    const kubectl = (...args: string[]) => cluster.kubectl(['-n', namespace, 'create', ...args])
+    await kubectl('role', 'read-pull-secrets', '--verb=get', '--resource=secrets')
+    const account = 'kube-fledged:kubefledged-controller'
+    await kubectl(
+      'rolebinding',
+      'read-pull-secrets',
+      '--role=read-pull-secrets',
+      `--serviceaccount=${account}`,
+    )
+    await eventually('the controller to ask', async () => by('kubefledged-controller') > 0, {
+      timeoutMs: 90_000,
+    })
+    await waitForStatus(cluster, address, 'Succeeded')
+    let quiet = { pulls: -1, rounds: 0 }
+    await eventually(
+      'three rounds in which no node asks',
+      async () => {
+        const now = { pulls: by('containerd'), rounds: by('kubefledged-controller') }
+        if (now.pulls !== quiet.pulls) quiet = now
+        return now.rounds >= quiet.rounds + 3
+      },
+      { timeoutMs: 90_000 },
+    )
   })
 })

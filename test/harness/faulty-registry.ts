@@ -6,6 +6,7 @@ import { type Fault, STALL_BYTES, answerOf, faultOfName } from './faults.ts'
 import { MemoryStore } from './memory-store.ts'
 import { type NodeDoor, openNodeDoor } from './node-door.ts'
 import { digestOf } from './oci.ts'
+import type { BasicCredentials } from './registry.ts'
 
 /** One request as the registry saw it. Times are milliseconds since the epoch. */
 export interface RegistryRequest {
@@ -43,6 +44,7 @@ export class FaultyRegistry {
   readonly store = new MemoryStore()
   readonly #faults = new Map<string, Fault>()
   readonly #failuresLeft = new Map<string, number>()
+  readonly #passwords = new Map<string, string>()
   readonly #log: RegistryRequest[] = []
   readonly #stop = new AbortController()
   readonly #server = createServer((incoming, outgoing) => this.#serve(incoming, outgoing))
@@ -115,6 +117,12 @@ export class FaultyRegistry {
     this.#failuresLeft.delete(repository)
   }
 
+  /** From now on, only those with the password get anything of a repository. */
+  protect(repository: string, { username, password }: BasicCredentials): void {
+    const basic = Buffer.from(`${username}:${password}`).toString('base64')
+    this.#passwords.set(repository, `Basic ${basic}`)
+  }
+
   /** Ends it and every connection to it. */
   async stop(): Promise<void> {
     this.#stop.abort()
@@ -136,6 +144,11 @@ export class FaultyRegistry {
       if (!outgoing.writableFinished) request.abandonedAt = Date.now()
     })
     incoming.resume()
+    const password = this.#passwords.get(request.repository)
+    if (password !== undefined && incoming.headers.authorization !== password) {
+      outgoing.writeHead(401, { 'www-authenticate': 'Basic realm="faulty"', 'content-length': '0' }).end()
+      return
+    }
     this.#answer(request, outgoing).catch((error: unknown) => {
       if (!this.#stop.signal.aborted) outgoing.destroy(error instanceof Error ? error : undefined)
     })

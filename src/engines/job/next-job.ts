@@ -59,12 +59,9 @@ export function nextJob(
   return ask.length > 0 ? { ask, ...later } : { start: request(batch, work, ledger), ...later }
 }
 
-/**
- * What a moving tag stands for is known before it is pulled, so that the first refresh has something to compare with. An image
- * that is pulled with a secret only the node can ask for.
- */
+/** What a moving tag stands for is known before it is pulled, so that the first refresh has something to compare with. */
 function isToBeAsked(image: DesiredImage, work: NodeWork): boolean {
-  return image.pullPolicy === 'Always' && image.credential === undefined && !work.askedLately(image.image)
+  return image.pullPolicy === 'Always' && work.isToBeAsked(image)
 }
 
 /**

@@ -54,8 +54,8 @@ export interface NodeWork {
   readonly caches: ReadonlyMap<string, CompiledCache>
   readonly method: PullMethod
   readonly registries: RegistryView
-  /** The registry was asked what this image stands for a moment ago, whatever came of it. */
-  askedLately(image: string): boolean
+  /** The registry can be asked what the image stands for, and was not a moment ago. */
+  isToBeAsked(image: DesiredImage): boolean
   /** Why no Job can be made in a namespace now, in the API server's words; undefined where nothing is known against it. */
   refusedIn(namespace: string): string | undefined
   /** When Jobs could be made again in a namespace that had refused them, or may be tried to be, RFC 3339. */

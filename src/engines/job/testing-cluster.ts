@@ -296,7 +296,7 @@ export class TestCluster {
         lastSuccess: host => this.#health.lastSuccess(host),
         mayProbe: host => !this.#health.isSilentForAll(host) || mayProbe(host),
       },
-      askedLately: () => true,
+      isToBeAsked: () => false,
       refusedIn: () => undefined,
       admittedAt: () => undefined,
       refusedUntil: () => undefined,

@@ -190,7 +190,7 @@ export function workOf(cache: CompiledCache, changes: Partial<NodeWork> = {}): N
     caches: new Map([[cache.owner, cache]]),
     method: 'image-volumes',
     registries: { state: () => 'good', lastSuccess: () => undefined, mayProbe: () => true },
-    askedLately: () => true,
+    isToBeAsked: () => false,
     refusedIn: () => undefined,
     admittedAt: () => undefined,
     refusedUntil: () => undefined,
