@@ -330,6 +330,20 @@ describe('what the CRD lets in', () => {
       expect(failures.length).toBeLessThanOrEqual(10)
   })
 
+  it.each([
+    ['61 3 * * *', undefined, 'True', 'InvalidSchedule'],
+    ['30 3 * * *', 'Mars/Olympus', 'True', 'InvalidSchedule'],
+    ['30 3 * * *', 'Europe/Berlin', 'False', 'NoFailures'],
+  ])('a schedule %s in %s is Degraded %s, %s', (schedule, timeZone, status, reason) => {
+    const refresh = { schedule, ...(timeZone !== undefined && { timeZone }) }
+    const object = cache(['a'], { spec: { cacheSpec: [{ images: ['a'] }], refresh } })
+    const degraded = look(object, [node('n1')], [], T0).status.conditions?.find(
+      ({ type }) => type === 'Degraded',
+    )
+    expect(degraded).toMatchObject({ status, reason })
+    if (status === 'True') expect(degraded?.message).toMatch(/^spec\.refresh\.schedule is not followed: \S/)
+  })
+
   it('a suspended cache does nothing and says so', () => {
     const object = cache([], { spec: { cacheSpec: [{ images: ['r.io/x:1'] }], suspend: true } })
     const { status } = look(object, [node('a')], [], T0)

@@ -1,27 +1,34 @@
 import type { Condition } from '../api/image-cache.ts'
+import type { ConditionReason, ConditionType } from '../api/condition-reasons.ts'
 import type { Activity, CompiledCache } from '../plan/index.ts'
 import type { Observation } from './observe.ts'
 
-type Draft = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
+interface Draft<T extends ConditionType> extends Pick<Condition, 'status' | 'message'> {
+  readonly type: T
+  /** `Degraded` has reasons of failures, too, which older controllers may have written. */
+  readonly reason: T extends 'Degraded' ? string : ConditionReason<T>
+}
 
 /** Ready, Progressing and Degraded. The time of a condition moves only when its status does. */
 export function conditions(compiled: CompiledCache, observation: Observation, now: string): Condition[] {
   const { cache, activity } = compiled
   const before = new Map((cache.status?.conditions ?? []).map(condition => [condition.type, condition]))
   const { generation } = cache.metadata
-  return [ready(activity, observation), progressing(activity, observation), degraded(observation)].map(
-    draft => {
-      const old = before.get(draft.type)
-      return {
-        ...draft,
-        lastTransitionTime: old?.status === draft.status ? old.lastTransitionTime : now,
-        ...(generation !== undefined && { observedGeneration: generation }),
-      }
-    },
-  )
+  return [
+    ready(activity, observation),
+    progressing(activity, observation),
+    degraded(compiled, observation),
+  ].map(draft => {
+    const old = before.get(draft.type)
+    return {
+      ...draft,
+      lastTransitionTime: old?.status === draft.status ? old.lastTransitionTime : now,
+      ...(generation !== undefined && { observedGeneration: generation }),
+    }
+  })
 }
 
-function ready(activity: Activity, { nodes, wanted }: Observation): Draft {
+function ready(activity: Activity, { nodes, wanted }: Observation): Draft<'Ready'> {
   const type = 'Ready'
   if (activity === 'suspended')
     return { type, status: 'False', reason: 'Suspended', message: 'spec.suspend is true' }
@@ -42,7 +49,7 @@ function ready(activity: Activity, { nodes, wanted }: Observation): Draft {
     : { type, status: 'False', reason: 'ImagesMissing', message }
 }
 
-function progressing(activity: Activity, { unsettled }: Observation): Draft {
+function progressing(activity: Activity, { unsettled }: Observation): Draft<'Progressing'> {
   const type = 'Progressing'
   if (unsettled === 0 || activity === 'suspended') {
     return { type, status: 'False', reason: 'Settled', message: '' }
@@ -51,9 +58,13 @@ function progressing(activity: Activity, { unsettled }: Observation): Draft {
   return { type, status: 'True', reason, message: `waiting for ${unsettled} images on nodes` }
 }
 
-function degraded({ failures }: Observation): Draft {
+function degraded({ scheduleProblem }: CompiledCache, { failures }: Observation): Draft<'Degraded'> {
   const type = 'Degraded'
   const [first] = failures
+  if (!first && scheduleProblem !== undefined) {
+    const message = `spec.refresh.schedule is not followed: ${scheduleProblem}`
+    return { type, status: 'True', reason: 'InvalidSchedule', message }
+  }
   if (!first) return { type, status: 'False', reason: 'NoFailures', message: '' }
   const [image, { listed }] = first
   const [example] = listed

@@ -1,7 +1,14 @@
 import { hasFailed } from '../api/failure-reasons.ts'
 import { REMOVED, isKeptReason } from '../api/kept-reasons.ts'
 import { type LedgerEntry, type NodeImages, type Removal, entryKey } from '../api/node-images.ts'
-import { type CompiledCache, type NodeFacts, isAnswered, leavingSince, skipReason } from '../plan/index.ts'
+import {
+  type CompiledCache,
+  type NodeFacts,
+  hasLetGo,
+  isAnswered,
+  leavingSince,
+  skipReason,
+} from '../plan/index.ts'
 
 /** An image that was to go and stays, for one reason. */
 export interface KeptOnNodes {
@@ -61,15 +68,14 @@ export class RemovalTally {
 
   /** Images that the node's plan has not let go of yet, though the cache has. */
   #unplanned(nodeImages: NodeImages | undefined, removals: readonly Removal[]): number {
-    const { activity, texts } = this.#cache
-    const isGoing = (image: string) => activity === 'leaving' || (activity === 'active' && !texts.has(image))
     const planned = new Set(removals.map(removal => entryKey(removal)))
     const held = [
       ...(nodeImages?.spec?.images ?? []),
       ...(nodeImages?.status?.images ?? []).filter(entry => entry.reason !== REMOVED),
     ]
     const open = held.filter(
-      image => isGoing(image.image) && this.#isIn(image.owners ?? []) && !planned.has(entryKey(image)),
+      image =>
+        hasLetGo(this.#cache, image) && this.#isIn(image.owners ?? []) && !planned.has(entryKey(image)),
     )
     return new Set(open.map(image => entryKey(image))).size
   }

@@ -26,6 +26,9 @@ const desiredImage = z.object({
     .optional()
     .meta({ description: 'When it first said so; a pull that began earlier may have brought another.' }),
   owners: z.array(z.string()).meta({ description: 'Short hashes of the UIDs of the caches that want it.' }),
+  lists: z.array(z.string()).optional().meta({
+    description: 'Short hashes of the lists that want it, of caches that have several.',
+  }),
   requestedAt: z.iso
     .datetime()
     .meta({ description: 'A verification that answers an older request does not count.' }),
@@ -69,6 +72,10 @@ const ledgerEntry = z.object({
     .array(z.string())
     .optional()
     .meta({ description: 'Caches that want the image, or the last that did: as in spec.' }),
+  lists: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'Lists that want the image, or the last that did: as in spec.' }),
   pulledByUs: z
     .boolean()
     .optional()

@@ -1,3 +1,4 @@
+import { CONDITION_REASONS } from './condition-reasons.ts'
 import { FAILURE_REASONS } from './failure-reasons.ts'
 import { KEPT_REASONS } from './kept-reasons.ts'
 import { SKIP_REASONS } from './skip-reasons.ts'
@@ -10,6 +11,9 @@ export function reasonsDocument(): string {
   )
   const skips = Object.entries(SKIP_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
   const kept = Object.entries(KEPT_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
+  const conditions = Object.entries(CONDITION_REASONS).flatMap(([type, reasons]) =>
+    Object.entries(reasons).map(([name, doc]) => `| \`${type}\` | \`${name}\` | ${cell(doc)} |`),
+  )
   return `<!-- Generated from src/api by \`npm run generate\`. Do not edit. -->
 
 # Reasons
@@ -39,6 +43,14 @@ node gets work again.
 | reason | meaning |
 |---|---|
 ${kept.join('\n')}
+
+## Conditions
+
+\`status.conditions\` of an ImageCache. \`Degraded\` has the reason of the first failure where there are some.
+
+| condition | reason | meaning |
+|---|---|---|
+${conditions.join('\n')}
 `
 }
 

@@ -2,7 +2,7 @@ import { STATUS } from '../api/messages.ts'
 import { entryKey } from '../api/node-images.ts'
 import { RegistryError } from '../image/registry/index.ts'
 import { fraction } from '../engines/job/index.ts'
-import type { HandlerResult, Logger } from '../kube/index.ts'
+import { type HandlerResult, type Logger, isKubeError } from '../kube/index.ts'
 import { type CompiledCache, type TagAnswer, needsPull, nextRefresh, pullSecretNames } from '../plan/index.ts'
 import type { AskedImage, TagQuestions } from './tag-questions.ts'
 import type { World } from './world.ts'
@@ -128,6 +128,11 @@ export class Refresher {
     try {
       this.#refreshes.set(key, await questions.resolve(asked, signal))
     } catch (error) {
+      if (isKubeError(error) && !signal.aborted) {
+        // A pull secret that cannot be read now says nothing about this image, and less about the others.
+        this.#options.log.warn({ image: asked.image, err: error }, 'the registry was not asked')
+        return
+      }
       if (!(error instanceof RegistryError)) throw error
       this.#options.log.info(
         { image: asked.image, code: error.code, reason: error.message },

@@ -54,6 +54,7 @@ export class TagQuestions {
   /** What came of the questions of the last minute, by entry key. */
   get answers(): ReadonlyMap<string, TagAnswer> {
     for (const [key, { at }] of this.#answers) if (!this.#isRecent(at)) this.#answers.delete(key)
+    for (const [host, until] of this.#silent) if (until <= this.#options.now()) this.#silent.delete(host)
     return this.#answers
   }
 

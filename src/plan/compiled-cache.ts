@@ -4,6 +4,7 @@ import type { PullPolicy } from '../api/node-images.ts'
 import { type Activity, activityOf } from './activity.ts'
 import { InvalidReferenceError, isMoving, parseReference } from '../image/reference.ts'
 import { type GuardedField, templateRefusal } from './job-template.ts'
+import { scheduleError } from './refresh-schedule.ts'
 
 /** An image that a cache asks for. */
 export interface WantedImage {
@@ -23,6 +24,11 @@ export interface CompiledList {
   readonly list: CacheList
   readonly wanted: readonly WantedImage[]
   readonly refused: readonly RefusedImage[]
+  /**
+   * Tells the lists of a cache apart by the nodes that they are for, as in `NodeImages.spec.images[].lists`; absent where the cache has but
+   * one.
+   */
+  readonly mark?: string
   /** Labels that the cache's namespace asks of a node; absent where it asks for none. */
   readonly fence?: Readonly<Record<string, string>>
 }
@@ -49,6 +55,8 @@ export interface CompiledCache {
   readonly lists: readonly CompiledList[]
   /** When kube-fledged before 0.12 last did something for it, RFC 3339; absent where it is of this release. */
   readonly keptBeforeAt?: string
+  /** Why `spec.refresh.schedule` cannot be followed; absent where it can, or where there is none. */
+  readonly scheduleProblem?: string
   /** All texts of its lists, refused ones too. */
   readonly texts: ReadonlySet<string>
   readonly activity: Activity
@@ -88,19 +96,49 @@ export function compileCache(
   const keptBeforeAt = lastOfOldRelease(cache)
   const policy = cache.spec.pullPolicy ?? defaultPolicy
   const refusal = templateRefusal(cache.spec.jobTemplate, allowed)
+  const owner = shortHash(cache.metadata.uid ?? cacheKey(cache))
+  const { schedule, timeZone } = cache.spec.refresh ?? {}
+  const scheduleProblem = schedule ? scheduleError(schedule, timeZone) : undefined
+  const cacheLists = cache.spec.cacheSpec ?? []
+  const marks = cacheLists.length > 1 ? cacheLists.map(list => markOf(list, owner)) : []
   return {
     cache,
     key: cacheKey(cache),
-    owner: shortHash(cache.metadata.uid ?? cacheKey(cache)),
+    owner,
     ...(credential !== undefined && { credential }),
-    lists: refuseAll(
-      bounded((cache.spec.cacheSpec ?? []).map(list => compileList(list, policy))),
-      refusal,
-    ).map(list => (fence ? { ...list, fence } : list)),
+    lists: refuseAll(bounded(cacheLists.map(list => compileList(list, policy))), refusal).map(
+      (list, index) => ({
+        ...list,
+        ...(marks[index] !== undefined && { mark: marks[index] }),
+        ...(fence && { fence }),
+      }),
+    ),
     ...(keptBeforeAt !== undefined && { keptBeforeAt }),
-    texts: new Set((cache.spec.cacheSpec ?? []).flatMap(list => list.images)),
+    ...(scheduleProblem !== undefined && { scheduleProblem }),
+    texts: new Set(cacheLists.flatMap(list => list.images)),
     activity: activityOf(cache),
   }
+}
+
+function markOf({ nodeSelector, nodeAffinity, tolerations }: CacheList, owner: string): string {
+  const labels = Object.entries(nodeSelector ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return shortHash(JSON.stringify([owner, labels, nodeAffinity, tolerations]))
+}
+
+/**
+ * Whether the cache wants an image gone from a node that it wanted it on before: it is purged, or the image was taken out of its lists, or out
+ * of the list that is for this node. Where a list was given to other nodes, or a node left it by its labels, what is there stays.
+ *
+ * @param lists marks of the lists that wanted the image
+ */
+export function hasLetGo(
+  { activity, texts, lists: current }: CompiledCache,
+  { image, lists = [] }: { readonly image: string; readonly lists?: readonly string[] | undefined },
+): boolean {
+  if (activity !== 'active') return activity === 'leaving'
+  if (!texts.has(image)) return true
+  const same = current.filter(({ mark }) => mark !== undefined && lists.includes(mark))
+  return same.length > 0 && !same.some(({ list }) => list.images.includes(image))
 }
 
 /** Old releases wrote a status without `observedGeneration`. */

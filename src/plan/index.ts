@@ -11,6 +11,7 @@ export { skipReason } from './eligibility.ts'
 export {
   cacheKey,
   compileCache,
+  hasLetGo,
   pullSecretNames,
   shortHash,
   type CompiledCache,

@@ -58,7 +58,7 @@ export function planNode({
         const key = entryKey({ image, credential: cache.credential })
         const old = before.get(key)
         if (selection.kind === 'skipped' && !old?.owners.includes(cache.owner)) continue
-        const merged = merge(wanted.get(key) ?? fresh(cache, image, old, now), cache, pullPolicy)
+        const merged = merge(wanted.get(key) ?? fresh(cache, image, old, now), cache, list.mark, pullPolicy)
         wanted.set(key, { ...merged, requestedAt: requestTime(merged, cache, old, entries.get(key), now) })
       }
     }
@@ -115,10 +115,13 @@ function fresh(
 function merge(
   image: DesiredImage,
   cache: CompiledCache,
+  mark: string | undefined,
   pullPolicy: DesiredImage['pullPolicy'],
 ): DesiredImage {
+  const { lists = [] } = image
   return {
     ...image,
+    ...(mark !== undefined && { lists: lists.includes(mark) ? lists : [...lists, mark] }),
     pullPolicy: image.pullPolicy === 'Always' ? 'Always' : pullPolicy,
     owners: image.owners.includes(cache.owner) ? image.owners : [...image.owners, cache.owner],
   }

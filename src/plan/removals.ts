@@ -3,7 +3,7 @@ import { REMOVED, isKeptReason } from '../api/kept-reasons.ts'
 import { type DesiredImage, type LedgerEntry, type Removal, entryKey } from '../api/node-images.ts'
 import { normalizedName, tryParseReference } from '../image/reference.ts'
 import { leavingSince } from './activity.ts'
-import type { CompiledCache } from './compiled-cache.ts'
+import { type CompiledCache, hasLetGo } from './compiled-cache.ts'
 import type { NodeFacts } from './node-facts.ts'
 import { select } from './plan.ts'
 
@@ -26,20 +26,20 @@ export interface RemovalInput {
 
 /**
  * The images that shall go from a node, sorted by key: those of caches that are purged, and those that were taken out of a
- * cache's lists. An image that others want, or that was there before, is named with why it stays. Images of a cache that
+ * cache's lists, or out of the list for this node. An image that others want, or that was there before, is named with why it stays. Images of a cache that
  * was deleted, is suspended or does not select the node any more stay without a word.
  */
 export function planRemovals(input: RemovalInput): Removal[] {
   const caches = new Map(input.caches.map(cache => [cache.owner, cache]))
   const entries = new Map(input.ledger.map(entry => [entryKey(entry), entry]))
   const leaving = candidates(input).flatMap(candidate => {
-    const { old, image, owners } = candidate
+    const { old, image, owners, lists } = candidate
     const isOpen = old !== undefined && !isAnswered(old, entries.get(entryKey(candidate)))
     const leavers = [...owners].filter(owner => {
       const cache = caches.get(owner)
       // Nobody waits for the answer any more, but what was asked for is still to be done.
       if (!isThere(cache)) return isOpen && old.owners.includes(owner)
-      return isLeaving(cache, image)
+      return hasLetGo(cache, { image, lists: [...lists] })
     })
     return leavers.length > 0 ? [{ ...candidate, leavers }] : []
   })
@@ -91,6 +91,8 @@ interface Candidate {
   readonly credential: string | undefined
   /** Caches that want it or wanted it last, without those that want it now. */
   readonly owners: Set<string>
+  /** Marks of the lists that want it or wanted it last. */
+  readonly lists: Set<string>
   readonly old: Removal | undefined
 }
 
@@ -102,8 +104,15 @@ function candidates({ existing, removals, ledger, desired }: RemovalInput): Cand
   for (const from of [...existing, ...onNode, ...removals]) {
     const key = entryKey(from)
     const { image, credential } = from
-    const candidate = found.get(key) ?? { image, credential, owners: new Set(), old: before.get(key) }
+    const candidate = found.get(key) ?? {
+      image,
+      credential,
+      owners: new Set(),
+      lists: new Set(),
+      old: before.get(key),
+    }
     for (const owner of from.owners ?? []) candidate.owners.add(owner)
+    for (const mark of ('lists' in from && from.lists) || []) candidate.lists.add(mark)
     found.set(key, candidate)
   }
   for (const image of desired) {
@@ -138,10 +147,6 @@ function wantersOf({ node, caches }: RemovalInput): Map<string, Set<string>> {
 
 function isThere(cache: CompiledCache | undefined): cache is CompiledCache {
   return cache !== undefined && cache.activity !== 'deleted'
-}
-
-function isLeaving(cache: CompiledCache, image: string): boolean {
-  return cache.activity === 'leaving' || (cache.activity === 'active' && !cache.texts.has(image))
 }
 
 function requestTime(cache: CompiledCache | undefined): string | undefined {

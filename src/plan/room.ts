@@ -8,7 +8,7 @@ import type { CompiledCache } from './compiled-cache.ts'
 const ROOM_BYTES = 1_370_000
 /** What an image takes of it beside names: times and a digest in the spec, those and a message or two digests in the ledger. */
 const ENTRY_BYTES = 700
-/** A short hash in quotes, with its comma, in the spec and in the ledger. */
+/** A short hash of a cache or a list in quotes, with its comma, in the spec and in the ledger. */
 const OWNER_BYTES = 22
 
 /** What fits into the NodeImages of a node. */
@@ -50,5 +50,11 @@ export function fitting(
 
 function bytesOf(image: DesiredImage | Removal): number {
   const secrets = 'pullSecrets' in image ? Buffer.byteLength(JSON.stringify(image.pullSecrets)) : 0
-  return ENTRY_BYTES + 2 * Buffer.byteLength(entryKey(image)) + secrets + OWNER_BYTES * image.owners.length
+  const lists = 'lists' in image ? (image.lists?.length ?? 0) : 0
+  return (
+    ENTRY_BYTES +
+    2 * Buffer.byteLength(entryKey(image)) +
+    secrets +
+    OWNER_BYTES * (image.owners.length + lists)
+  )
 }

@@ -145,6 +145,28 @@ describe.skipIf(!cluster.isLocal)('a purge (needs to look into nodes)', () => {
     expect(await isOnNodes(stays)).toEqual(EVERYWHERE)
   })
 
+  test('an image that is taken out of the list for one node stays where another list has it', async ({
+    namespace,
+  }) => {
+    const [one = '', other = ''] = nodes
+    const [moves, stays] = [await freshImage(), await freshImage()]
+    const listFor = (node: string, ...images: string[]) => ({
+      images,
+      nodeSelector: { 'kubernetes.io/hostname': node },
+    })
+    const isOn = async (node: string, image: string) => (await cluster.runtimeImages(node)).has(image)
+    const address = await createCache(cluster, namespace, {
+      cacheSpec: [listFor(one, moves, stays), listFor(other, moves)],
+    })
+    await waitForStatus(cluster, address, 'Succeeded')
+    expect([await isOn(one, moves), await isOn(other, moves)]).toEqual([true, true])
+    await patchCache(cluster, address, { spec: { cacheSpec: [listFor(one, stays), listFor(other, moves)] } })
+    const { status } = await waitForStatus(cluster, address, 'Succeeded')
+    expect(status?.reason).toBe('ImageCacheUpdate')
+    expect([await isOn(one, moves), await isOn(other, moves)]).toEqual([false, true])
+    expect(await isOn(one, stays)).toBe(true)
+  })
+
   test('leaves what another cache wants, by whatever name, and the other tag of an image', async ({
     namespace,
   }) => {

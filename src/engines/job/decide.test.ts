@@ -291,6 +291,37 @@ describe('decide', () => {
     ])
   })
 
+  it.each<[string, Parameters<typeof compiledOf>[2], string, boolean]>([
+    ['a fixed tag', {}, 'r.test/a:1', false],
+    ['a moving tag', { pullPolicy: 'Always' }, 'r.test/a:1', false],
+    ['what is pulled with a secret', { imagePullSecrets: [{ name: 's' }] }, 'r.test/a:1', false],
+    ['what the node does not list', { pullPolicy: 'Always' }, 'r.test/b:1', true],
+  ])('knows what was there before from what we pull: %s', (_, spec, image, ours) => {
+    const policy = { pullPolicy: spec?.pullPolicy ?? 'IfNotPresent' } as const
+    const compiled = compiledOf('cache', [image], spec)
+    const desired = desiredOf([image], compiled).map(each => ({ ...each, ...policy }))
+    const node = nodeOf('n1', [['r.test/a:1']])
+    const first = decide(workOf(compiled, { node, desired }))
+    expect(first.ledger).toMatchObject([{ image, pulledByUs: ours }])
+    const again = decide(workOf(compiled, { node: nodeOf('n1', [[image]]), desired, ledger: first.ledger }))
+    expect(again.ledger).toMatchObject([{ image, pulledByUs: ours }])
+  })
+
+  it('counts as ours what it pulled by another name, and what it pulls after it had gone', () => {
+    const node = nodeOf('n1', [['docker.io/library/a:1']], at(600))
+    const work = workOf(compiledOf('cache', ['a:1']), { node, now: T0 + 600_000 })
+    const isOurs = (ledger: LedgerEntry[]) =>
+      decide({ ...work, ledger }).ledger.find(({ image }) => image === 'a:1')?.pulledByUs
+    expect(isOurs([])).toBe(false)
+    expect(isOurs([entryOf('docker.io/a:1')])).toBe(true)
+    expect(isOurs([entryOf('docker.io/a:1', { pulledByUs: false })])).toBe(false)
+    const foreign = entryOf('r.test/b:1', { pulledByUs: false })
+    const lost = decide(
+      workOf(compiledOf('cache', ['r.test/b:1']), { node, ledger: [foreign], now: T0 + 600_000 }),
+    )
+    expect(lost.ledger).toMatchObject([{ reason: 'Disappeared', pulledByUs: true }])
+  })
+
   it('takes no retained Job for a proof that what the node lost is there', () => {
     const job: PullJob = { ...jobOf(IMAGES), finished: true }
     const pod: PodOptions = { states: [{ terminated: { reason: 'Completed' } }], phase: 'Succeeded' }

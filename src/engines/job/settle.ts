@@ -4,6 +4,7 @@ import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-im
 import { isNewerThan, shortHash } from '../../plan/index.ts'
 import { jobHash } from './job-name.ts'
 import { byKey, clip, identity, record } from './ledger.ts'
+import { originOf } from './origin.ts'
 import type { NodeWork } from './node-work.ts'
 import type { PullJob } from './pull-job.ts'
 import { type ReadJob, isForeign } from './read-job.ts'
@@ -22,6 +23,7 @@ export function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string
   const old = byKey(work.ledger)
   const secret = new Set(work.ledger.flatMap(entry => (entry.credential ? [entry.image] : [])))
   const next = new Map<string, LedgerEntry>()
+  const isOurs = originOf(work)
   for (const desired of work.desired) {
     const key = entryKey(desired)
     let entry = wantedAgain(desired, old.get(key), now)
@@ -48,10 +50,15 @@ export function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string
         now: entry.startedAt ?? now,
       })
     }
+    const isFirst = entry === undefined
     const corrected = correct(work.node, desired, entry, now, secret.has(desired.image))
-    const isAdopted = !entry && corrected && wasKeptBefore(desired, work)
     const settled = corrected ?? { ...identity(desired, entry), state: 'Pending' as const }
-    next.set(key, { ...settled, owners: desired.owners, ...(isAdopted && { pulledByUs: true }) })
+    next.set(key, {
+      ...settled,
+      owners: desired.owners,
+      ...withLists(desired),
+      ...(isFirst && { pulledByUs: isOurs(desired) }),
+    })
   }
   for (const entry of tombstones(work, next)) next.set(entryKey(entry), entry)
   return next
@@ -66,11 +73,8 @@ function believed(verdict: Verdict | undefined, job: PullJob, desired: DesiredIm
   return { kind: 'unknown', message: verdict.message }
 }
 
-/** What a node holds when its ledger begins, kube-fledged pulled where it kept a cache with the image on that node. */
-function wasKeptBefore(desired: DesiredImage, work: NodeWork): boolean {
-  if (work.ledger.length > 0) return false
-  const since = Date.parse(work.node.metadata.creationTimestamp ?? '')
-  return desired.owners.some(owner => Date.parse(work.caches.get(owner)?.keptBeforeAt ?? '') >= since)
+function withLists({ lists }: DesiredImage): Pick<LedgerEntry, 'lists'> {
+  return lists === undefined ? {} : { lists }
 }
 
 /** An image that was to be removed and is wanted after all: what a Job has done to it by now is not known. */

@@ -44,7 +44,7 @@ export function correct(
   const digest = reference.digest ?? listedDigest(node, name, repositoryOf(reference))
   const seenPulling = entry?.state === 'Pulling'
   return {
-    ...identity(desired, entry ?? { image: desired.image, state: 'Pending', pulledByUs: false }),
+    ...identity(desired, entry),
     state: 'Present',
     ...(digest !== undefined && { digest }),
     requestedAt: desired.requestedAt,
@@ -68,6 +68,8 @@ function disappeared(desired: DesiredImage, entry: LedgerEntry): LedgerEntry {
   return {
     ...identity(desired, entry),
     state: 'Pending',
+    // What comes now is not what was there before us.
+    pulledByUs: true,
     ...(entry.requestedAt !== undefined && { requestedAt: entry.requestedAt }),
     ...(entry.verifiedAt !== undefined && { verifiedAt: entry.verifiedAt }),
     // A Job that is retained proved it once, and must not prove it again.

@@ -216,12 +216,13 @@ function gone(entry: LedgerEntry, now: string): LedgerEntry {
 /** What stays true of an image whatever happens to it. */
 function bare(
   entry: Omit<LedgerEntry, 'state'>,
-): Pick<LedgerEntry, 'image' | 'credential' | 'owners' | 'pulledByUs'> {
-  const { image, credential, owners, pulledByUs } = entry
+): Pick<LedgerEntry, 'image' | 'credential' | 'owners' | 'lists' | 'pulledByUs'> {
+  const { image, credential, owners, lists, pulledByUs } = entry
   return {
     image,
     ...(credential !== undefined && { credential }),
     ...(owners !== undefined && { owners }),
+    ...(lists !== undefined && { lists }),
     ...(pulledByUs !== undefined && { pulledByUs }),
   }
 }
