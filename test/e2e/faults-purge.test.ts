@@ -105,7 +105,7 @@ describe.skipIf(!cluster.isLocal)('a purge that is disturbed (needs to reach int
     const [fixed = '', own = ''] = await freshImages(2)
     const repository = uniqueName('purge')
     await pushImage(cluster.openRegistry(), `${repository}:latest`)
-    const foreign = [fixed, `registry.test.local/${repository}:latest`]
+    const foreign = [fixed, `registry.test.local/${repository}:latest`].toSorted()
     const gone = await createCache(cluster, namespace, { cacheSpec: [{ images: [own] }] })
     await waitForStatus(cluster, gone, 'Succeeded')
     await annotatePurge(cluster, gone)
