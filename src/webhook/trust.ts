@@ -23,6 +23,8 @@ export interface TrustOptions {
     readonly configuration: string
     /** Absent where the certificate comes from files. */
     readonly secret?: SecretName
+    /** How long authorities of others stay in the bundle. */
+    readonly graceMs?: number
   }
 }
 
@@ -33,7 +35,7 @@ export interface TrustOptions {
 export async function keepTrust(options: TrustOptions, signal: AbortSignal): Promise<void> {
   const { source, cluster, log } = options
   const queue = new WorkQueue<'certificate' | 'bundle'>()
-  const bundle = cluster && new CaBundle(cluster.client, cluster.configuration, log)
+  const bundle = cluster && new CaBundle(cluster.client, cluster.configuration, log, cluster.graceMs)
   const look = {
     async certificate(cutOff: AbortSignal) {
       const { requeueAfterMs, changed } = await source.reconcile(cutOff)
@@ -44,8 +46,8 @@ export async function keepTrust(options: TrustOptions, signal: AbortSignal): Pro
     async bundle(cutOff: AbortSignal) {
       const wanted = await source.bundle(cutOff)
       if (wanted === undefined || !bundle) return {}
-      await bundle.repair(wanted, cutOff)
-      return { requeueAfterMs: LOOK_MS }
+      const againAfterMs = await bundle.repair(wanted, cutOff)
+      return { requeueAfterMs: Math.min(LOOK_MS, againAfterMs ?? LOOK_MS) }
     },
   }
   queue.add('certificate')

@@ -25,6 +25,9 @@ describe('GivenCertificates', () => {
     writeFileSync(join(folder, 'ca.crt'), 'ca')
     expect((await given.reconcile(signal)).changed).toBe(true)
     expect(await given.bundle(signal)).toBe('ca')
+    // shown once the API server has had time to hear of the new authority
+    expect(used).toHaveLength(1)
+    expect((await given.reconcile(signal)).changed).toBe(false)
     expect(used).toEqual([
       { certificate: 'c1', key: 'k1' },
       { certificate: 'c1', key: 'k2' },

@@ -17,29 +17,33 @@ export class GivenCertificates implements CertificateSource {
   readonly #files: CertificateFiles
   readonly #use: UseCertificate
   readonly #log: Logger
+  readonly #lookMs: number
   #inUse: ServingCertificate | undefined
   #bundle: string | undefined
 
-  constructor(files: CertificateFiles, use: UseCertificate, log: Logger) {
+  constructor(files: CertificateFiles, use: UseCertificate, log: Logger, lookMs = LOOK_MS) {
     this.#files = files
     this.#use = use
     this.#log = log
+    this.#lookMs = lookMs
   }
 
   async reconcile(signal: AbortSignal): Promise<Look> {
-    const [certificate, key] = await Promise.all([
+    const [certificate, key, bundle] = await Promise.all([
       readFile(this.#files.certificate, { encoding: 'utf8', signal }),
       readFile(this.#files.key, { encoding: 'utf8', signal }),
+      this.bundle(signal),
     ])
-    if (certificate !== this.#inUse?.certificate || key !== this.#inUse.key) {
+    const changed = bundle !== this.#bundle
+    // What a new authority has signed is shown from the next look on: the API server has to hear of that authority first.
+    const trusted = !changed || this.#inUse === undefined
+    if (trusted && (certificate !== this.#inUse?.certificate || key !== this.#inUse.key)) {
       this.#use({ certificate, key })
       this.#inUse = { certificate, key }
       this.#log.info({ file: this.#files.certificate }, 'took the certificate of a file')
     }
-    const bundle = await this.bundle(signal)
-    const changed = bundle !== this.#bundle
     this.#bundle = bundle
-    return { requeueAfterMs: LOOK_MS, changed }
+    return { requeueAfterMs: this.#lookMs, changed }
   }
 
   async bundle(signal: AbortSignal): Promise<string | undefined> {
