@@ -25,7 +25,8 @@ by_docker() {
     case $output in --push | *push=true*) tags+=(--tag "$(repository "$image"):latest") ;; esac
     dockerfile | docker buildx build --platform "$(sed 's|^|linux/|' <<<"$architectures" | paste -sd,)" --target "$image" "${tags[@]}" \
       ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --progress "${PROGRESS:-auto}" --file - "$output" . ||
-      die "Docker could not build${BUILD_OUTPUT:+, or $BUILD_OUTPUT,} $(repository "$image"):$RELEASE_VERSION; its words are above."
+      die "Docker could not build${BUILD_OUTPUT:+, or $BUILD_OUTPUT,} $(repository "$image"):$RELEASE_VERSION; its words are above." \
+        "It takes the builder of \`make install-buildx\` to build for several platforms, and with INSECURE=1 to fetch a base image by plain HTTP."
   done
 }
 

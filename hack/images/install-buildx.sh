@@ -15,6 +15,14 @@ options=(--driver-opt network=host)
 for name in http_proxy https_proxy no_proxy; do
   [ -z "${!name:-}" ] || options+=(--driver-opt "\"env.$name=${!name}\"")
 done
+# As buildah has it: HTTPS that is not verified, or plain HTTP.
+if [ -n "${INSECURE:-}" ]; then
+  config=$(mktemp)
+  trap 'rm -f "$config"' EXIT
+  { for image in "${IMAGES[@]}"; do repository "$image"; done; echo "${BASE_IMAGE:-}"; } | sed -n 's|^\([^/]*[.:][^/]*\)/.*|\1|p' | sort -u |
+    while read -r host; do printf '[registry."%s"]\n  http = true\n  insecure = true\n' "$host"; done >"$config"
+  options+=(--config "$config")
+fi
 docker buildx rm multibuilder >/dev/null 2>&1 || true
 docker buildx create --name multibuilder --driver docker-container "${options[@]}" --use
 docker buildx inspect --bootstrap multibuilder

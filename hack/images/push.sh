@@ -4,6 +4,7 @@
 . "$(dirname "$0")/settings.sh"
 for image in "${IMAGES[@]}"; do
   source=$(repository "$image"):$RELEASE_VERSION
+  on_this_machine "$source" || die "$source is not on this machine: make images, with the same variables."
   target=$source
   [ -z "${REGISTRY:-}" ] || target=$REGISTRY/${source##*/}
   push "$source" "$target"

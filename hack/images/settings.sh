@@ -48,17 +48,28 @@ architectures() {
 
 docker_answers() { command -v docker >/dev/null && docker info >/dev/null 2>&1; }
 
+# on_this_machine IMAGE
+on_this_machine() {
+  if docker_answers; then docker image inspect "$1" >/dev/null 2>&1; else buildah inspect --type image "$1" >/dev/null 2>&1; fi
+}
+
 # push SOURCE TARGET: pushes an image, or a list of images, of this machine; INSECURE=1 speaks plain HTTP
 push() {
-  local words
+  local words pushed=0 hint="CONTROLLER_IMAGE_REPO and the other *_IMAGE_REPO variables name the registry; log in to it first."
+  local plain="INSECURE=1 speaks plain HTTP to it."
   if docker_answers; then
-    words=$({ docker tag "$1" "$2" && docker push --quiet "$2"; } 2>&1)
+    words=$({ docker tag "$1" "$2" && docker push --quiet "$2"; } 2>&1) || pushed=1
+    [ "$1" = "$2" ] || docker image rm "$2" >/dev/null 2>&1 || true
+    plain="Docker speaks plain HTTP to the registries that insecure-registries in its daemon.json names."
   elif buildah manifest exists "$1" 2>/dev/null; then
-    words=$(buildah manifest push --all --format oci ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1)
+    words=$(buildah manifest push --all --format oci ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1) || pushed=1
   else
-    words=$(buildah push --quiet ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1)
-  fi || die "$2 could not be pushed: $(tail -1 <<<"$words" | sed 's/^.*"docker:[^"]*": //; s/^.* at destination: //')." \
-    "CONTROLLER_IMAGE_REPO and the other *_IMAGE_REPO variables name the registry; log in to it first."
+    words=$(buildah push --quiet ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1) || pushed=1
+  fi
+  if [ $pushed != 0 ]; then
+    case $words in *"HTTP response to HTTPS client"*) hint=$plain ;; esac
+    die "$2 could not be pushed: $(tail -1 <<<"$words" | sed 's/^.*"docker:[^"]*": //; s/^.* at destination: //'). $hint"
+  fi
   echo "$2"
 }
 

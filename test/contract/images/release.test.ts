@@ -158,6 +158,22 @@ describe('make release-amd64', () => {
   })
 })
 
+describe('make push-images', () => {
+  test('says that an image has not been built, and pushes nothing', async () => {
+    await expect(make('push-images', 'RELEASE_VERSION=v0.0.1-test')).rejects.toThrow(
+      `${registry.host}/me/kubefledged-controller:v0.0.1-test is not on this machine: make images, with the same variables.\n`,
+    )
+  })
+
+  test('says that the registry does not speak HTTPS', async () => {
+    const repository = `BUSYBOX_IMAGE_REPO=${registry.host}/me/kubefledged-plain`
+    onTestFinished(() => make('clean-busybox', repository).then(() => {}))
+    await expect(make('busybox-amd64', repository, 'INSECURE=')).rejects.toThrow(
+      /kubefledged-plain:v9\.9\.9-test could not be pushed: .*HTTP response to HTTPS client\. INSECURE=1 speaks plain HTTP to it\.\n/,
+    )
+  })
+})
+
 describe('an image for several platforms', () => {
   test('has the programs of each, put together without emulation', async () => {
     await make('controller-image', 'busybox-image')
