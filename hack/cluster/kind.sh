@@ -15,7 +15,7 @@ docker info >/dev/null 2>&1 || { echo "CLUSTER=kind needs a Docker engine that a
 up() {
   local nodes=${1:-2} n
   mkdir -p "$dir"
-  [ -n "$(docker ps -q -f "name=^$registry\$")" ] ||
+  docker start "$registry" >/dev/null 2>&1 ||
     docker run -d --restart=always -p "127.0.0.1:$port:5000" --name "$registry" registry:3 >/dev/null
   if ! kind get clusters 2>/dev/null | grep -qx "$name"; then
     {
