@@ -46,7 +46,7 @@ describe('the program', () => {
     expect(run(main, 'controller', '--nonsense')).toEqual({
       status: 2,
       stdout: '',
-      stderr: "unknown flag '--nonsense'\n",
+      stderr: "unknown flag '--nonsense': --help shows all flags\n",
     })
   })
 })

@@ -7,11 +7,11 @@ import {
   image,
   integer,
   namespace,
-  text,
   withVariable,
   type Environment,
   type Flag,
 } from '../flags/flag-types.ts'
+import { hosts, objectName, socketPath } from '../flags/checked-texts.ts'
 import { clusterFlags } from '../flags/cluster-flags.ts'
 import { logFlags } from '../flags/log-flags.ts'
 import { GUARDED_FIELDS } from '../plan/index.ts'
@@ -36,14 +36,10 @@ export function controllerFlags(env: Environment) {
         '15m',
         { zero: true },
       ),
-      insecureRegistries: text(
-        [
-          'insecure-registries',
-          'Registries, separated by commas, that a refresh asks by plain HTTP: host or host:port. For labs.',
-        ],
-        '',
-        'hosts',
-      ),
+      insecureRegistries: hosts([
+        'insecure-registries',
+        'Registries, separated by commas, that a refresh asks by plain HTTP: host or host:port. For labs.',
+      ]),
       readPullSecrets: boolean(
         [
           'read-pull-secrets',
@@ -88,11 +84,11 @@ export function controllerFlags(env: Environment) {
         ['delete', 'retain'],
         { loose: true },
       ),
-      jobPriorityClassName: text(['job-priority-class-name', 'Priority class of the pods of Jobs.'], ''),
-      serviceAccountName: text(
-        ['service-account-name', "Service account of the pods of Jobs; empty: the namespace's default."],
-        '',
-      ),
+      jobPriorityClassName: objectName(['job-priority-class-name', 'Priority class of the pods of Jobs.']),
+      serviceAccountName: objectName([
+        'service-account-name',
+        "Service account of the pods of Jobs; empty: the namespace's default.",
+      ]),
       jobTemplateAllow: choices(
         [
           'job-template-allow',
@@ -112,14 +108,10 @@ export function controllerFlags(env: Environment) {
         ['image-delete-job-host-network', "Whether Jobs that delete images use the node's network."],
         false,
       ),
-      criSocketPath: text(
-        [
-          'cri-socket-path',
-          "Path of the runtime's socket on all nodes, for Jobs that delete images; empty: by what each node says that it runs.",
-        ],
-        '',
-        'path',
-      ),
+      criSocketPath: socketPath([
+        'cri-socket-path',
+        "Path of the runtime's socket on all nodes, not directly in /, for Jobs that delete images; empty: by what each node says that it runs.",
+      ]),
       criClientImage: withVariable(
         image(
           ['cri-client-image', "Image that asks a node's container runtime to delete images."],

@@ -150,7 +150,7 @@ async function work({
   const questions = new TagQuestions({
     registry: new RegistryClient({
       userAgent: `${COMPONENT}/${VERSION}`,
-      insecureHosts: new Set(options.insecureRegistries.split(/[,\s]+/).filter(Boolean)),
+      insecureHosts: new Set(options.insecureRegistries),
       blocked: address => addresses.has(address),
       log,
     }),

@@ -23,7 +23,7 @@ function refusal(argv: readonly string[], env: Record<string, string> = {}): Usa
 const DEFAULTS: ControllerOptions = {
   imagePullDeadlineMs: 300_000,
   imageCacheRefreshFrequencyMs: 900_000,
-  insecureRegistries: '',
+  insecureRegistries: [],
   readPullSecrets: false,
   imagePullPolicy: 'IfNotPresent',
   recheckIntervalMs: 21_600_000,
@@ -83,6 +83,17 @@ describe('parseControllerOptions', () => {
       ['--cri-socket-path=/run/k3s/containerd/containerd.sock'],
       { criSocketPath: '/run/k3s/containerd/containerd.sock' },
     ],
+    [
+      ['--cri-socket-path=unix:///run/containerd/containerd.sock'],
+      { criSocketPath: '/run/containerd/containerd.sock' },
+    ],
+    [['--cri-socket-path='], { criSocketPath: '' }],
+    [
+      ['--insecure-registries=lab:5000, 10.0.0.1,[::1]:5000,Registry.test'],
+      { insecureRegistries: ['lab:5000', '10.0.0.1', '[::1]:5000', 'Registry.test'] },
+    ],
+    [['--insecure-registries='], { insecureRegistries: [] }],
+    [['--service-account-name=a.b-c', '--service-account-name='], { serviceAccountName: '' }],
     [['--recheck-interval=10m'], { recheckIntervalMs: 600_000 }],
     [['--metrics-bind-address=127.0.0.1:0'], { metricsBindAddress: { host: '127.0.0.1', port: 0 } }],
     [['--metrics-bind-address=[::1]:9'], { metricsBindAddress: { host: '::1', port: 9 } }],
@@ -100,7 +111,7 @@ describe('parseControllerOptions', () => {
     expect(options(argv)).toEqual({ ...DEFAULTS, ...changed })
   })
 
-  /** What command lines that were written for kube-fledged 0.8 to 0.11 may hold, and what it means here. */
+  /** What command lines that were written for kube-fledged 0.8 to 0.11, or for klog, may hold, and what it means here. */
   const OLD_FLAGS: [flag: string, value: string, meaning: Partial<ControllerOptions>][] = [
     ['kubeconfig', '/root/.kube/config', { kubeconfig: '/root/.kube/config' }],
     ['master', 'https://10.0.0.1:6443', { master: 'https://10.0.0.1:6443' }],
@@ -130,6 +141,24 @@ describe('parseControllerOptions', () => {
       'x.go:9',
       { warnings: [expect.stringMatching(/^--log_backtrace_at: /)] as string[] },
     ],
+    ...(
+      [
+        ['log_link', '/var/log'],
+        ['logbuflevel', '-1'],
+        ['log_file', '/var/log/k.log'],
+        ['log_file_max_size', '1800'],
+        ['add_dir_header', 'true'],
+        ['skip_headers', 'true'],
+        ['skip_log_headers', 'true'],
+        ['one_output', 'false'],
+        ['alsologtostderrthreshold', 'ERROR'],
+        ['legacy_stderr_threshold_behavior', 'true'],
+      ] as const
+    ).map(([flag, value]): [string, string, Partial<ControllerOptions>] => [
+      flag,
+      value,
+      { warnings: [`--${flag}: accepted and ignored; logs go to standard output as JSON`] },
+    ]),
   ]
 
   it.each(OLD_FLAGS)('takes kube-fledged’s --%s %s in every spelling', (flag, value, meaning) => {
@@ -198,14 +227,22 @@ describe('parseControllerOptions', () => {
     [['--metrics-bind-address=:70000'], 'InvalidValue', 'it takes host:port'],
     [['--busybox-image=; touch x'], 'InvalidValue', '";" is not allowed'],
     [['--namespace=A'], 'InvalidValue', 'lower-case letters'],
+    [['--service-account-name=Foo_Bar'], 'InvalidValue', '"Foo_Bar" is not accepted; it takes a name'],
+    [['--job-priority-class-name=Foo_Bar'], 'InvalidValue', '"Foo_Bar" is not accepted; it takes a name'],
+    [['--cri-socket-path=/x.sock'], 'InvalidValue', 'one absolute path of a socket that does not lie in /'],
+    [['--insecure-registries=a,http://lab:5000'], 'InvalidValue', 'it takes host or host:port'],
     [['--log-level=loud'], 'InvalidValue', 'it takes debug, info, warn, or error'],
     [['--kubeconfig'], 'MissingValue', '--kubeconfig needs a value'],
     [
       ['--jobs-max-sirge=1'],
       'UnknownFlag',
-      "unknown flag '--jobs-max-sirge'; did you mean --jobs-max-surge?",
+      "unknown flag '--jobs-max-sirge': did you mean --jobs-max-surge? --help shows all flags",
     ],
-    [['-docker-client-image', 'x'], 'UnknownFlag', "unknown flag '--docker-client-image'"],
+    [
+      ['-docker-client-image', 'x'],
+      'UnknownFlag',
+      "unknown flag '--docker-client-image': --help shows all flags",
+    ],
     [['extra'], 'UnexpectedArgument', 'unexpected argument "extra"'],
   ])('refuses %j', (argv, code, words) => {
     const error = refusal(argv)
@@ -219,7 +256,7 @@ describe('parseControllerOptions', () => {
     const parsed = parseControllerOptions(['--leader-elect=false', flag], {})
     const help = 'help' in parsed ? parsed.help.replaceAll(/\s+/g, ' ') : ''
     const flags = Object.values(controllerFlags({})).flatMap(group => Object.values(group))
-    expect(flags).toHaveLength(32)
+    expect(flags).toHaveLength(42)
     for (const { name, placeholder, doc, shown } of flags) {
       expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
     }

@@ -11,8 +11,8 @@ export interface ControllerOptions {
   readonly imagePullDeadlineMs: number
   /** In milliseconds; 0: never. */
   readonly imageCacheRefreshFrequencyMs: number
-  /** `host[:port]`, separated by commas. */
-  readonly insecureRegistries: string
+  /** `host[:port]` of each. */
+  readonly insecureRegistries: readonly string[]
   /** Whether the controller reads pull secrets, where it has the right to. */
   readonly readPullSecrets: boolean
   readonly imagePullPolicy: PullPolicy
@@ -32,7 +32,7 @@ export interface ControllerOptions {
   readonly busyboxImage: string
   /** Whether Jobs that delete images use the node's network. */
   readonly imageDeleteJobHostNetwork: boolean
-  /** Path on all nodes; empty: by what each node says that it runs. */
+  /** Absolute path on all nodes; empty: by what each node says that it runs. */
   readonly criSocketPath: string
   /** Reference of the image that asks a node's runtime to delete images. */
   readonly criClientImage: string

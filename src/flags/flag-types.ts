@@ -22,7 +22,7 @@ export interface Flag<T> {
 const OR = new Intl.ListFormat('en', { type: 'disjunction' })
 
 /** What every kind of flag starts from: its name and its documentation. */
-type Named = readonly [name: string, doc: string]
+export type Named = readonly [name: string, doc: string]
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -177,7 +177,8 @@ export function withVariable<T>(flag: Flag<T>, variable: string, env: Environmen
   }
 }
 
-function invalid(name: string, given: string, accepted: string): UsageError {
+/** What is thrown for a value that a flag does not take; `accepted` says what it takes. */
+export function invalid(name: string, given: string, accepted: string): UsageError {
   return new UsageError(
     'InvalidValue',
     `--${name}: ${JSON.stringify(given.slice(0, 80))} is not accepted; ${accepted}`,

@@ -1,6 +1,6 @@
 import { boolean, choice, type Flag, integer, text } from './flag-types.ts'
 
-/** Flags about logs that every process takes: ours, and glog's for command lines that were written for kube-fledged. */
+/** Flags about logs that every process takes: ours, and those of glog and klog for command lines that were written for kube-fledged. */
 
 /** Least level that is logged. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -23,15 +23,30 @@ export function logFlags() {
       { loose: true },
     ),
     v: integer(['v', 'Verbosity; 4 and more: level debug.'], 0, { min: 0 }),
-    logtostderr: boolean(['logtostderr', IGNORED], false),
-    alsologtostderr: boolean(['alsologtostderr', IGNORED], false),
-    vmodule: text(['vmodule', IGNORED], '', 'text'),
-    log_dir: text(['log_dir', IGNORED], '', 'path'),
-    log_backtrace_at: text(['log_backtrace_at', IGNORED], '', 'text'),
+    ...ignoredFlags(),
   } satisfies Record<string, Flag<unknown>>
 }
 
-const IGNORED_FLAGS = ['logtostderr', 'alsologtostderr', 'vmodule', 'log_dir', 'log_backtrace_at'] as const
+/** What glog and klog have besides; where and how they write has no meaning here. */
+function ignoredFlags() {
+  return {
+    logtostderr: boolean(['logtostderr', IGNORED], false),
+    alsologtostderr: boolean(['alsologtostderr', IGNORED], false),
+    alsologtostderrthreshold: text(['alsologtostderrthreshold', IGNORED], '', 'text'),
+    legacy_stderr_threshold_behavior: boolean(['legacy_stderr_threshold_behavior', IGNORED], false),
+    vmodule: text(['vmodule', IGNORED], '', 'text'),
+    log_dir: text(['log_dir', IGNORED], '', 'path'),
+    log_link: text(['log_link', IGNORED], '', 'path'),
+    log_file: text(['log_file', IGNORED], '', 'path'),
+    log_file_max_size: text(['log_file_max_size', IGNORED], '', 'number'),
+    logbuflevel: text(['logbuflevel', IGNORED], '', 'number'),
+    log_backtrace_at: text(['log_backtrace_at', IGNORED], '', 'text'),
+    add_dir_header: boolean(['add_dir_header', IGNORED], false),
+    skip_headers: boolean(['skip_headers', IGNORED], false),
+    skip_log_headers: boolean(['skip_log_headers', IGNORED], false),
+    one_output: boolean(['one_output', IGNORED], false),
+  } satisfies Record<string, Flag<unknown>>
+}
 
 /** glog's levels in our words. */
 const LEVELS = {
@@ -61,7 +76,9 @@ export function logOptions(
   given: ReadonlySet<string>,
 ): { readonly logLevel: LogLevel; readonly warnings: readonly string[] } {
   const byThreshold = values.v >= DEBUG_VERBOSITY ? 'debug' : LEVELS[values.stderrthreshold]
-  const ignored = IGNORED_FLAGS.filter(name => given.has(name)).map(name => `--${name}`)
+  const ignored = Object.keys(ignoredFlags())
+    .filter(name => given.has(name))
+    .map(name => `--${name}`)
   return {
     logLevel: given.has('log-level') ? values.logLevel : byThreshold,
     warnings:

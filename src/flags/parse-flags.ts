@@ -79,9 +79,11 @@ function commandOf(
 
 function usageError(error: CommanderError, args: readonly string[]): UsageError {
   if (error.code === 'commander.unknownOption') {
-    const message = error.message
+    const [what = '', meant = ''] = error.message
       .replace(/^error: unknown option/, 'unknown flag')
-      .replace(/\n\(Did you mean (.*)\)$/s, '; did you mean $1')
+      .split('\n')
+    const question = meant.replace(/^\(Did you mean (.*)\)$/, ' did you mean $1')
+    const message = `${what}:${question} --help shows all flags`
     return new UsageError('UnknownFlag', message, { cause: error })
   }
   const shown = JSON.stringify((args[0] ?? '').slice(0, 80))

@@ -62,7 +62,7 @@ describe('parseWebhookOptions', () => {
     const parsed = parseWebhookOptions(['--help'], {})
     const help = 'help' in parsed ? parsed.help.replaceAll(/\s+/g, ' ') : ''
     const flags = Object.values(webhookFlags({})).flatMap(group => Object.values(group))
-    expect(flags).toHaveLength(17)
+    expect(flags).toHaveLength(27)
     for (const { name, placeholder, doc, shown } of flags) {
       expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
     }

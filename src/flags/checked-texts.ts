@@ -1,0 +1,64 @@
+import { type Flag, invalid, type Named } from './flag-types.ts'
+
+/** Flags whose text goes into objects or addresses, where a wrong one would be noticed late or not at all. */
+
+const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
+const MAX_SUBDOMAIN = 253
+/** Neither `.` nor `..`, and nothing that separates paths, or the two sides of a mount. */
+const SEGMENT = /^(?!\.\.?$)[^/,:\s]+$/
+const HOST = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i
+
+/** The name of an object (RFC 1123 subdomain), or nothing. Empty by default. */
+export function objectName([name, doc]: Named): Flag<string> {
+  const parse = (given: string): string => {
+    if (given !== '' && (given.length > MAX_SUBDOMAIN || !SUBDOMAIN.test(given))) {
+      throw invalid(
+        name,
+        given,
+        'it takes a name: lower-case letters, digits, inner dashes and dots, 253 at most',
+      )
+    }
+    return given
+  }
+  return { name, doc, placeholder: 'name', value: '', shown: '""', parse }
+}
+
+/**
+ * The path of a socket on nodes, or nothing; `unix://` before it is taken off. Empty by default. Not directly in `/`: it is the directory of
+ * the socket that is mounted.
+ */
+export function socketPath([name, doc]: Named): Flag<string> {
+  const parse = (given: string): string => {
+    const path = given.replace(/^unix:\/\//, '')
+    const [root, ...segments] = path.split('/')
+    if (given !== '' && !(root === '' && segments.length > 1 && segments.every(part => SEGMENT.test(part)))) {
+      throw invalid(
+        name,
+        given,
+        'it takes one absolute path of a socket that does not lie in /, such as /run/containerd/containerd.sock',
+      )
+    }
+    return path
+  }
+  return { name, doc, placeholder: 'path', value: '', shown: '""', parse }
+}
+
+/** Hosts with or without a port, separated by commas. None by default. */
+export function hosts([name, doc]: Named): Flag<readonly string[]> {
+  const parse = (given: string): readonly string[] => {
+    const entries = given.split(/[,\s]+/).filter(Boolean)
+    for (const entry of entries) {
+      const [matched, port = '443'] = HOST.exec(entry) ?? []
+      // the regular expression lets addresses in that are none: 1.2.3.400, [::::]
+      if (!matched || Number(port) < 1 || !URL.canParse(`http://${entry}/`)) {
+        throw invalid(
+          name,
+          entry,
+          'it takes host or host:port, several separated by commas, without a scheme or a path',
+        )
+      }
+    }
+    return entries
+  }
+  return { name, doc, placeholder: 'hosts', value: [], shown: '""', parse }
+}
