@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { ImageCache } from '../api/image-cache.ts'
 import type { DesiredImage, LedgerEntry } from '../api/node-images.ts'
 import { type TagAnswer, needsPull, withAnswers } from './refresh.ts'
-import { nextRefresh, scheduleError } from './refresh-schedule.ts'
+import { nextRefresh, isTimeZone, scheduleError } from './refresh-schedule.ts'
 
 const MINUTE = 60_000
 const NOON = new Date('2026-03-01T12:00:00.000Z')
@@ -193,6 +193,17 @@ describe('scheduleError', () => {
   it('is nothing for what can be used, and words for what cannot', () => {
     expect(scheduleError('*/5 * * * *', 'Europe/Berlin')).toBeUndefined()
     expect(scheduleError('often', undefined)).toMatch(/\w/)
-    expect(scheduleError('*/5 * * * *', 'Mars/Olympus')).toMatch(/\w/)
+    expect(scheduleError('*/5 * * * *', 'Mars/Olympus'), 'the schedule itself').toBeUndefined()
+  })
+})
+
+describe('isTimeZone', () => {
+  it.each([
+    [undefined, true],
+    ['', true],
+    ['Europe/Berlin', true],
+    ['Mars/Olympus', false],
+  ])('%j: %j', (timeZone, known) => {
+    expect(isTimeZone(timeZone)).toBe(known)
   })
 })

@@ -90,12 +90,16 @@ describe('reviewImageCache', () => {
     })
   })
 
-  it('says what is not an ImageCache at all', () => {
-    const { response } = ask({ operation: 'CREATE', object: cache({ cacheSpec: 3 }) })
-    expect(response).toMatchObject({
-      allowed: false,
-      status: { message: expect.stringContaining('cacheSpec') },
-    })
+  it.each<[unknown, string]>([
+    [{ cacheSpec: 3 }, 'spec.cacheSpec: expected array, received number'],
+    [undefined, 'spec: expected object, received undefined'],
+    [
+      { cacheSpec: [{ images: [1, 'a:1', {}] }] },
+      'spec.cacheSpec[0].images[0]: expected string, received number; spec.cacheSpec[0].images[2]: expected string, received object',
+    ],
+  ])('says in a line that %j is not an ImageCache at all', (spec, message) => {
+    const { response } = ask({ operation: 'CREATE', object: cache(spec) })
+    expect(response).toEqual({ uid: 'u1', allowed: false, status: { message } })
   })
 
   it('keeps answers short', () => {

@@ -18,11 +18,17 @@ export function reviewImageCache({ kind, operation, object, oldObject }: Admissi
   if (operation !== 'CREATE' && operation !== 'UPDATE') return { allowed: true }
   if (operation === 'UPDATE' && isDeepStrictEqual(specOf(object), specOf(oldObject))) return { allowed: true }
   const next = imageCache.safeParse(object)
-  if (!next.success) return { allowed: false, message: z.prettifyError(next.error).slice(0, 1000) }
+  if (!next.success) return { allowed: false, message: bounded(issuesOf(next.error)).join('; ') }
   const { errors, warnings } = validateImageCache(next.data.spec, previousSpec(oldObject))
   return errors.length > 0
     ? { allowed: false, message: bounded(errors).join('; ') }
     : { allowed: true, warnings: bounded(warnings) }
+}
+
+function issuesOf(error: z.ZodError): string[] {
+  return error.issues.map(({ path, message }) => {
+    return `${z.core.toDotPath(path) || 'the object'}: ${message.replace(/^Invalid input: /, '')}`
+  })
 }
 
 function specOf(object: unknown): unknown {

@@ -140,17 +140,43 @@ describe('what is refused', () => {
   })
 
   it.each([
-    ['often', undefined, 'refresh.schedule: "often" is not a schedule: '],
+    [
+      'often',
+      undefined,
+      'refresh.schedule: "often" is not a schedule: it takes minute, hour, day of month, month and day of week, as in 30 3 * * 1-5',
+    ],
+    [
+      '2030:x',
+      undefined,
+      'refresh.schedule: "2030:x" is not a schedule: it takes minute, hour, day of month, month and day of week, as in 30 3 * * 1-5',
+    ],
     ['0 0 31 2 *', undefined, 'refresh.schedule: "0 0 31 2 *" is not a schedule: it never comes due'],
     [
-      '@daily',
-      'Mars/Olympus',
-      'refresh.schedule: "@daily" in the time zone "Mars/Olympus" is not a schedule: ',
+      '99 * * * *',
+      'Europe/Berlin',
+      'refresh.schedule: "99 * * * *" is not a schedule: invalid value for minute: 99',
     ],
-  ])('the schedule %j in %j', (schedule, timeZone, words) => {
+    [
+      '5-1 * * * *',
+      undefined,
+      `refresh.schedule: "5-1 * * * *" is not a schedule: from value is larger than to value: '5-1'`,
+    ],
+    ['*/0 * * * *', undefined, 'refresh.schedule: "*/0 * * * *" is not a schedule: illegal stepping: 0'],
+    ['@daily', 'Mars/Olympus', 'refresh.timeZone: "Mars/Olympus" is not a time zone such as Europe/Berlin'],
+  ])('the schedule %j in %j', (schedule, timeZone, message) => {
     const spec = specOf([], { refresh: { schedule, ...(timeZone !== undefined && { timeZone }) } })
-    expect(validateImageCache(spec).errors).toEqual([expect.stringContaining(words)])
+    expect(validateImageCache(spec).errors).toEqual([message])
     expect(validateImageCache({ ...spec, suspend: true }, spec).errors).toEqual([])
+  })
+
+  it('says of the longest schedule and zone what a warning has room for', () => {
+    const refresh = { schedule: '*'.repeat(256), timeZone: 'M'.repeat(64) }
+    const { errors } = validateImageCache(specOf([], { refresh }))
+    expect(errors).toEqual([
+      expect.stringContaining('is not a time zone'),
+      expect.stringContaining('is not a schedule'),
+    ])
+    for (const error of errors) expect(error.length).toBeLessThan(256)
   })
 
   it('names every mistake once', () => {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { InvalidDurationError, parseDuration } from '../../api/duration.ts'
 import type { ImageCacheSpec } from '../../api/image-cache.ts'
 import { isSystemClass } from '../job-template.ts'
-import { scheduleError } from '../refresh-schedule.ts'
+import { isTimeZone, scheduleError } from '../refresh-schedule.ts'
 import { type Finding, finding, quoted } from './finding.ts'
 import { imageFindings } from './images.ts'
 import { keyFindings, selectorFindings, valueFindings } from './selectors.ts'
@@ -62,11 +62,12 @@ function* durationFindings(field: string, value: string | undefined, zero: boole
 function* refreshFindings(refresh: ImageCacheSpec['refresh']): Generator<Finding> {
   const { interval, schedule, timeZone } = refresh ?? {}
   yield* durationFindings('refresh.interval', interval, true)
-  const problem = schedule ? scheduleError(schedule, timeZone) : undefined
-  if (problem) {
-    const zone = timeZone ? ` in the time zone ${quoted(timeZone)}` : ''
-    yield finding(`refresh.schedule: ${quoted(schedule ?? '')}${zone} is not a schedule: ${problem}`)
+  if (!schedule) return
+  if (!isTimeZone(timeZone)) {
+    yield finding(`refresh.timeZone: ${quoted(timeZone ?? '')} is not a time zone such as Europe/Berlin`)
   }
+  const problem = scheduleError(schedule, timeZone)
+  if (problem) yield finding(`refresh.schedule: ${quoted(schedule)} is not a schedule: ${problem}`)
 }
 
 function* jobTemplateFindings(template: ImageCacheSpec['jobTemplate']): Generator<Finding> {
