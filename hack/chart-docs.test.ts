@@ -50,7 +50,6 @@ describe('the chart', () => {
     const defaults = Object.fromEntries((await valuesOfChart()).map(({ path, value }) => [path, value]))
     expect(defaults).toMatchObject({
       controllerReplicaCount: 1,
-      webhookServerReplicaCount: 1,
       'controller.hostNetwork': false,
       'controller.priorityClassName': '',
       'webhookServer.enable': true,

@@ -1,10 +1,17 @@
 {{/* Refuses values that a type alone does not rule out, with a sentence for each. */}}
 {{- define "kube-fledged.validate" -}}
-{{- $duration := `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*$` -}}
+{{- $duration := `\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+` -}}
+{{- $level := `^(?i)\s*(info|warning|error|fatal|[0-3])\s*$` -}}
+{{- $socket := `(unix://)?(/([^/.,:\s]|\.[^/.,:\s]|\.\.[^/,:\s])[^/,:\s]*){2,}` -}}
+{{- $name := `[a-z0-9]([-a-z0-9]*[a-z0-9])?` -}}
 {{- $checks := list
-  (list "args.controllerImagePullDeadlineDuration" $duration "is not a duration such as 5m or 1h30m")
-  (list "args.controllerImageCacheRefreshFrequency" $duration "is not a duration such as 15m, or 0s for never")
-  (list "args.controllerCRISocketPath" "^(/.*)?$" "is not an absolute path")
+  (list "args.controllerLogLevel" $level "is not a level: INFO, WARNING, ERROR or FATAL")
+  (list "args.webhookServerLogLevel" $level "is not a level: INFO, WARNING, ERROR or FATAL")
+  (list "args.controllerImagePullDeadlineDuration" (printf "^(%s)$" $duration) "is not a duration such as 5m or 1h30m")
+  (list "args.controllerImagePullDeadlineDuration" "[1-9]" "is not a duration of more than 0s")
+  (list "args.controllerImageCacheRefreshFrequency" (printf "^(%s|[-+]?0)$" $duration) "is not a duration such as 15m, or 0s for never")
+  (list "args.controllerJobRetentionPolicy" `^((?i)\s*(delete|retain)\s*)?$` "is neither delete nor retain")
+  (list "args.controllerCRISocketPath" (printf "^(%s)?$" $socket) "is not one absolute path of a socket that does not lie in /, such as /run/containerd/containerd.sock")
   (list "args.webhookServerCertFile" "^/" "is not an absolute path")
   (list "args.webhookServerKeyFile" "^/" "is not an absolute path")
   (list "podDisruptionBudget.maxUnavailable" "^([0-9]+%?)?$" "is neither a number nor a percentage")
@@ -18,7 +25,7 @@
 {{- $checks = append $checks (list (printf "image.%s" $key) "^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$" "is not a tag") -}}
 {{- end -}}
 {{- range $key := list "nameOverride" "fullnameOverride" "serviceAccount.name" "clusterRole.name" "clusterRoleBinding.name" "validatingWebhook.name" "secret.name" "webhookService.name" "controller.priorityClassName" "webhookServer.priorityClassName" "args.controllerServiceAccountName" "args.controllerJobPriorityClassName" -}}
-{{- $checks = append $checks (list $key "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$" "is not a name: lower-case letters, digits, inner dashes and dots") -}}
+{{- $checks = append $checks (list $key (printf `^(%s(\.%s)*)?$` $name $name) "is not a name: lower-case letters, digits, inner dashes and dots") -}}
 {{- end -}}
 {{- range $checks -}}
 {{- $value := $.Values -}}
@@ -29,6 +36,9 @@
 {{- if not (regexMatch (index . 1) $text) -}}
 {{- fail (printf "%s: %q %s." (index . 0) $text (index . 2)) -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.validatingWebhookCABundle (not .Values.secret.name) -}}
+{{- fail "validatingWebhookCABundle needs secret.name: without a certificate of yours the webhook server makes its own, with the CA bundle of that." -}}
 {{- end -}}
 {{- if ne (dir .Values.args.webhookServerCertFile) (dir .Values.args.webhookServerKeyFile) -}}
 {{- fail "args.webhookServerKeyFile must be in the directory of args.webhookServerCertFile." -}}

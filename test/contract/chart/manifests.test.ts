@@ -14,7 +14,10 @@ describe('manifests of the chart', () => {
     { name: 'the defaults', values: {} },
     { name: 'everything', values: EVERYTHING },
     { name: 'no webhook server', values: { 'webhookServer.enable': false } },
-    { name: 'nothing created', values: { 'serviceAccount.create': false, 'clusterRole.create': false } },
+    {
+      name: 'nothing created',
+      values: { 'serviceAccount.create': false, 'clusterRole.create': false, 'role.create': false },
+    },
   ])('$name', async ({ values }) => {
     const applied = await dryRun(await render(values), STRICT)
     expect(applied).toMatch(/^deployment.apps\/\S+-controller serverside-applied/m)
@@ -31,9 +34,27 @@ describe('manifests of the chart', () => {
     expect(new Set(names).size).toBe(2)
   })
 
+  it.each(['controller', 'webhook-server'])(
+    'lets %s have its roles without cluster roles',
+    async component => {
+      const kinds = async (values: Values) => {
+        const manifests = (await render({ ...values, 'crds.install': false })).split(/^---$/m)
+        return manifests
+          .filter(text => text.includes(`\n  name: kube-fledged-${component}\n`))
+          .flatMap(text => /^kind: (.*(?:Role|RoleBinding))$/m.exec(text)?.[1] ?? [])
+      }
+      const names = ['ClusterRole', 'Role', 'ClusterRoleBinding', 'RoleBinding']
+      expect((await kinds({})).sort()).toEqual(names.toSorted())
+      const cluster = { 'clusterRole.create': false, 'clusterRoleBinding.create': false }
+      expect((await kinds(cluster)).sort()).toEqual(['Role', 'RoleBinding'])
+      expect((await kinds({ 'role.create': false })).sort()).toEqual(['ClusterRole', 'ClusterRoleBinding'])
+      expect(await kinds({ ...cluster, 'role.create': false })).toEqual([])
+    },
+  )
+
   it('takes no low port and no second Pod of a node with host networking', async () => {
     const values = { 'controller.hostNetwork': true, 'webhookServer.hostNetwork': true }
-    const manifests = await render(values)
+    const manifests = await render({ ...values, webhookServerReplicaCount: 1 })
     expect(manifests).not.toContain('ip_unprivileged_port_start')
     expect(manifests).toContain('--port=10443')
     expect(manifests.match(/type: Recreate\n/g)).toHaveLength(2)

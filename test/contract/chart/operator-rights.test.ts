@@ -35,7 +35,12 @@ const CASES: readonly { name: string; values: Values }[] = [
   { name: 'everything', values: EVERYTHING },
   {
     name: 'self-made certificates',
-    values: { ...EVERYTHING, 'secret.name': '', 'certManager.enable': false },
+    values: {
+      ...EVERYTHING,
+      'secret.name': '',
+      validatingWebhookCABundle: '',
+      'certManager.enable': false,
+    },
   },
 ]
 

@@ -81,7 +81,7 @@ const ROWS: readonly Row[] = [
     { 'secret.name': 's' },
   ],
   ['args.webhookServerPort', 8443, 'containerPort: 8443'],
-  ['validatingWebhookCABundle', 'Q0E=', 'caBundle: "Q0E="'],
+  ['validatingWebhookCABundle', 'Q0E=', 'caBundle: "Q0E="', { 'secret.name': 's' }],
   ['imagePullSecrets', [{ name: 'pull' }], 'imagePullSecrets:\n'],
   ['nameOverride', 'other', 'app.kubernetes.io/name: other'],
   ['fullnameOverride', 'kubefledged', 'name: kubefledged-controller\n'],
@@ -91,6 +91,7 @@ const ROWS: readonly Row[] = [
   ['clusterRole.name', 'mine', 'kind: ClusterRole\n  name: mine-webhook-server'],
   ...created('clusterRoleBinding', 'kind: ClusterRoleBinding\nmetadata:\n  name: kube-fledged-controller'),
   ['clusterRoleBinding.name', 'mine', 'kind: ClusterRoleBinding\nmetadata:\n  name: mine-webhook-server'],
+  ...created('role', 'kind: RoleBinding\nmetadata:\n  name: kube-fledged-controller'),
   ...created('validatingWebhook', 'kind: ValidatingWebhookConfiguration'),
   ['validatingWebhook.name', 'mine', 'kind: ValidatingWebhookConfiguration\nmetadata:\n  name: mine'],
   ['secret.name', 'given', 'name: given'],
@@ -157,15 +158,80 @@ describe('values of the chart', () => {
   })
 })
 
+/** Values of old installations that look unlike the defaults. */
+const OLD_VALUES: readonly Row[] = [
+  ['controllerReplicaCount', '3', 'replicas: 3\n'],
+  ['webhookServerReplicaCount', '0', 'replicas: 0\n'],
+  ['controller.metricsPort', '9090', 'containerPort: 9090\n'],
+  ['service.port', '8080', 'port: 8080\n'],
+  ['webhookService.port', '4443', 'port: 4443\n'],
+  ['webhookService.targetPort', '9443', 'targetPort: 9443\n'],
+  ['args.webhookServerPort', '8443', '--port=8443'],
+  ['args.controllerJobsMaxSurge', '5', '--jobs-max-surge=5'],
+  ['args.controllerJobsMaxSurge', 1_000_000, '--jobs-max-surge=1000000'],
+  ['args.controllerJobRetentionPolicy', ' Delete ', '--job-retention-policy= Delete '],
+  ['args.controllerJobRetentionPolicy', 'RETAIN', '--job-retention-policy=RETAIN'],
+  ['args.controllerJobRetentionPolicy', '', '--job-retention-policy=delete'],
+  ['args.controllerLogLevel', 'info', '--stderrthreshold=info'],
+  ['args.controllerLogLevel', 1, '--stderrthreshold=1'],
+  ['args.webhookServerLogLevel', 'Warning', '--stderrthreshold=Warning'],
+  ['args.controllerImageCacheRefreshFrequency', 0, '--image-cache-refresh-frequency=0"'],
+  ['args.controllerImagePullDeadlineDuration', '+1.5h', '--image-pull-deadline-duration=+1.5h'],
+  ['args.controllerJobTemplateAllow', ' runtimeClassName ,', '--job-template-allow= runtimeClassName ,'],
+  ['args.controllerCRISocketPath', 'unix:///run/x/y.sock', '--cri-socket-path=unix:///run/x/y.sock'],
+  ['args.controllerCRISocketPath', '', { gone: 'cri-socket-path' }],
+  ['validatingWebhookCABundle', '', { gone: 'caBundle' }],
+  ['podDisruptionBudget.maxUnavailable', 0, 'maxUnavailable: 0\n'],
+  ['podDisruptionBudget.maxUnavailable', null, 'maxUnavailable: 1\n'],
+]
+
+describe('old values', () => {
+  it.each(OLD_VALUES.map(([path, value, expected]) => ({ path, value, expected })))(
+    '$path=$value',
+    async ({ path, value, expected }) => {
+      const manifests = await render({ [path]: value })
+      if (typeof expected === 'string') expect(manifests).toContain(expected)
+      else expect(manifests).not.toContain(expected.gone)
+    },
+  )
+})
+
+const NO_SOCKET =
+  'is not one absolute path of a socket that does not lie in /, such as /run/containerd/containerd.sock.'
+
 describe('bad values', () => {
-  it.each([
+  it.each<[path: string, value: unknown, sentence: string]>([
     [
       'image.pullPolicy',
       'Sometimes',
       "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'",
     ],
     ['controller.hostnetwork', true, "at '/controller': additional properties 'hostnetwork' not allowed"],
-    ['controllerReplicaCount', 'two', "at '/controllerReplicaCount': got string, want integer"],
+    ['controllerReplicaCount', 'two', "at '/controllerReplicaCount': 'two' does not match pattern"],
+    ['controllerReplicaCount', '-1', "at '/controllerReplicaCount': '-1' does not match pattern"],
+    ['args.webhookServerPort', '65536', "at '/args/webhookServerPort': '65536' does not match pattern"],
+    ['args.controllerJobsMaxSurge', 1_000_001, "at '/args/controllerJobsMaxSurge': maximum"],
+    ['args.controllerLogLevel', 'loud', 'args.controllerLogLevel: "loud" is not a level'],
+    ['args.webhookServerLogLevel', 4, 'args.webhookServerLogLevel: "4" is not a level'],
+    [
+      'args.controllerJobRetentionPolicy',
+      'keep',
+      'args.controllerJobRetentionPolicy: "keep" is neither delete nor retain.',
+    ],
+    [
+      'args.controllerImagePullDeadlineDuration',
+      '0s',
+      'args.controllerImagePullDeadlineDuration: "0s" is not a duration of more than 0s.',
+    ],
+    ['args.controllerServiceAccountName', 'a..b', 'args.controllerServiceAccountName: "a..b" is not a name'],
+    ...['foo', '/x.sock', '//x.sock', '/run/../x.sock', '/run/', 'unix:///x.sock', '/run/a,/run/b'].map(
+      (path): [string, unknown, string] => ['args.controllerCRISocketPath', path, `"${path}" ${NO_SOCKET}`],
+    ),
+    [
+      'validatingWebhookCABundle',
+      'Q0E=',
+      'validatingWebhookCABundle needs secret.name: without a certificate of yours the webhook server makes its own, with the CA bundle of that.',
+    ],
     [
       'args.controllerImagePullDeadlineDuration',
       '5x',
