@@ -32,8 +32,8 @@ namespace() {
   sed -e "s|name: kube-fledged|name: $1|" -e "s|enforce: privileged|enforce: ${2:-privileged}|" ../../kubefledged-namespace.yaml | $KUBECTL apply -f -
 }
 
-# field JSONPATH: of the object
-field() { $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get "$OBJECT" -o "jsonpath=$1"; }
+# field JSONPATH [FLAG…]: of the object
+field() { $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get "$OBJECT" -o "jsonpath=$1" "${@:2}"; }
 
 # carried_out: waits until the operator has carried out the object as it is now, and what it made is ready
 carried_out() {
@@ -51,14 +51,17 @@ carried_out() {
 }
 
 apply() {
-  local file
+  local file there edit=()
   namespace "$KUBEFLEDGED_NAMESPACE"
   namespace "$OPERATOR_NAMESPACE" restricted
   $KUBECTL apply -f $DEFINITION
   $KUBECTL wait --for=condition=Established --timeout=60s "crd/${CRDS[0]}"
   for file in "${OPERATOR[@]}"; do manifest "$file" | $KUBECTL apply -f -; done
   rolled_out "$OPERATOR_NAMESPACE" kubefledged-operator
-  manifest crds/charts.helm.kubefledged.io_v1alpha2_kubefledged_cr.yaml | $KUBECTL apply -f -
+  # The manifest leaves the webhook server out, for those who begin. Where it is on, it stays; an object that does not say has it on, as the chart does.
+  there=$(field '{.metadata.name}={.spec.webhookServer.enable}' --ignore-not-found)
+  case $there in '' | *=false) ;; *) edit=(-e '/^  webhookServer:/,/enable:/ s/enable: false/enable: true/') ;; esac
+  manifest crds/charts.helm.kubefledged.io_v1alpha2_kubefledged_cr.yaml | sed -e '' "${edit[@]}" | $KUBECTL apply -f -
   carried_out
 }
 
@@ -90,6 +93,8 @@ remove() {
     die "KubeFledged objects wait for an operator that does not uninstall them; see: $KUBECTL -n $OPERATOR_NAMESPACE logs deployment/kubefledged-operator"
   for ((i = ${#OPERATOR[@]} - 1; i >= 0; i--)); do manifest "${OPERATOR[i]}" | $KUBECTL delete -f - --ignore-not-found --timeout=120s; done
   $KUBECTL delete crd "${CRDS[@]}" --ignore-not-found --timeout=120s
+  $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" delete lease kubefledged-controller --ignore-not-found
+  $KUBECTL -n "$OPERATOR_NAMESPACE" delete lease kubefledged-operator --ignore-not-found
   for namespace in $(printf '%s\n' "$KUBEFLEDGED_NAMESPACE" "$OPERATOR_NAMESPACE" | sort -u); do
     # one that was there before stays
     $KUBECTL delete namespace --field-selector "metadata.name=$namespace" -l app=kubefledged --timeout=120s

@@ -3,20 +3,29 @@
 set -euo pipefail
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/kubefledged
+
+die() { echo "$*" >&2; exit 1; }
+
 CONTROLLER_IMAGE_REPO=${CONTROLLER_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-controller}
 CRI_CLIENT_IMAGE_REPO=${CRI_CLIENT_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-cri-client}
 WEBHOOK_SERVER_IMAGE_REPO=${WEBHOOK_SERVER_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-webhook-server}
 OPERATOR_IMAGE_REPO=${OPERATOR_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-operator}
 # Beside the controller's: kube-fledged had the four above, so whoever names those need not know of a fifth.
 BUSYBOX_IMAGE_REPO=${BUSYBOX_IMAGE_REPO:-$(sed 's|[^/]*$|kubefledged-busybox|' <<<"$CONTROLLER_IMAGE_REPO")}
-RELEASE_VERSION=${RELEASE_VERSION:-v$(node -p "require('$REPO/package.json').version")}
+RELEASE_VERSION=${RELEASE_VERSION:-v$(node -p 'require(process.argv[1]).version' "$REPO/package.json")}
+# They become part of sed's scripts, where nothing else may stand: GNU's sed can run commands.
+host='([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(:[0-9]+)?'
+component='[a-z0-9]+([._-]+[a-z0-9]+)*'
+for name in CONTROLLER_IMAGE_REPO CRI_CLIENT_IMAGE_REPO WEBHOOK_SERVER_IMAGE_REPO OPERATOR_IMAGE_REPO BUSYBOX_IMAGE_REPO; do
+  [[ ${!name} =~ ^($host/)?$component(/$component)*$ ]] ||
+    die "$name=${!name} is no repository such as ghcr.io/kubefledged/kubefledged-controller, which has neither a tag nor a digest."
+done
+[[ $RELEASE_VERSION =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || die "RELEASE_VERSION=$RELEASE_VERSION is no tag such as v1.2.3."
 # npm and the builders know both ways to write them, apt only the small letters.
 for name in http_proxy https_proxy no_proxy; do
   upper=${name^^}
   [ -z "${!upper:-}" ] || [ -n "${!name:-}" ] || export "$name=${!upper}"
 done
-
-die() { echo "$*" >&2; exit 1; }
 
 # IMAGES: the targets of the Dockerfile that are images
 IMAGES=(controller webhook-server cri-client operator busybox)

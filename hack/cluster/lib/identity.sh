@@ -8,10 +8,13 @@ identity_claim() {
   flock 9
   if [ ! -f "$D/env" ]; then
     PREFIX=${PREFIX:-$(free_prefix)}
+    # part of paths that are removed again
+    [[ $PREFIX =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]] || die "PREFIX=$PREFIX is not made of lower-case letters, digits and inner dashes."
     [ ! -e "/run/netns/$PREFIX" ] ||
       die "Network namespace $PREFIX exists already: another cluster has it. Leave PREFIX unset to have a free one chosen."
     HOST_PORT=${HOST_PORT:-$(free_port 16443 1)}
     REG_PORT=${REG_PORT:-$(free_port 15000 2)}
+    [[ $HOST_PORT,$REG_PORT =~ ^[1-9][0-9]{0,4},[1-9][0-9]{0,4}$ ]] || die "HOST_PORT=$HOST_PORT and REG_PORT=$REG_PORT must be numbers of ports."
     for port in "$HOST_PORT" "$REG_PORT" "$((REG_PORT + 1))"; do
       port_free "$port" || die "Port $port of 127.0.0.1 is taken. Leave HOST_PORT and REG_PORT unset to have free ones chosen."
     done
