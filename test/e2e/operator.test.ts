@@ -235,7 +235,7 @@ describe('the operator', () => {
       apiVersion: 'charts.helm.kubefledged.io/v1alpha2',
       kind: 'KubeFledged',
       metadata: { name: NAME, namespace: NAMESPACE, finalizers },
-      spec: { webhookServer: { enable: true }, validatingWebhookCABundle: 'Q0E=' },
+      spec: { webhookServer: { enable: true }, validatingWebhookCABundle: '' },
     }
     await cluster.kubectl(['create', '-f', '-'], { input: JSON.stringify(object) })
     const status = { deployedRelease: { name: NAME, manifest: 'long' } }
@@ -254,6 +254,7 @@ describe('the operator', () => {
     expect(taken.status?.deployedRelease).toEqual({ name: NAME, revision: expect.any(Number) })
     expect(taken.metadata.finalizers).toEqual(finalizers)
     expect(await uid()).toBe(old)
+    expect(await kubectl('get', OBJECT, '-o', 'jsonpath={.spec.webhookServer.enable}')).toBe('true')
     expect(await argsOfController()).toContain('--image-pull-deadline-duration')
 
     await kubectl('delete', OBJECT, '--timeout=120s')
