@@ -37,9 +37,6 @@
 {{- fail (printf "%s: %q %s." (index . 0) $text (index . 2)) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.validatingWebhookCABundle (not .Values.secret.name) -}}
-{{- fail "validatingWebhookCABundle needs secret.name: without a certificate of yours the webhook server makes its own, with the CA bundle of that." -}}
-{{- end -}}
 {{- if ne (dir .Values.args.webhookServerCertFile) (dir .Values.args.webhookServerKeyFile) -}}
 {{- fail "args.webhookServerKeyFile must be in the directory of args.webhookServerCertFile." -}}
 {{- end -}}

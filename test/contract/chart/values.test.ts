@@ -181,6 +181,7 @@ const OLD_VALUES: readonly Row[] = [
   ['args.controllerCRISocketPath', 'unix:///run/x/y.sock', '--cri-socket-path=unix:///run/x/y.sock'],
   ['args.controllerCRISocketPath', '', { gone: 'cri-socket-path' }],
   ['validatingWebhookCABundle', '', { gone: 'caBundle' }],
+  ['validatingWebhookCABundle', 'Q0E=', { gone: 'caBundle' }],
   ['podDisruptionBudget.maxUnavailable', 0, 'maxUnavailable: 0\n'],
   ['podDisruptionBudget.maxUnavailable', null, 'maxUnavailable: 1\n'],
 ]
@@ -227,11 +228,6 @@ describe('bad values', () => {
     ...['foo', '/x.sock', '//x.sock', '/run/../x.sock', '/run/', 'unix:///x.sock', '/run/a,/run/b'].map(
       (path): [string, unknown, string] => ['args.controllerCRISocketPath', path, `"${path}" ${NO_SOCKET}`],
     ),
-    [
-      'validatingWebhookCABundle',
-      'Q0E=',
-      'validatingWebhookCABundle needs secret.name: without a certificate of yours the webhook server makes its own, with the CA bundle of that.',
-    ],
     [
       'args.controllerImagePullDeadlineDuration',
       '5x',
