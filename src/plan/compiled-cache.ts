@@ -4,7 +4,7 @@ import type { PullPolicy } from '../api/node-images.ts'
 import { type Activity, activityOf } from './activity.ts'
 import { InvalidReferenceError, isMoving, parseReference } from '../image/reference.ts'
 import { type GuardedField, templateRefusal } from './job-template.ts'
-import { scheduleError } from './refresh-schedule.ts'
+import { isTimeZone, scheduleError } from './refresh-schedule.ts'
 
 /** An image that a cache asks for. */
 export interface WantedImage {
@@ -97,8 +97,7 @@ export function compileCache(
   const policy = cache.spec.pullPolicy ?? defaultPolicy
   const refusal = templateRefusal(cache.spec.jobTemplate, allowed)
   const owner = shortHash(cache.metadata.uid ?? cacheKey(cache))
-  const { schedule, timeZone } = cache.spec.refresh ?? {}
-  const scheduleProblem = schedule ? scheduleError(schedule, timeZone) : undefined
+  const scheduleProblem = problemOf(cache.spec.refresh ?? {})
   const cacheLists = cache.spec.cacheSpec ?? []
   const marks = cacheLists.length > 1 ? cacheLists.map(list => markOf(list, owner)) : []
   return {
@@ -139,6 +138,12 @@ export function hasLetGo(
   if (!texts.has(image)) return true
   const same = current.filter(({ mark }) => mark !== undefined && lists.includes(mark))
   return same.length > 0 && !same.some(({ list }) => list.images.includes(image))
+}
+
+function problemOf({ schedule, timeZone }: NonNullable<ImageCache['spec']['refresh']>): string | undefined {
+  if (!schedule) return undefined
+  if (!isTimeZone(timeZone)) return `there is no time zone ${JSON.stringify(timeZone)}`
+  return scheduleError(schedule, timeZone)
 }
 
 /** Old releases wrote a status without `observedGeneration`. */
