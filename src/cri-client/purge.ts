@@ -5,9 +5,10 @@ import {
   type RemovalStep,
   type RuntimeVersion,
   type Verdict,
-  canRemoveNames,
   isCriError,
+  meaningsOf,
   planRemoval,
+  traitsOf,
 } from '../cri/index.ts'
 import type { Logger } from '../kube/logger.ts'
 import type { PurgeRequest } from './request.ts'
@@ -31,36 +32,49 @@ interface Purge {
   readonly signal: AbortSignal
 }
 
+/** With what the runtime takes the request's references for. */
+interface Meant extends Purge {
+  readonly meanings: ReadonlyMap<string, string>
+}
+
 /**
  * Removes from the node what may be removed, looking anew at images and containers before each batch, and lists what is
  * there in the end. A runtime that fails for one image is asked for the others; throws `CriError` where it cannot even be
  * asked what is there.
  */
-export async function purge(on: Purge): Promise<Extract<PurgeResult, { kind: 'Done' }>> {
-  const { request, runtime, log } = on
+export async function purge(given: Purge): Promise<Extract<PurgeResult, { kind: 'Done' }>> {
+  const { client, request, runtime, log } = given
+  const references = [...request.remove, ...request.keep]
+  const on = { ...given, meanings: await meaningsOf(client, traitsOf(runtime), references) }
   const all = request.remove.map((_, index) => index)
   const first = await planFor(on, all)
   const answers = new Map(all.map(index => [index, answerOf(first.verdicts[index])]))
+  const refused = new Set<number>()
   let removedBytes = 0
   for (const indexes of batchesOf(first)) {
     const { steps, verdicts } = await planFor(on, indexes)
     for (const [position, index] of indexes.entries()) answers.set(index, answerOf(verdicts[position]))
+    await removeLeftovers(on, steps)
     const attempts = steps.map(async (step, number) => {
       const going = indexes.filter((_, position) => goesWith(verdicts[position], number))
       const fields = { ...step, references: going.map(index => request.remove[index]) }
       try {
-        await perform(on.client, step)
+        await perform(client, step)
         log.info(fields, 'removed')
         if (step.kind === 'RemoveImage') removedBytes += step.sizeBytes
       } catch (error) {
         if (!isCriError(error) || error.code === 'Aborted') throw error
         log.error({ ...fields, err: error }, 'the runtime could not remove an image')
-        for (const index of going) answers.set(index, { outcome: 'Failed', detail: error.message })
+        const outcome = error.code === 'InUse' ? 'InUse' : 'Failed'
+        for (const index of going) {
+          answers.set(index, { outcome, detail: error.message })
+          refused.add(index)
+        }
       }
     })
     await Promise.all(attempts)
   }
-  await verify(on, answers)
+  await verify(on, answers, refused)
   return {
     kind: 'Done',
     runtime: `${runtime.name} ${runtime.version}`,
@@ -71,7 +85,7 @@ export async function purge(on: Purge): Promise<Extract<PurgeResult, { kind: 'Do
 
 /** The plan for some references of the request, by what is on the node now. */
 async function planFor(
-  { client, runtime, request }: Purge,
+  { client, runtime, request, meanings }: Meant,
   indexes: readonly number[],
 ): Promise<RemovalPlan> {
   // Images first: a container that is made in between is seen, and its image is in the list.
@@ -82,7 +96,8 @@ async function planFor(
     containers,
     remove: indexes.map(index => request.remove[index] ?? ''),
     keep: request.keep,
-    canRemoveNames: canRemoveNames(runtime),
+    traits: traitsOf(runtime),
+    meanings,
   })
 }
 
@@ -107,16 +122,43 @@ function answerOf(verdict: Verdict | undefined): PurgeAnswer {
     : { outcome: 'Removed', detail: '' }
 }
 
+/** CRI-O and Docker do not remove an image before these; containerd frees its space only after them. */
+async function removeLeftovers({ client, log }: Purge, steps: readonly RemovalStep[]): Promise<void> {
+  const ids = new Set(steps.flatMap(step => (step.kind === 'RemoveImage' ? step.leftovers : [])))
+  const attempts = [...ids].map(async id => {
+    try {
+      await client.removeContainer(id)
+    } catch (error) {
+      if (!isCriError(error) || error.code === 'Aborted') throw error
+      log.warn({ container: id, err: error }, 'a container of an ended pull could not be removed')
+    }
+  })
+  await Promise.all(attempts)
+}
+
 async function perform(client: CriClient, step: RemovalStep): Promise<void> {
-  if (step.kind === 'RemoveImage') return client.removeImage(step.id)
-  for (const name of step.names) await client.removeName(name)
+  if (step.kind === 'RemoveNames') {
+    for (const name of step.names) await client.removeName(name)
+    return
+  }
+  await client.removeImage(step.id)
+  // CRI-O removes an artifact by its names only, and answers that an ID of one is gone.
+  for (const name of step.names) {
+    if ((await client.imageStatus(name))?.id !== step.id) break
+    await client.removeImage(name)
+  }
 }
 
 /**
- * Believes the runtime's list rather than its answers: what is called removed and is still there after a moment has failed.
- * containerd's CRI learns by an event, a moment later, of a name that was taken off.
+ * Believes the runtime's list rather than its answers: what is called removed and is still there after a moment has failed,
+ * what was refused and is not there is removed. containerd's CRI learns by an event, a moment later, of a name that was taken
+ * off; Docker takes the names off an image before it refuses to remove it.
  */
-async function verify(on: Purge, answers: Map<number, PurgeAnswer>): Promise<void> {
+async function verify(
+  on: Meant,
+  answers: Map<number, PurgeAnswer>,
+  refused: ReadonlySet<number>,
+): Promise<void> {
   const removed = [...answers].filter(([, { outcome }]) => outcome === 'Removed').map(([index]) => index)
   const deadline = Date.now() + SETTLE_MS
   let left = await stillListed(on, removed)
@@ -125,9 +167,13 @@ async function verify(on: Purge, answers: Map<number, PurgeAnswer>): Promise<voi
     left = await stillListed(on, removed)
   }
   for (const index of left) answers.set(index, { outcome: 'Failed', detail: 'the runtime still lists it' })
+  const there = await stillListed(on, [...refused])
+  for (const index of refused) {
+    if (!there.includes(index)) answers.set(index, { outcome: 'Removed', detail: '' })
+  }
 }
 
-async function stillListed(on: Purge, indexes: readonly number[]): Promise<readonly number[]> {
+async function stillListed(on: Meant, indexes: readonly number[]): Promise<readonly number[]> {
   if (indexes.length === 0) return []
   const { verdicts } = await planFor(on, indexes)
   return indexes.filter((_, position) => {

@@ -39,8 +39,10 @@ export interface CriContainer {
   readonly name: string
   /** `namespace/name` of its Pod; empty where the runtime does not know it. */
   readonly pod: string
-  /** Every ID, tag and digest that it names an image by: the one it was made from, and those mounted as volumes. */
+  /** The ID of the image that it was made from, or its names where the runtime gives no ID; and the names and IDs of those that it mounts. */
   readonly images: readonly string[]
+  /** What is left of a Pod of ours that pulled and is over: a kubelet keeps its containers up to a minute longer. */
+  readonly leftover: boolean
 }
 
 /** Version answers at once or not at all; what answers slowly has a large disk to work on. */
@@ -49,11 +51,11 @@ const READ_MS = 30_000
 /** The kubelet's `runtimeRequestTimeout`. */
 const REMOVE_MS = 120_000
 
-/** `CONTAINER_EXITED`. */
+/** `CONTAINER_EXITED`, `SANDBOX_NOTREADY`. */
 const EXITED = 2
+const NOT_READY = 1
 
-/** Name that containerd gives itself, and the namespace that its CRI plugin keeps Kubernetes' images in. */
-const CONTAINERD = 'containerd'
+/** The namespace that containerd's CRI plugin keeps Kubernetes' images in. */
 const CONTAINERD_HEADERS = { 'containerd-namespace': 'k8s.io' }
 
 /** A client of a node's container runtime, over its unix socket. Every method throws `CriError` and nothing else. */
@@ -107,8 +109,11 @@ export class CriClient {
   }
 
   /**
-   * Removes an image with **every tag and digest of its ID**, whichever of them is given, and whether or not a container
-   * uses it. Removing what is not there succeeds.
+   * Removes an image with **every tag and digest of its ID**. containerd does so whether or not a container uses it, for
+   * CRI-O and Docker that is `InUse`. Removing what is not there succeeds.
+   *
+   * @param nameOrId the ID as the runtime lists it. Of a name, containerd makes the same; CRI-O takes this name off alone,
+   *   but removes artifacts by nothing else; cri-dockerd does nothing
    */
   async removeImage(nameOrId: string): Promise<void> {
     await this.#channel.call(
@@ -121,7 +126,7 @@ export class CriClient {
 
   /**
    * Takes one name off an image and leaves its other names. The CRI has no such call; containerd's own API, on the same
-   * socket, has. For a runtime for which `canRemoveNames` is true. Removing a name that is not there succeeds.
+   * socket, has. For a runtime whose `canRemoveNames` is true. Removing a name that is not there succeeds.
    *
    * @param name as the runtime lists it
    */
@@ -140,27 +145,38 @@ export class CriClient {
     }
   }
 
-  /**
-   * All containers, running or not, with all that they use, but those of our own pull Pods that have ended: a kubelet keeps
-   * them a while longer than their Pod. Sandboxes are not among them.
-   */
+  /** Removes a container, running or not. Removing one that is not there succeeds. */
+  async removeContainer(id: string): Promise<void> {
+    try {
+      await this.#channel.call(
+        RuntimeService,
+        RuntimeService.methods.removeContainer,
+        { containerId: id },
+        this.#within(REMOVE_MS),
+      )
+    } catch (error) {
+      if (!isCriError(error, 'NotFound')) throw error
+    }
+  }
+
+  /** All containers, running or not, with all that they use. Sandboxes are not among them. */
   async listContainers(): Promise<readonly CriContainer[]> {
-    const pullPods = await this.#pullPods()
-    const { containers: all } = await this.#channel.call(
+    const over = await this.#endedPullPods()
+    const { containers } = await this.#channel.call(
       RuntimeService,
       RuntimeService.methods.listContainers,
       {},
       this.#within(READ_MS),
-    )
-    const containers = all.filter(
-      ({ state, podSandboxId }) => state !== EXITED || !pullPods.has(podSandboxId),
     )
     const mountedBy = new Map<string, readonly string[]>()
     for (const { id } of containers) {
       mountedBy.set(id, this.#mountedBy.get(id) ?? (await this.#mountedImages(id)))
     }
     this.#mountedBy = mountedBy
-    return containers.map(container => toContainer(container, mountedBy.get(container.id) ?? []))
+    return containers.map(container => {
+      const leftover = container.state === EXITED && over.has(container.podSandboxId)
+      return { ...toContainer(container, mountedBy.get(container.id) ?? []), leftover }
+    })
   }
 
   /** Closes the connection. */
@@ -168,15 +184,15 @@ export class CriClient {
     this.#channel.close()
   }
 
-  /** IDs of the sandboxes of Pods that pull for a cache, or did. */
-  async #pullPods(): Promise<ReadonlySet<string>> {
+  /** IDs of the sandboxes of Pods that pulled for a cache, and which the kubelet has ended. */
+  async #endedPullPods(): Promise<ReadonlySet<string>> {
     const { items } = await this.#channel.call(
       RuntimeService,
       RuntimeService.methods.listPodSandbox,
       { filter: { labelSelector: { ...JOB_LABELS } } },
       this.#within(READ_MS),
     )
-    return new Set(items.map(({ id }) => id))
+    return new Set(items.filter(({ state }) => state === NOT_READY).map(({ id }) => id))
   }
 
   async #mountedImages(id: string): Promise<readonly string[]> {
@@ -199,11 +215,6 @@ export class CriClient {
   }
 }
 
-/** True for a runtime that can take one name off an image that keeps others. */
-export function canRemoveNames(runtime: RuntimeVersion): boolean {
-  return runtime.name === CONTAINERD
-}
-
 function specOf(image: string): ImageSpec {
   return { image, userSpecifiedImage: '', imageRef: '' }
 }
@@ -212,16 +223,17 @@ function toImage({ id, repoTags, repoDigests, size, pinned }: Image): CriImage {
   return { id, repoTags, repoDigests, sizeBytes: size, pinned }
 }
 
-function toContainer(container: Container, mounted: readonly string[]): CriContainer {
+function toContainer(container: Container, mounted: readonly string[]): Omit<CriContainer, 'leftover'> {
   const { id, metadata, labels, image, imageRef, imageId } = container
   const namespace = labels['io.kubernetes.pod.namespace'] ?? ''
   const pod = labels['io.kubernetes.pod.name'] ?? ''
-  const names = [...namesIn(image), imageRef, imageId, ...mounted]
+  // A name may have moved on to another image since.
+  const made = imageId === '' ? [...namesIn(image), imageRef] : [imageId]
   return {
     id,
     name: metadata?.name ?? '',
     pod: pod === '' ? '' : `${namespace}/${pod}`,
-    images: names.filter(name => name !== ''),
+    images: [...made, ...mounted].filter(name => name !== ''),
   }
 }
 

@@ -23,7 +23,7 @@ export class ImageIndex {
   readonly #byId = new Map<string, IndexedImage>()
 
   constructor(images: readonly CriImage[]) {
-    for (const image of images) {
+    for (const image of mergeById(images)) {
       const indexed = { image, names: namesOf(image) }
       this.#byId.set(bareId(image.id), indexed)
       for (const { normalized } of indexed.names) this.#byName.set(normalized, indexed)
@@ -45,19 +45,52 @@ export class ImageIndex {
   }
 }
 
-/** The first user found of every image that has one, by the image's ID. */
+/** The first user found of every image that has one, by the image's ID. What is left over uses nothing. */
 export function usersOf(
   index: ImageIndex,
   containers: readonly CriContainer[],
 ): ReadonlyMap<string, CriContainer> {
   const users = new Map<string, CriContainer>()
-  for (const container of containers) {
+  for (const container of containers.filter(({ leftover }) => !leftover)) {
     for (const text of container.images) {
       const used = index.resolve(text)
       if (used && !users.has(used.image.id)) users.set(used.image.id, container)
     }
   }
   return users
+}
+
+/** IDs of the containers that are left over of each image, by the image's ID. */
+export function leftoversOf(
+  index: ImageIndex,
+  containers: readonly CriContainer[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const leftovers = new Map<string, Set<string>>()
+  for (const container of containers.filter(({ leftover }) => leftover)) {
+    for (const text of container.images) {
+      const id = index.resolve(text)?.image.id
+      if (id !== undefined) leftovers.set(id, (leftovers.get(id) ?? new Set()).add(container.id))
+    }
+  }
+  return leftovers
+}
+
+/** CRI-O lists an artifact once for each of its tags. */
+function mergeById(images: readonly CriImage[]): readonly CriImage[] {
+  const merged = new Map<string, CriImage>()
+  for (const image of images) {
+    const other = merged.get(image.id)
+    const union = (field: 'repoTags' | 'repoDigests') => [
+      ...new Set([...(other?.[field] ?? []), ...image[field]]),
+    ]
+    merged.set(image.id, {
+      ...image,
+      repoTags: union('repoTags'),
+      repoDigests: union('repoDigests'),
+      pinned: image.pinned || other?.pinned === true,
+    })
+  }
+  return [...merged.values()]
 }
 
 function namesOf(image: CriImage): ImageName[] {

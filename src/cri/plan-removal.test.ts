@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { CriContainer, CriImage } from './client.ts'
 import { planRemoval, type RemovalRequest, type StayReason } from './plan-removal.ts'
+import { type RuntimeTraits, traitsOf } from './traits.ts'
 
 const D1 = `sha256:${'1'.repeat(64)}`
 const D2 = `sha256:${'2'.repeat(64)}`
@@ -20,11 +21,18 @@ function imageOf(names: readonly string[], options: Partial<CriImage> = {}): Cri
 }
 
 function containerOf(...images: string[]): CriContainer {
-  return { id: 'c0ffee', name: 'web', pod: 'shop/web-0', images }
+  return { id: 'c0ffee', name: 'web', pod: 'shop/web-0', images, leftover: false }
 }
 
 function plan(request: Partial<RemovalRequest>) {
-  const defaults = { images: [], containers: [], remove: [], keep: [], canRemoveNames: true }
+  const defaults = {
+    images: [],
+    containers: [],
+    remove: [],
+    keep: [],
+    traits: CONTAINERD,
+    meanings: new Map(),
+  }
   return planRemoval({ ...defaults, ...request })
 }
 
@@ -34,11 +42,16 @@ const stays = (reason: StayReason, detail = '') => ({
 })
 const goes = { kind: 'Go', step: 0 }
 
+const [CONTAINERD, CRIO, DOCKER] = ['containerd', 'cri-o', 'docker'].map(name =>
+  traitsOf({ name, version: '1', apiVersion: 'v1' }),
+) as [RuntimeTraits, RuntimeTraits, RuntimeTraits]
+
 describe('planRemoval', () => {
   it('removes an image whose every tag is to go, with the digests that came along', () => {
-    const images = [imageOf(['r.test/app:1', 'r.test/app:2', `r.test/app@${D1}`])]
+    const names = ['r.test/app:1', 'r.test/app:2', `r.test/app@${D1}`]
+    const images = [imageOf(names)]
     expect(plan({ images, remove: ['r.test/app:1', 'r.test/app:2'] })).toEqual({
-      steps: [{ kind: 'RemoveImage', id: ID, sizeBytes: 1000 }],
+      steps: [{ kind: 'RemoveImage', id: ID, names, sizeBytes: 1000, leftovers: [] }],
       verdicts: [goes, goes],
     })
   })
@@ -107,7 +120,7 @@ describe('planRemoval', () => {
     })
 
     it('leaves both where the runtime cannot', () => {
-      const request = { images, remove: ['a.test/app:1'], canRemoveNames: false }
+      const request = { images, remove: ['a.test/app:1'], traits: DOCKER }
       expect(plan(request)).toEqual(stays('SharedId', 'b.test/app:2'))
       expect(plan({ ...request, keep: ['b.test/app:2'] })).toEqual(stays('WantedByOthers', 'b.test/app:2'))
     })
@@ -125,7 +138,7 @@ describe('planRemoval', () => {
     const images = [imageOf(['r.test/app:1', `r.test/app@${D1}`])]
     const request = { images, remove: ['r.test/app:1'], keep: [`r.test/app@${D1}`] }
     expect(plan(request).steps).toEqual([{ kind: 'RemoveNames', id: ID, names: ['r.test/app:1'] }])
-    expect(plan({ ...request, canRemoveNames: false })).toEqual(stays('WantedByOthers', `r.test/app@${D1}`))
+    expect(plan({ ...request, traits: CRIO })).toEqual(stays('WantedByOthers', `r.test/app@${D1}`))
   })
 
   it('removes an image by its digest, which has no tag', () => {
@@ -133,9 +146,95 @@ describe('planRemoval', () => {
     expect(plan({ images, remove: [`r.test/app@${D1}`] }).verdicts).toEqual([goes])
   })
 
+  describe('an image of an index, pulled by its digest, which CRI-O lists with the digest of its manifest', () => {
+    const images = [imageOf([`r.test/app@${D1}`, `r.test/app@${D2}`], { id: 'a'.repeat(64) })]
+    const request = { images, remove: [`r.test/app@${D1}`], traits: CRIO }
+
+    it('goes', () => {
+      expect(plan(request).verdicts).toEqual([goes])
+    })
+
+    it('stays where the other digest is wanted, or a tag is there', () => {
+      expect(plan({ ...request, keep: [`r.test/app@${D2}`] })).toEqual(
+        stays('WantedByOthers', `r.test/app@${D2}`),
+      )
+      const tagged = [imageOf(['r.test/app:1', `r.test/app@${D1}`, `r.test/app@${D2}`])]
+      expect(plan({ ...request, images: tagged })).toEqual(stays('SharedId', 'r.test/app:1'))
+    })
+
+    it('stays with Docker, which lists nothing that nobody pulled', () => {
+      expect(plan({ ...request, traits: DOCKER })).toEqual(stays('SharedId', `r.test/app@${D2}`))
+    })
+  })
+
+  describe('an artifact, which CRI-O lists once for each tag', () => {
+    const id = 'a'.repeat(64)
+    const images = ['r.test/model:1', 'r.test/model:2'].map(tag =>
+      imageOf([tag, `r.test/model@${D1}`], { id }),
+    )
+
+    it('goes with all its tags, each named once', () => {
+      const remove = ['r.test/model:1', 'r.test/model:2']
+      expect(plan({ images, remove, traits: CRIO })).toEqual({
+        steps: [
+          {
+            kind: 'RemoveImage',
+            id,
+            names: [...remove, `r.test/model@${D1}`],
+            sizeBytes: 1000,
+            leftovers: [],
+          },
+        ],
+        verdicts: [goes, goes],
+      })
+    })
+
+    it('stays with a tag that is not to go', () => {
+      expect(plan({ images, remove: ['r.test/model:1'], traits: CRIO })).toEqual(
+        stays('SharedId', 'r.test/model:2'),
+      )
+    })
+
+    it('stays while a container mounts it', () => {
+      const containers = [containerOf(id)]
+      const remove = ['r.test/model:1', 'r.test/model:2']
+      expect(plan({ images, containers, remove, traits: CRIO }).verdicts).toMatchObject([
+        { reason: 'InUse' },
+        { reason: 'InUse' },
+      ])
+    })
+  })
+
+  it('takes along what an ended pull left of an image, and nothing of another image', () => {
+    const images = [imageOf(['r.test/app:1']), imageOf(['r.test/app:2'], { id: OTHER_ID })]
+    const left = { ...containerOf(ID, OTHER_ID), id: 'both', leftover: true }
+    const other = { ...containerOf(OTHER_ID), id: 'other', leftover: true }
+    expect(plan({ images, containers: [left, other], remove: ['r.test/app:1'] }).steps).toMatchObject([
+      { id: ID, leftovers: ['both'] },
+    ])
+  })
+
+  describe('a name without a registry', () => {
+    const images = [imageOf(['docker.io/library/nginx:1']), imageOf(['q.test/nginx:1'], { id: OTHER_ID })]
+    const meanings = new Map([['nginx:1', 'q.test/nginx:1']])
+
+    it('is what the runtime takes it for', () => {
+      expect(plan({ images, remove: ['nginx:1'], meanings }).steps).toMatchObject([{ id: OTHER_ID }])
+      expect(plan({ images, remove: ['q.test/nginx:1'], keep: ['nginx:1'], meanings })).toEqual(
+        stays('WantedByOthers'),
+      )
+    })
+
+    it('is no image of Docker Hub where the runtime has none for it', () => {
+      expect(plan({ images, remove: ['nginx:1'], meanings: new Map([['nginx:1', '']]) })).toEqual(
+        stays('NotFound'),
+      )
+    })
+  })
+
   it('takes a digest of another repository for somebody else’s', () => {
     const images = [imageOf(['r.test/app:1', `other.test/app@${D2}`])]
-    expect(plan({ images, remove: ['r.test/app:1'], canRemoveNames: false })).toEqual(
+    expect(plan({ images, remove: ['r.test/app:1'], traits: CRIO })).toEqual(
       stays('SharedId', `other.test/app@${D2}`),
     )
   })
@@ -164,7 +263,8 @@ const requests: fc.Arbitrary<RemovalRequest> = fc.record({
     .map(used => used.map(name => containerOf(name))),
   remove: fc.subarray(NAMES),
   keep: fc.subarray(NAMES),
-  canRemoveNames: fc.boolean(),
+  traits: fc.constantFrom(CONTAINERD, CRIO, DOCKER),
+  meanings: fc.constant(new Map()),
 })
 
 /** What the runtime lists after the steps: the CRI removes images whole, containerd's API names. */
@@ -224,7 +324,7 @@ describe('properties of planRemoval', () => {
   it('removes names only where the runtime can', () => {
     fc.assert(
       fc.property(requests, request => {
-        const { steps } = planRemoval({ ...request, canRemoveNames: false })
+        const { steps } = planRemoval({ ...request, traits: DOCKER })
         expect(steps.filter(({ kind }) => kind === 'RemoveNames')).toEqual([])
       }),
     )

@@ -1,10 +1,11 @@
 import { normalizedName, tryParseReference } from '../image/reference.ts'
 import type { CriContainer, CriImage } from './client.ts'
-import { ImageIndex, type ImageName, type IndexedImage, usersOf } from './image-index.ts'
+import { ImageIndex, type ImageName, type IndexedImage, leftoversOf, usersOf } from './image-index.ts'
+import type { RuntimeTraits } from './traits.ts'
 
 /**
- * Decides what may be removed from a node. The CRI removes an image with all names of its ID, and refuses neither what is
- * in use nor what is pinned; so names are counted per ID here, and all care is taken before the call.
+ * Decides what may be removed from a node. The CRI removes an image with all names of its ID, and not every runtime refuses
+ * what is in use or pinned; so names are counted per ID here, and all care is taken before the call.
  */
 
 /** What is on the node, and what is to go. */
@@ -15,8 +16,9 @@ export interface RemovalRequest {
   readonly remove: readonly string[]
   /** References that somebody else wants on this node. */
   readonly keep: readonly string[]
-  /** Whether the runtime can take a name off an image that keeps others. */
-  readonly canRemoveNames: boolean
+  readonly traits: RuntimeTraits
+  /** What `meaningsOf` says of these references. */
+  readonly meanings: ReadonlyMap<string, string>
 }
 
 /** Why a reference stays, or that it is gone already. */
@@ -41,8 +43,14 @@ export type Verdict =
 
 /** One thing to do. */
 export type RemovalStep =
-  /** The image goes, with all its names. */
-  | { readonly kind: 'RemoveImage'; readonly id: string; readonly sizeBytes: number }
+  /** The image goes, with all its names, which are written as the runtime lists them; before it the containers left over of it. */
+  | {
+      readonly kind: 'RemoveImage'
+      readonly id: string
+      readonly names: readonly string[]
+      readonly sizeBytes: number
+      readonly leftovers: readonly string[]
+    }
   /** These names go, written as the runtime lists them; the image stays under others. */
   | { readonly kind: 'RemoveNames'; readonly id: string; readonly names: readonly string[] }
 
@@ -56,8 +64,9 @@ export interface RemovalPlan {
 export function planRemoval(request: RemovalRequest): RemovalPlan {
   const index = new ImageIndex(request.images)
   const users = usersOf(index, request.containers)
-  const wanted = request.remove.map(normalize)
-  const keep = new Set(request.keep.map(normalize))
+  const leftovers = leftoversOf(index, request.containers)
+  const wanted = request.remove.map(text => normalize(text, request.meanings))
+  const keep = new Set(request.keep.map(text => normalize(text, request.meanings)))
   const going = new Set(wanted.filter(name => name !== undefined && !keep.has(name)))
   const steps: RemovalStep[] = []
   const stepOf = new Map<string, number>()
@@ -72,9 +81,12 @@ export function planRemoval(request: RemovalRequest): RemovalPlan {
     const user = users.get(image.id)
     if (user) return stay('InUse', describeUser(user))
 
-    const leaving = namesThatLeave(target, going, keep)
+    const leaving = namesThatLeave(target, going, keep, request.traits)
     const staying = target.names.filter(other => !leaving.includes(other))
-    if (staying.length > 0 && (!request.canRemoveNames || !leaving.some(own => own.normalized === name))) {
+    if (
+      staying.length > 0 &&
+      (!request.traits.canRemoveNames || !leaving.some(own => own.normalized === name))
+    ) {
       const wantedName = staying.find(other => keep.has(other.normalized))
       return wantedName
         ? stay('WantedByOthers', wantedName.listed)
@@ -86,7 +98,9 @@ export function planRemoval(request: RemovalRequest): RemovalPlan {
       const names = leaving.map(own => own.listed)
       step =
         steps.push(
-          staying.length > 0 ? { kind: 'RemoveNames', id, names } : { kind: 'RemoveImage', id, sizeBytes },
+          staying.length > 0
+            ? { kind: 'RemoveNames', id, names }
+            : { kind: 'RemoveImage', id, names, sizeBytes, leftovers: [...(leftovers.get(id) ?? [])] },
         ) - 1
       stepOf.set(id, step)
     }
@@ -96,20 +110,22 @@ export function planRemoval(request: RemovalRequest): RemovalPlan {
 }
 
 /**
- * The names of an image that go: the tags that are to go; and the digests that are to go, or that came along with a tag
+ * The names of an image that go: the tags that are to go; and the digests that are to go, or that came along with a name
  * that goes, unless somebody wants them or another tag of their repository stays.
  */
 function namesThatLeave(
   { names }: IndexedImage,
   going: ReadonlySet<string | undefined>,
   keep: ReadonlySet<string | undefined>,
+  { addsDigests }: RuntimeTraits,
 ): readonly ImageName[] {
-  const tags = names.filter(name => name.kind === 'tag')
   return names.filter(name => {
     if (name.kind === 'tag') return going.has(name.normalized)
-    const siblings = tags.filter(tag => tag.repository === name.repository)
-    if (keep.has(name.normalized) || siblings.some(tag => !going.has(tag.normalized))) return false
-    return going.has(name.normalized) || siblings.length > 0
+    const siblings = names.filter(other => other.repository === name.repository)
+    const tags = siblings.filter(({ kind }) => kind === 'tag')
+    if (keep.has(name.normalized) || tags.some(tag => !going.has(tag.normalized))) return false
+    const cameAlong = tags.length > 0 || (addsDigests && siblings.some(other => going.has(other.normalized)))
+    return cameAlong || going.has(name.normalized)
   })
 }
 
@@ -118,8 +134,11 @@ function isSandboxImage({ repository }: ImageName): boolean {
   return /[/-]pause(-[a-z0-9]+)?$/.test(repository)
 }
 
-function normalize(text: string): string | undefined {
-  const reference = tryParseReference(text)
+/** Undefined for what is no reference; what no image can be called for a name that stands for none. */
+function normalize(text: string, meanings: ReadonlyMap<string, string>): string | undefined {
+  const meaning = meanings.get(text)
+  if (meaning === '') return ''
+  const reference = tryParseReference(meaning ?? text)
   return reference && normalizedName(reference)
 }
 
