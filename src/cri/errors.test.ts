@@ -16,6 +16,12 @@ describe('errorFromStatus', () => {
       'Error response from daemon: conflict: unable to delete d1f0bf54dbb3 (cannot be forced) - image is being used by running container c0ffee',
       'InUse',
     ],
+    // Docker 29 with its containerd store
+    [
+      status.UNKNOWN,
+      'Error response from daemon: conflict: unable to delete r.test/app:1 (must be forced) - container c0ffee is using its referenced image 620cc69649cf',
+      'InUse',
+    ],
     // CRI-O 1.36.3
     [status.NOT_FOUND, 'could not find container "c0ffee": ID does not exist', 'NotFound'],
     [status.UNKNOWN, 'delete image: image used by c0ffee: image is in use by a container', 'InUse'],

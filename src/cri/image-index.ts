@@ -95,7 +95,7 @@ function mergeById(images: readonly CriImage[]): readonly CriImage[] {
 
 function namesOf(image: CriImage): ImageName[] {
   const read = (listed: string, kind: ImageName['kind']): ImageName[] => {
-    if (listed.includes('<none>')) return []
+    if (listed.includes('<none>') || isDigest(listed)) return []
     const reference = tryParseReference(listed)
     // A name that cannot be read is still a name that somebody gave.
     if (!reference) return [{ listed, normalized: listed, repository: listed, kind: 'tag' }]
@@ -105,6 +105,11 @@ function namesOf(image: CriImage): ImageName[] {
     ...image.repoTags.flatMap(tag => read(tag, 'tag')),
     ...image.repoDigests.flatMap(digest => read(digest, 'digest')),
   ]
+}
+
+/** Docker lists an artifact of several tags by nothing but its digest. */
+function isDigest(listed: string): boolean {
+  return /^[a-z0-9]+:[0-9a-f]{64,}$/.test(listed)
 }
 
 function bareId(id: string): string {

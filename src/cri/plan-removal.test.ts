@@ -232,6 +232,20 @@ describe('planRemoval', () => {
     })
   })
 
+  it('takes a digest without a repository for no name, as Docker lists artifacts', () => {
+    const names = ['r.test/model:1', 'r.test/model:2']
+    const images = [imageOf(names, { repoDigests: [ID] })]
+    expect(plan({ images, remove: names, traits: DOCKER }).verdicts).toEqual([goes, goes])
+  })
+
+  it('leaves a digest that Docker’s containerd store lists among the tags, as somebody pulled it', () => {
+    const digest = `r.test/app@${D1}`
+    const images = [imageOf([], { repoTags: ['r.test/app:1', digest], repoDigests: [digest] })]
+    const request = { images, traits: DOCKER }
+    expect(plan({ ...request, remove: ['r.test/app:1'] })).toEqual(stays('SharedId', digest))
+    expect(plan({ ...request, remove: ['r.test/app:1', digest] }).verdicts).toEqual([goes, goes])
+  })
+
   it('takes a digest of another repository for somebody else’s', () => {
     const images = [imageOf(['r.test/app:1', `other.test/app@${D2}`])]
     expect(plan({ images, remove: ['r.test/app:1'], traits: CRIO })).toEqual(
