@@ -1,18 +1,29 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll } from 'vitest'
-import { CriClient } from '../../../src/cri/index.ts'
+import { CriClient, type RuntimeVersion } from '../../../src/cri/index.ts'
 import { Containerd } from '../../harness/containerd.ts'
 import { FaultyRegistry } from '../../harness/faulty-registry.ts'
-import { pushImage } from '../../harness/image-builder.ts'
+import { type ImageOptions, pushImage, pushIndex } from '../../harness/image-builder.ts'
 import { Node } from './node.ts'
 
-/** A containerd with nothing but its sandbox image, and a registry to fill it from. */
+/**
+ * Socket of a runtime that is to be tested in place of a containerd of the test's own; it must take 127.0.0.1 for an insecure
+ * registry, and pin its sandbox image.
+ */
+export const GIVEN_SOCKET = process.env['CRI_SOCKET']
+
+/** A runtime, by default a containerd with nothing but its sandbox image, and a registry to fill it from. */
 export interface World {
-  readonly containerd: Containerd
+  readonly socketPath: string
+  readonly runtime: RuntimeVersion
+  /** Name of the image that its sandboxes run. */
+  readonly sandboxImage: string
   readonly client: CriClient
   readonly node: Node
   /** Pushes an image and pulls it onto the node; answers its whole name. The same seed is the same image ID. */
   pull(target: string, seed?: string): Promise<string>
+  /** Pushes an index and pulls it by its digest; answers that name. */
+  pullIndex(target: string): Promise<string>
   /** The name that `repo:tag` or `repo@digest` has with the registry's address. */
   name(target: string): string
   /** Every tag that the runtime lists, sorted. */
@@ -22,21 +33,31 @@ export interface World {
 /** Starts a world before the tests of a file and ends it afterwards. */
 export function useWorld(): World {
   let registry: FaultyRegistry
-  let containerd: Containerd
+  let containerd: Containerd | undefined
+  let socketPath: string
   let client: CriClient
   let node: Node
+  let runtime: RuntimeVersion
+  let sandboxImage: string
   const name = (target: string) => `${registry.url.replace('http://', '')}/${target}`
-  const push = (target: string, seed = target) => pushImage(registry.store, target, { ...SLEEPER, seed })
+  const push = (target: string, seed = target) =>
+    pushImage(registry.store, target, { ...SLEEPER, seed: name(seed) })
 
   beforeAll(async () => {
     registry = await FaultyRegistry.start()
-    containerd = await Containerd.start(name('sandbox:1'))
-    client = new CriClient(containerd.socketPath)
-    node = new Node(containerd)
-    await push('sandbox:1')
-    await node.pull(name('sandbox:1'))
+    if (GIVEN_SOCKET === undefined) containerd = await Containerd.start(name('sandbox:1'))
+    socketPath = GIVEN_SOCKET ?? containerd?.socketPath ?? ''
+    client = new CriClient(socketPath)
+    node = new Node(socketPath, containerd?.cgroupParent ?? '/cri-contract')
+    runtime = await client.version()
+    if (containerd) {
+      await push('sandbox:1')
+      await node.pull(name('sandbox:1'))
+    }
+    sandboxImage = (await client.listImages()).find(({ pinned }) => pinned)?.repoTags[0] ?? ''
   })
   afterAll(async () => {
+    if (GIVEN_SOCKET !== undefined) await clear(client, name(''))
     client?.close()
     node?.close()
     await containerd?.stop()
@@ -44,8 +65,14 @@ export function useWorld(): World {
   })
 
   return {
-    get containerd() {
-      return containerd
+    get socketPath() {
+      return socketPath
+    },
+    get runtime() {
+      return runtime
+    },
+    get sandboxImage() {
+      return sandboxImage
     },
     get client() {
       return client
@@ -59,6 +86,12 @@ export function useWorld(): World {
       await node.pull(name(target))
       return name(target)
     },
+    async pullIndex(target) {
+      const { digest } = await pushIndex(registry.store, target, ['linux/amd64', 'linux/arm64'], SLEEPER)
+      const pulled = name(`${target.replace(/:[^:]*$/, '')}@${digest}`)
+      await node.pull(pulled)
+      return pulled
+    },
     async tags() {
       const images = await client.listImages()
       return images.flatMap(({ repoTags }) => repoTags).toSorted()
@@ -66,8 +99,16 @@ export function useWorld(): World {
   }
 }
 
+/** Leaves a runtime that goes on without the images that were pulled from a registry. */
+async function clear(client: CriClient, registry: string): Promise<void> {
+  for (const { id, repoTags, repoDigests } of await client.listImages()) {
+    const isOurs = [...repoTags, ...repoDigests].some(listed => listed.startsWith(registry))
+    if (isOurs) await client.removeImage(id)
+  }
+}
+
 /** An image that can run, as those of sandboxes must. */
-const SLEEPER = {
+const SLEEPER: ImageOptions = {
   entrypoint: ['/bin/busybox', 'sleep', '2147483647'],
   files: [{ path: 'bin/busybox', mode: 0o755, content: readFileSync('/usr/bin/busybox') }],
 }

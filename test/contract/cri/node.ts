@@ -1,7 +1,8 @@
+import { JOB_LABELS } from '../../../src/api/constants.ts'
 import { Channel, type UnaryMethod } from '../../../src/cri/channel.ts'
-import type { Containerd } from '../../harness/containerd.ts'
 import {
   ImageServiceDefinition as ImageService,
+  type Mount,
   NamespaceMode,
   type PodSandboxConfig,
   RuntimeServiceDefinition as RuntimeService,
@@ -12,36 +13,52 @@ export class Node {
   readonly #channel: Channel
   readonly #cgroupParent: string
 
-  constructor(containerd: Containerd) {
-    this.#channel = new Channel(containerd.socketPath)
-    this.#cgroupParent = containerd.cgroupParent
+  /** @param cgroupParent of its sandboxes */
+  constructor(socketPath: string, cgroupParent: string) {
+    this.#channel = new Channel(socketPath)
+    this.#cgroupParent = cgroupParent
   }
 
   /** Pulls an image; answers its ID. */
   async pull(image: string): Promise<string> {
-    const { imageRef } = await this.#call(ImageService, ImageService.methods.pullImage, { image: { image } })
+    const { imageRef } = await this.#call(ImageService, ImageService.methods.pullImage, {
+      image: specOf(image),
+    })
     return imageRef
   }
 
   /** Makes a Pod of one container that is never started, from an image and with another mounted where one is given. */
   async createContainer(name: string, image: string, mounted?: string): Promise<void> {
-    const config = this.#sandbox(name)
+    await this.#create(name, image, mounted === undefined ? [] : [mount('/volume', mounted)])
+  }
+
+  /** Makes a Pod of ours that has pulled an image and is over; its container is left. */
+  async createEndedPull(name: string, image: string): Promise<void> {
+    const { podSandboxId, containerId } = await this.#create(name, image, [], JOB_LABELS)
+    await this.#call(RuntimeService, RuntimeService.methods.startContainer, { containerId })
+    await this.#call(RuntimeService, RuntimeService.methods.stopContainer, { containerId })
+    await this.#call(RuntimeService, RuntimeService.methods.stopPodSandbox, { podSandboxId })
+  }
+
+  async #create(name: string, image: string, mounts: Mount[], labels: Record<string, string> = {}) {
+    const config = { ...this.#sandbox(name), labels }
     const { podSandboxId } = await this.#call(RuntimeService, RuntimeService.methods.runPodSandbox, {
       config,
     })
-    const mounts = mounted === undefined ? [] : [mount('/volume', mounted)]
-    await this.#call(RuntimeService, RuntimeService.methods.createContainer, {
+    this.#sandboxes.set(name, podSandboxId)
+    const { containerId } = await this.#call(RuntimeService, RuntimeService.methods.createContainer, {
       podSandboxId,
       sandboxConfig: config,
       config: {
         metadata: { name },
-        image: { image },
-        command: ['/bin/busybox', 'true'],
+        image: specOf(image),
+        command: ['/bin/busybox', 'sleep', '2147483647'],
         mounts,
         labels: { 'io.kubernetes.pod.namespace': 'shop', 'io.kubernetes.pod.name': name },
+        linux: { securityContext: { namespaceOptions: NAMESPACES } },
       },
     })
-    this.#sandboxes.set(name, podSandboxId)
+    return { podSandboxId, containerId }
   }
 
   /** Removes a Pod again, with its container. */
@@ -57,16 +74,11 @@ export class Node {
 
   readonly #sandboxes = new Map<string, string>()
 
-  #sandbox(name: string): PodSandboxConfig {
-    const namespaceOptions = {
-      network: NamespaceMode.NODE,
-      pid: NamespaceMode.CONTAINER,
-      ipc: NamespaceMode.POD,
-    }
+  #sandbox(name: string): Omit<PodSandboxConfig, 'labels'> {
     return {
       metadata: { name, uid: name, namespace: 'shop' },
       logDirectory: '',
-      linux: { cgroupParent: this.#cgroupParent, securityContext: { namespaceOptions } },
+      linux: { cgroupParent: this.#cgroupParent, securityContext: { namespaceOptions: NAMESPACES } },
     }
   }
 
@@ -79,6 +91,13 @@ export class Node {
   }
 }
 
-function mount(containerPath: string, image: string) {
-  return { containerPath, readonly: true, image: { image } }
+/** As a kubelet asks for a Pod in the host's network. */
+const NAMESPACES = { network: NamespaceMode.NODE, pid: NamespaceMode.CONTAINER, ipc: NamespaceMode.POD }
+
+function specOf(image: string) {
+  return { image, userSpecifiedImage: image }
+}
+
+function mount(containerPath: string, image: string): Mount {
+  return { containerPath, readonly: true, image: specOf(image) }
 }

@@ -51,7 +51,13 @@ export interface PodSandboxRequest {
 export interface PodSandboxConfig {
   metadata: PodSandboxMetadata | undefined;
   logDirectory: string;
+  labels: { [key: string]: string };
   linux: LinuxPodSandboxConfig | undefined;
+}
+
+export interface PodSandboxConfig_LabelsEntry {
+  key: string;
+  value: string;
 }
 
 export interface PodSandboxMetadata {
@@ -91,11 +97,20 @@ export interface ContainerConfig {
   command: string[];
   mounts: Mount[];
   labels: { [key: string]: string };
+  linux: LinuxContainerConfig | undefined;
 }
 
 export interface ContainerConfig_LabelsEntry {
   key: string;
   value: string;
+}
+
+export interface LinuxContainerConfig {
+  securityContext: LinuxContainerSecurityContext | undefined;
+}
+
+export interface LinuxContainerSecurityContext {
+  namespaceOptions: NamespaceOption | undefined;
 }
 
 export interface ContainerMetadata {
@@ -104,6 +119,7 @@ export interface ContainerMetadata {
 
 export interface ImageSpec {
   image: string;
+  userSpecifiedImage: string;
 }
 
 export interface Mount {
@@ -112,7 +128,7 @@ export interface Mount {
   image: ImageSpec | undefined;
 }
 
-/** RemoveContainerRequest. */
+/** StartContainerRequest, RemoveContainerRequest, and StopContainerRequest without a timeout: it kills at once. */
 export interface ContainerRequest {
   containerId: string;
 }
@@ -352,7 +368,7 @@ export const PodSandboxRequest: MessageFns<PodSandboxRequest> = {
 };
 
 function createBasePodSandboxConfig(): PodSandboxConfig {
-  return { metadata: undefined, logDirectory: "", linux: undefined };
+  return { metadata: undefined, logDirectory: "", labels: {}, linux: undefined };
 }
 
 export const PodSandboxConfig: MessageFns<PodSandboxConfig> = {
@@ -363,6 +379,9 @@ export const PodSandboxConfig: MessageFns<PodSandboxConfig> = {
     if (message.logDirectory !== "") {
       writer.uint32(26).string(message.logDirectory);
     }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      PodSandboxConfig_LabelsEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
+    });
     if (message.linux !== undefined) {
       LinuxPodSandboxConfig.encode(message.linux, writer.uint32(66).fork()).join();
     }
@@ -398,12 +417,80 @@ export const PodSandboxConfig: MessageFns<PodSandboxConfig> = {
             message.logDirectory = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = PodSandboxConfig_LabelsEntry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.labels[entry6.key] = entry6.value;
+            }
+            continue;
+          }
           case 8: {
             if (tag !== 66) {
               break;
             }
 
             message.linux = LinuxPodSandboxConfig.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePodSandboxConfig_LabelsEntry(): PodSandboxConfig_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const PodSandboxConfig_LabelsEntry: MessageFns<PodSandboxConfig_LabelsEntry> = {
+  encode(message: PodSandboxConfig_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PodSandboxConfig_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePodSandboxConfig_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }
@@ -773,7 +860,7 @@ export const CreateContainerResponse: MessageFns<CreateContainerResponse> = {
 };
 
 function createBaseContainerConfig(): ContainerConfig {
-  return { metadata: undefined, image: undefined, command: [], mounts: [], labels: {} };
+  return { metadata: undefined, image: undefined, command: [], mounts: [], labels: {}, linux: undefined };
 }
 
 export const ContainerConfig: MessageFns<ContainerConfig> = {
@@ -793,6 +880,9 @@ export const ContainerConfig: MessageFns<ContainerConfig> = {
     globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
       ContainerConfig_LabelsEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
     });
+    if (message.linux !== undefined) {
+      LinuxContainerConfig.encode(message.linux, writer.uint32(122).fork()).join();
+    }
     return writer;
   },
 
@@ -850,6 +940,14 @@ export const ContainerConfig: MessageFns<ContainerConfig> = {
             if (entry9.value !== undefined) {
               message.labels[entry9.key] = entry9.value;
             }
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.linux = LinuxContainerConfig.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -922,6 +1020,98 @@ export const ContainerConfig_LabelsEntry: MessageFns<ContainerConfig_LabelsEntry
   },
 };
 
+function createBaseLinuxContainerConfig(): LinuxContainerConfig {
+  return { securityContext: undefined };
+}
+
+export const LinuxContainerConfig: MessageFns<LinuxContainerConfig> = {
+  encode(message: LinuxContainerConfig, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.securityContext !== undefined) {
+      LinuxContainerSecurityContext.encode(message.securityContext, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinuxContainerConfig {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinuxContainerConfig();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.securityContext = LinuxContainerSecurityContext.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLinuxContainerSecurityContext(): LinuxContainerSecurityContext {
+  return { namespaceOptions: undefined };
+}
+
+export const LinuxContainerSecurityContext: MessageFns<LinuxContainerSecurityContext> = {
+  encode(message: LinuxContainerSecurityContext, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaceOptions !== undefined) {
+      NamespaceOption.encode(message.namespaceOptions, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinuxContainerSecurityContext {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinuxContainerSecurityContext();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.namespaceOptions = NamespaceOption.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseContainerMetadata(): ContainerMetadata {
   return { name: "" };
 }
@@ -969,13 +1159,16 @@ export const ContainerMetadata: MessageFns<ContainerMetadata> = {
 };
 
 function createBaseImageSpec(): ImageSpec {
-  return { image: "" };
+  return { image: "", userSpecifiedImage: "" };
 }
 
 export const ImageSpec: MessageFns<ImageSpec> = {
   encode(message: ImageSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.image !== "") {
       writer.uint32(10).string(message.image);
+    }
+    if (message.userSpecifiedImage !== "") {
+      writer.uint32(146).string(message.userSpecifiedImage);
     }
     return writer;
   },
@@ -999,6 +1192,14 @@ export const ImageSpec: MessageFns<ImageSpec> = {
             }
 
             message.image = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.userSpecifiedImage = reader.string();
             continue;
           }
         }
@@ -1197,6 +1398,22 @@ export const RuntimeServiceDefinition = {
       requestType: CreateContainerRequest as typeof CreateContainerRequest,
       requestStream: false,
       responseType: CreateContainerResponse as typeof CreateContainerResponse,
+      responseStream: false,
+      options: {},
+    },
+    startContainer: {
+      name: "StartContainer",
+      requestType: ContainerRequest as typeof ContainerRequest,
+      requestStream: false,
+      responseType: Nothing as typeof Nothing,
+      responseStream: false,
+      options: {},
+    },
+    stopContainer: {
+      name: "StopContainer",
+      requestType: ContainerRequest as typeof ContainerRequest,
+      requestStream: false,
+      responseType: Nothing as typeof Nothing,
       responseStream: false,
       options: {},
     },
