@@ -233,6 +233,28 @@ describe('NodeReconciler', () => {
     expect(woken).toContain('n2')
   })
 
+  it('gives the slot of a removal that was refused to who waits for one', async () => {
+    const gone = 'registry.test/gone:1'
+    const removal = { image: gone, owners: ['of-nobody'], requestedAt: '2026-01-01T00:00:00.000Z' }
+    const before = stored({ images: [{ image: gone, state: 'Removing' }] })
+    const object: NodeImages = {
+      ...before,
+      metadata: { ...before.metadata, resourceVersion: '2' },
+      spec: { images: [], remove: [removal] },
+    }
+    const { world, slots, woken, reconcile } = await reconciler(({ method, path }) =>
+      method === 'POST' && path.endsWith('/jobs')
+        ? { status: 403, body: { kind: 'Status', reason: 'Forbidden', code: 403, message: 'exceeded quota' } }
+        : { body: object },
+    )
+    world.nodeImagesInformer.upsert(object)
+    expect(slots.tryTake('busy', 'team/cache', true)).toBe(true)
+    expect(slots.tryTake('n2', 'team/another', false)).toBe(false)
+    slots.release('busy')
+    await reconcile()
+    expect(woken).toContain('n2')
+  })
+
   it('holds up no other node where its own NodeImages cannot be written', async () => {
     const { world, slots, reconcile } = await reconciler(({ method }) =>
       method === 'PATCH' ? { status: 413, body: { kind: 'Status', code: 413 } } : { body: stored({}) },

@@ -114,6 +114,8 @@ export class Remover {
       return refusedWith('JobRefused', error.message)
     } finally {
       slots.release(name)
+      // Where no Job was made, none will end that wakes who waits for the slot.
+      slots.wakeNext()
     }
   }
 }
