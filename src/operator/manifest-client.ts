@@ -40,13 +40,17 @@ export class ManifestClient {
       const { name, namespace } = wanted.metadata
       return { resource, wanted, live: await resource.get({ name, namespace, signal }) }
     } catch (error) {
-      if (isKubeError(error, 'NotFound')) return { resource, wanted }
-      throw error
+      if (!isKubeError(error, 'NotFound')) throw error
+      // The path of a kind that is gone answers the same as that of an object.
+      this.#known.delete(keyOf(object))
+      await this.#definitionOf(object, signal)
+      return { resource, wanted }
     }
   }
 
-  async #definitionOf({ apiVersion, kind }: ManifestObject, signal: AbortSignal): Promise<ResourceDef> {
-    const key = `${apiVersion} ${kind}`
+  async #definitionOf(object: ManifestObject, signal: AbortSignal): Promise<ResourceDef> {
+    const { apiVersion, kind } = object
+    const key = keyOf(object)
     if (!this.#known.has(key)) await this.#discover(apiVersion, signal)
     const found = this.#known.get(key)
     if (!found) throw new KubeError('NotFound', `the API server knows no kind ${kind} in ${apiVersion}`)
@@ -55,16 +59,30 @@ export class ManifestClient {
 
   async #discover(apiVersion: string, signal: AbortSignal): Promise<void> {
     const [version = '', group = ''] = apiVersion.split('/').toReversed()
-    const { resources } = await this.#client.request<ApiResourceList>({
-      verb: 'get',
-      path: group === '' ? `/api/${version}` : `/apis/${group}/${version}`,
-      signal,
-    })
-    for (const { name: plural, kind, namespaced } of resources) {
+    for (const { name: plural, kind, namespaced } of await this.#resources(group, version, signal)) {
       // a name with a slash is a subresource
       if (!plural.includes('/')) {
-        this.#known.set(`${apiVersion} ${kind}`, { group, version, plural, kind, namespaced })
+        this.#known.set(keyOf({ apiVersion, kind }), { group, version, plural, kind, namespaced })
       }
     }
   }
+
+  async #resources(
+    group: string,
+    version: string,
+    signal: AbortSignal,
+  ): Promise<ApiResourceList['resources']> {
+    const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+    try {
+      return (await this.#client.request<ApiResourceList>({ verb: 'get', path, signal })).resources
+    } catch (error) {
+      // A group goes with the last of its kinds.
+      if (isKubeError(error, 'NotFound')) return []
+      throw error
+    }
+  }
+}
+
+function keyOf({ apiVersion, kind }: Pick<ManifestObject, 'apiVersion' | 'kind'>): string {
+  return `${apiVersion} ${kind}`
 }

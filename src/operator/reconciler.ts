@@ -90,7 +90,7 @@ export class ReleaseReconciler {
       memory.failures.reset()
       return requeueAfterMs === undefined ? {} : { requeueAfterMs }
     } catch (error) {
-      if (error instanceof HelmError && error.code === 'Aborted') return {}
+      if (error instanceof ObjectGone || (error instanceof HelmError && error.code === 'Aborted')) return {}
       const outcome = outcomeOf(error)
       if (!outcome) throw error
       const { type, reason, message } = outcome
@@ -151,12 +151,7 @@ export class ReleaseReconciler {
     await this.#releaser.uninstall(name, signal)
     this.#drift.forget(name)
     log.info({ release: name }, 'uninstalled')
-    try {
-      await this.#setFinalizers(object, otherFinalizers(object), signal)
-    } catch (error) {
-      // told of it twice, since the object went with its last finalizer
-      if (!isKubeError(error, 'NotFound')) throw error
-    }
+    await this.#setFinalizers(object, otherFinalizers(object), signal)
     return undefined
   }
 
@@ -167,26 +162,43 @@ export class ReleaseReconciler {
   ): Promise<void> {
     const { resourceVersion } = object.metadata
     const patch = { metadata: { finalizers, resourceVersion } }
-    this.#options.objects.put(await this.#resource.mergePatch(nameOf(object), patch, { signal }))
+    await this.#write(object, patch, { signal })
   }
 
   async #report(object: ReleaseObject, outcome: Outcome, signal: AbortSignal): Promise<void> {
     const { client, objects } = this.#options
-    const { status, metadata } = objects.get(`${object.metadata.namespace}/${object.metadata.name}`) ?? object
+    const { status } = objects.get(`${object.metadata.namespace}/${object.metadata.name}`) ?? object
     const next = statusAfter(status, object.metadata.generation, outcome, new Date(client.now()))
     const patch = mergePatchOf({ status: status ?? {} }, { status: next })
     if (patch === undefined) return
-    const name = { name: metadata.name, namespace: metadata.namespace }
-    objects.put(await this.#resource.mergePatch(name, patch, { subresource: 'status', signal }))
+    await this.#write(object, patch, { subresource: 'status', signal })
+  }
+
+  /** Throws ObjectGone, and KubeError. */
+  async #write(
+    object: ReleaseObject,
+    patch: unknown,
+    options: Parameters<Resource<ReleaseObject>['mergePatch']>[2],
+  ): Promise<void> {
+    try {
+      this.#options.objects.put(await this.#resource.mergePatch(nameOf(object), patch, options))
+    } catch (error) {
+      throw isKubeError(error, 'NotFound') ? new ObjectGone() : error
+    }
   }
 }
 
-/** What an error says of the release; undefined where it says nothing: the object was changed or deleted meanwhile, or the process ends. */
+/** The object itself went meanwhile, and with it all that could be said of its release. Whoever watches it is told once more. */
+class ObjectGone extends Error {
+  override readonly name = 'ObjectGone'
+}
+
+/** What an error says of the release; undefined where it says nothing: the object was changed meanwhile, or the process ends. */
 function outcomeOf(error: unknown): Failure | undefined {
   if (error instanceof ReleaseFailure) {
     return { type: 'ReleaseFailed', reason: error.code, message: error.message }
   }
-  if (isKubeError(error, 'Aborted', 'Conflict', 'NotFound')) return undefined
+  if (isKubeError(error, 'Aborted', 'Conflict')) return undefined
   const message = error instanceof Error ? error.message : String(error)
   return { type: 'Irreconcilable', reason: 'ReconcileError', message }
 }

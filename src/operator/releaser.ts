@@ -67,13 +67,11 @@ export class Releaser {
 
   async #deleteHook(manifest: string, name: ReleaseName, signal: AbortSignal): Promise<void> {
     for (const object of manifestObjects(manifest, name)) {
-      const { resource, live } = await this.#objects.locate(object, name, signal)
-      if (!live?.metadata.annotations?.[HOOK_ANNOTATION]) continue
-      try {
+      await unlessGone(async () => {
+        const { resource, live } = await this.#objects.locate(object, name, signal)
+        if (!live?.metadata.annotations?.[HOOK_ANNOTATION]) return
         await resource.delete(live.metadata, { propagationPolicy: 'Background', signal })
-      } catch (error) {
-        if (!isKubeError(error, 'NotFound')) throw error
-      }
+      })
     }
   }
 
@@ -87,11 +85,20 @@ export class Releaser {
         const { version: revision, info } = current
         this.#log.warn({ release: name, revision, status: info.status }, 'removing an unfinished revision')
         const secret = { name: storedAs(current), namespace: name.namespace }
-        await this.#client.resource(SECRETS).delete(secret, { signal })
+        await unlessGone(() => this.#client.resource(SECRETS).delete(secret, { signal }))
       } else {
         return current
       }
     }
+  }
+}
+
+/** Does what is to end with something gone; it may be that already, with its kind. */
+async function unlessGone(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isKubeError(error, 'NotFound')) throw error
   }
 }
 

@@ -38,6 +38,13 @@ spec:
         - name: small
           image: small
           resources: {limits: {cpu: {{ .Values.cpu }}}}
+{{- if .Values.monitored }}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata:
+  name: {{ .Release.Name }}
+{{- end }}
 `,
 }
 

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type ConfigMap, connect, newNamespace } from '../kube/fixture.ts'
 import type { KubeObject } from '../../../src/api/object.ts'
+import { kubectl, prepare } from '../chart/cluster.ts'
 import { serveKind, TestedRelease } from './fixture.ts'
 
 /** The reconciler with the real helm and a real API server. */
@@ -70,6 +71,24 @@ describe('ReleaseReconciler', () => {
     expect(spec.template.spec.containers).toMatchObject([
       { image: 'small', resources: { limits: { cpu: '1' } } },
     ])
+    expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
+  })
+
+  it('says so when a kind of the release is gone, until it is back', async () => {
+    await prepare()
+    const { release } = await setUp({ monitored: true })
+    const operator = release.operator()
+    await operator.reconcile()
+    expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
+    await kubectl('', 'delete', 'crd', 'servicemonitors.monitoring.coreos.com')
+    expect(await operator.reconcile()).toEqual({ requeueAfterMs: expect.any(Number) })
+    const gone = ['Deployed=True InstallSuccessful', 'Irreconcilable=True ReconcileError', 1]
+    expect(await release.says()).toEqual(gone)
+    expect((await release.find())?.status?.conditions?.at(-1)?.message).toContain(
+      'the API server knows no kind ServiceMonitor in monitoring.coreos.com/v1',
+    )
+    await prepare()
+    await operator.reconcile()
     expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
   })
 
