@@ -25,7 +25,7 @@ export interface HelmOptions {
 /** What helm is asked to do. */
 export type HelmCommand = 'status' | 'plan' | 'upgrade' | 'uninstall'
 
-/** How long helm waits for a hook, and for objects to be gone. */
+/** How long helm waits for a hook of an upgrade, and for objects to be gone. */
 const HOOK_TIMEOUT = '5m'
 /** When helm is ended. A hook's wait fits in. */
 const DEADLINE_MS: Readonly<Record<HelmCommand, number>> = {
@@ -73,10 +73,13 @@ export class Helm {
     return parseRelease(await this.#run('upgrade', args, signal, JSON.stringify(values)))
   }
 
-  /** Uninstalls the release and resolves when its objects are gone; nothing where there is none. */
+  /**
+   * Uninstalls the release without its hooks and resolves when its objects are gone; nothing where there is none. A hook of a release that
+   * never worked cannot work either, and helm forgets a release of which it has failed.
+   */
   async uninstall({ name, namespace }: ReleaseName, signal: AbortSignal): Promise<void> {
-    const args = ['uninstall', name, '--namespace', namespace]
-    await this.#run('uninstall', [...args, '--ignore-not-found', '--wait', '--timeout', HOOK_TIMEOUT], signal)
+    const args = ['uninstall', name, '--namespace', namespace, '--no-hooks', '--ignore-not-found', '--wait']
+    await this.#run('uninstall', [...args, '--timeout', HOOK_TIMEOUT], signal)
   }
 
   async #run(

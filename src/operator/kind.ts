@@ -1,5 +1,5 @@
 import type { KubeObject } from '../api/object.ts'
-import type { KubeClient, ResourceDef } from '../kube/index.ts'
+import type { KubeClient, Logger, ResourceDef } from '../kube/index.ts'
 import type { ReleaseStatus } from './status.ts'
 
 /** An object that asks for a release: its name is the release's, its namespace too, its spec the values of the chart. */
@@ -15,6 +15,14 @@ export interface ReleaseKind {
   readonly chart: string
   /** Why a release must not be uninstalled yet, as a sentence; undefined: it may go. */
   readonly holdsUp: (client: KubeClient, signal: AbortSignal) => Promise<string | undefined>
+  /**
+   * What is to be done once the release is gone, the last of this kind, and before its object is; done again where it failed. In the place of
+   * the chart's hooks, which are not run then. Throws KubeError.
+   */
+  readonly afterLast: (
+    client: KubeClient,
+    context: { readonly signal: AbortSignal; readonly log: Logger },
+  ) => Promise<void>
 }
 
 /** Keeps an object until its release is uninstalled; all helm-operators know it, so that one of them can take over again. */

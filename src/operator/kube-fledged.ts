@@ -1,5 +1,6 @@
 import { GROUP, VERSION } from '../api/constants.ts'
 import { isKubeError, type KubeClient } from '../kube/index.ts'
+import { releaseCaches } from '../release-caches/release-caches.ts'
 import type { ReleaseKind } from './kind.ts'
 
 /** `KubeFledged`: an installation of kube-fledged. */
@@ -14,6 +15,8 @@ export function kubeFledgedKind(chart: string): ReleaseKind {
     },
     chart,
     holdsUp: endingCaches,
+    // whoever deletes them then has nobody to wait for
+    afterLast: releaseCaches,
   }
 }
 

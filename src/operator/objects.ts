@@ -1,5 +1,5 @@
 import type { KubeObject } from '../api/object.ts'
-import { Informer, type KubeClient, type Logger, withoutManagedFields } from '../kube/index.ts'
+import { Informer, type KubeClient, type Logger, type Resource, withoutManagedFields } from '../kube/index.ts'
 import type { SignOfLife } from '../process/stuck.ts'
 import type { ReleaseKind, ReleaseObject } from './kind.ts'
 
@@ -20,18 +20,19 @@ type Listener = (key: string, object?: ReleaseObject) => void
 
 /** The objects of one kind, in some namespaces or in all. */
 export class ReleaseObjects {
+  readonly #resource: Resource<ReleaseObject>
   readonly #informers: ReadonlyMap<string, Informer<ReleaseObject>>
   readonly #deployments: readonly Informer<KubeObject>[]
 
   /** @param namespaces empty: all */
   constructor(client: KubeClient, kind: ReleaseKind, namespaces: readonly string[], log: Logger) {
-    const resource = client.resource<ReleaseObject>(kind.def)
+    this.#resource = client.resource<ReleaseObject>(kind.def)
     const deployments = client.resource<KubeObject>(DEPLOYMENTS)
     const scopes = namespaces.length === 0 ? [''] : namespaces
     this.#informers = new Map(
       scopes.map(namespace => [
         namespace,
-        new Informer(resource, { namespace, project: withoutManagedFields, log }),
+        new Informer(this.#resource, { namespace, project: withoutManagedFields, log }),
       ]),
     )
     this.#deployments = scopes.map(
@@ -64,6 +65,13 @@ export class ReleaseObjects {
   /** All objects. */
   *list(): Generator<ReleaseObject> {
     for (const informer of this.#informers.values()) yield* informer.list()
+  }
+
+  /** All objects as they are at the API server, which informers may be behind. Throws KubeError. */
+  async listNow(signal: AbortSignal): Promise<readonly ReleaseObject[]> {
+    const scopes = [...this.#informers.keys()]
+    const lists = await Promise.all(scopes.map(namespace => this.#resource.list({ namespace, signal })))
+    return lists.flatMap(({ items }) => items)
   }
 
   /** Puts in the answer of a write, before the watch brings it. */

@@ -151,8 +151,15 @@ export class ReleaseReconciler {
     await this.#releaser.uninstall(name, signal)
     this.#drift.forget(name)
     log.info({ release: name }, 'uninstalled')
+    if (await this.#isLast(object, signal)) await kind.afterLast(client, { signal, log })
     await this.#setFinalizers(object, otherFinalizers(object), signal)
     return undefined
+  }
+
+  /** Whether no other object stays. Of several that are being deleted at once, the last one finds so at least. */
+  async #isLast({ metadata: { uid } }: ReleaseObject, signal: AbortSignal): Promise<boolean> {
+    const all = await this.#options.objects.listNow(signal)
+    return all.every(({ metadata }) => metadata.uid === uid || metadata.deletionTimestamp !== undefined)
   }
 
   async #setFinalizers(

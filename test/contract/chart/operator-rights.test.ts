@@ -85,6 +85,7 @@ describe('the operator', () => {
     [false, { verb: 'patch', group: EXTENSIONS, resource: DEFINITIONS, name: 'others.example.com' }],
     [false, { verb: 'escalate', group: rbac, resource: 'clusterroles' }],
     [false, { verb: 'bind', group: rbac, resource: 'clusterroles' }],
+    [true, { verb: 'patch', group: 'kubefledged.io', resource: 'imagecaches' }],
     [false, { verb: 'create', group: 'kubefledged.io', resource: 'imagecaches', namespace: NAMESPACE }],
     [false, { verb: 'update', group: 'coordination.k8s.io', resource: 'leases', namespace: 'kube-system' }],
   ])('%s: %j', async (allowed, resourceAttributes) => {

@@ -14,7 +14,7 @@ import { run } from '../../harness/command.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { eventually } from '../../harness/eventually.ts'
 
-/** A chart of a few objects. Nothing runs where no controllers are, so it has no hooks. */
+/** A chart of a few objects. Nothing runs where no controllers are: its hook never ends. */
 const CHART = {
   'Chart.yaml': 'apiVersion: v2\nname: small\nversion: 1.0.0\n',
   'values.yaml': 'value: default\ncpu: 1000m\n',
@@ -45,6 +45,17 @@ kind: ServiceMonitor
 metadata:
   name: {{ .Release.Name }}
 {{- end }}
+`,
+  'templates/hook.yaml': `apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}
+  annotations: {helm.sh/hook: "pre-delete,post-delete"}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: hook, image: nonesuch}]
 `,
 }
 
@@ -94,10 +105,10 @@ export class TestedRelease {
     return release
   }
 
-  /** A new operator; its helm is the real one unless another is named. */
-  operator(program = binary('helm')): TestedOperator {
+  /** A new operator; its helm is the real one unless another is named, and it also watches other namespaces that are named. */
+  operator(program = binary('helm'), others: readonly string[] = []): TestedOperator {
     const client = this.#client
-    const objects = new ReleaseObjects(client, this.#kind, [this.#namespace], silentLogger)
+    const objects = new ReleaseObjects(client, this.#kind, [this.#namespace, ...others], silentLogger)
     const stop = new AbortController()
     const running = objects.run(stop.signal)
     onTestFinished(() => {

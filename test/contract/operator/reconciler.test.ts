@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type ConfigMap, connect, newNamespace } from '../kube/fixture.ts'
+import { imageCacheCrd } from '../../../src/api/crd.ts'
+import type { ImageCache } from '../../../src/api/image-cache.ts'
 import type { KubeObject } from '../../../src/api/object.ts'
 import { kubectl, prepare } from '../chart/cluster.ts'
 import { serveKind, TestedRelease } from './fixture.ts'
@@ -140,5 +142,41 @@ describe('ReleaseReconciler', () => {
       'kf',
     )
     await operator.reconcile()
+  })
+
+  it('lets go of image caches with the last installation, though no hook of the release can run', async () => {
+    await kubectl(JSON.stringify(imageCacheCrd), 'apply', '--server-side', '--force-conflicts', '-f', '-')
+    await kubectl('', 'wait', `crd/${imageCacheCrd.metadata.name}`, '--for=condition=Established')
+    const [one, other, third] = [await setUp(), await setUp(), await setUp()]
+    const caches = connect().resource<ImageCache>({
+      group: 'kubefledged.io',
+      version: 'v1alpha2',
+      plural: 'imagecaches',
+      kind: 'ImageCache',
+      namespaced: true,
+    })
+    const cache = { namespace: one.namespace, name: 'purged' }
+    const metadata = { ...cache, finalizers: ['kubefledged.io/purge'] }
+    await caches.create({ metadata, spec: { cacheSpec: [{ images: ['a:1'] }], deletionPolicy: 'Purge' } })
+    const finalizers = async () => (await caches.get(cache)).metadata.finalizers
+    const uninstall = async ({ release, name }: typeof one) => {
+      const operator = release.operator(
+        undefined,
+        [one, other].map(({ namespace }) => namespace),
+      )
+      await operator.reconcile()
+      await release.objects.delete(name)
+      await operator.reconcile()
+      expect(await release.find()).toBeUndefined()
+    }
+    await uninstall(third)
+    expect(await finalizers(), 'two others stay').toEqual(['kubefledged.io/purge'])
+    const operator = other.release.operator()
+    await operator.reconcile()
+    await other.release.objects.delete(other.name)
+    await uninstall(one)
+    expect(await finalizers(), 'the other goes too').toBeUndefined()
+    await operator.reconcile()
+    expect(await other.release.find()).toBeUndefined()
   })
 })
