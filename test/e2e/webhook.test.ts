@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { REFRESH_ANNOTATION } from '../../src/api/constants.ts'
+import { AdmissionStream } from '../harness/admissions.ts'
 import { eventually, uniqueName } from '../harness/cluster.ts'
+import { type ControllerPod, InstalledController } from '../harness/controller.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import { annotateRefresh, createCache, waitForCache, waitForStatus } from '../harness/image-caches.ts'
 import { make } from '../harness/make.ts'
@@ -9,6 +11,9 @@ import { cluster, test } from './fixtures.ts'
 const NAMESPACE = 'kube-fledged'
 const SELECTOR = 'kubefledged=kubefledged-webhook-server'
 const CONFIGURATION = 'validatingwebhookconfiguration/kubefledged-webhook-server'
+const servers = new InstalledController(cluster, 'kubefledged-webhook-server')
+/** How long after a kill requests may fail: a kubelet sees the end of a process within a second or so, on machines that have time for it. */
+const MOST_FAILING_MS = 30_000
 const DENIED = 'admission webhook "validate-image-cache.kubefledged.io" denied the request: '
 
 beforeAll(() => make(cluster, 'deploy-webhook-server-using-yaml'))
@@ -44,6 +49,14 @@ async function podNames(): Promise<string[]> {
   return names.split(' ').filter(Boolean)
 }
 
+/** Resolves when a killed Pod's process is in service again. */
+async function isBack(killed: ControllerPod): Promise<void> {
+  await eventually(`${killed.name} to be back`, async () => {
+    const pod = (await servers.pods()).find(({ name }) => name === killed.name)
+    return pod?.ready && pod.restarts > killed.restarts
+  })
+}
+
 const caBundle = () =>
   cluster.kubectl(['get', CONFIGURATION, '-o', 'jsonpath={.webhooks[0].clientConfig.caBundle}'])
 
@@ -75,6 +88,41 @@ describe('the webhook server', () => {
     expect(answers.length).toBeGreaterThan(3)
     expect(answers.filter(answer => !answer.includes(DENIED))).toEqual([])
     await cluster.kubectl(['-n', NAMESPACE, 'rollout', 'status', 'deployment/kubefledged-webhook-server'])
+  })
+
+  // The API server keeps connections, maybe all of them to one Pod: so each is killed in its turn.
+  test.skipIf(!cluster.isLocal)('fails few requests when its processes are killed', async ({ namespace }) => {
+    const pods = await servers.pods()
+    expect(pods.map(({ ready }) => ready)).toEqual([true, true])
+    const stream = new AdmissionStream(cluster, namespace)
+    const kills: { killedAt: number; readyAt: number }[] = []
+    try {
+      for (const pod of pods) {
+        await stream.more(50)
+        const killedAt = Date.now()
+        await servers.signal(pod, 'KILL')
+        await isBack(pod)
+        kills.push({ killedAt, readyAt: Date.now() })
+        await stream.more(200)
+      }
+    } finally {
+      await stream.end()
+    }
+    for (const [index, { killedAt, readyAt }] of kills.entries()) {
+      const nextAt = kills[index + 1]?.killedAt ?? Infinity
+      const answers = stream.answers.filter(({ answeredAt }) => answeredAt >= killedAt && answeredAt < nextAt)
+      const failed = answers.filter(({ refusal }) => refusal !== undefined)
+      const lasted = (failed.at(-1)?.answeredAt ?? 0) - (failed[0]?.answeredAt ?? 0)
+      const figures = `${failed.length} requests failed within ${lasted} ms; ready after ${readyAt - killedAt} ms`
+      console.log(figures)
+      expect(answers.some(({ refusal, sentAt }) => refusal === undefined && sentAt <= readyAt)).toBe(true)
+      for (const { sentAt } of failed) expect(sentAt - killedAt, figures).toBeLessThan(MOST_FAILING_MS)
+    }
+    const failed = stream.answers.filter(({ refusal }) => refusal !== undefined)
+    for (const { refusal, answeredAt } of failed) {
+      expect(refusal).toContain('failed calling webhook "validate-image-cache.kubefledged.io"')
+      expect(answeredAt, 'before anything was killed').toBeGreaterThanOrEqual(kills[0]?.killedAt ?? 0)
+    }
   })
 
   test('puts its CA bundle back', async ({ namespace }) => {

@@ -5,8 +5,8 @@ const NAMESPACE = 'kube-fledged'
 /** Of the container port `metrics`. */
 const METRICS_PORT = 8081
 
-/** What runs as a Deployment of that name and label, and takes a Lease of that name. */
-type Component = 'kubefledged-controller' | 'kubefledged-operator'
+/** What runs as a Deployment of that name and label; all but the webhook server take a Lease of that name. */
+type Component = 'kubefledged-controller' | 'kubefledged-operator' | 'kubefledged-webhook-server'
 
 /** One Pod of the installed controller. */
 export interface ControllerPod {
@@ -30,8 +30,8 @@ interface RawDeployment {
 const ARGUMENTS = '/spec/template/spec/containers/0/args'
 
 /**
- * The controller as `make deploy-using-yaml` installs it, or the operator as `make deploy-using-operator` does: its Pods, and the processes
- * behind them.
+ * The controller as `make deploy-using-yaml` installs it, the operator as `make deploy-using-operator` does, or the webhook server as
+ * `make deploy-webhook-server-using-yaml` does: its Pods, and the processes behind them.
  */
 export class InstalledController {
   readonly #cluster: Cluster
