@@ -6,7 +6,7 @@ import { eventually, uniqueName } from '../harness/cluster.ts'
 import { InstalledController } from '../harness/controller.ts'
 import { helm } from '../harness/helm.ts'
 import { pushImage } from '../harness/image-builder.ts'
-import { createCache, waitForStatus } from '../harness/image-caches.ts'
+import { createCache, getCache, waitForStatus } from '../harness/image-caches.ts'
 import { make } from '../harness/make.ts'
 import { writeOldChart } from '../harness/old-release.ts'
 import { cluster, test } from './fixtures.ts'
@@ -216,7 +216,7 @@ describe('the operator', () => {
     }
   })
 
-  test('takes over what another helm-operator left, and uninstalls it', async () => {
+  test('takes over what another helm-operator left, and uninstalls it', async ({ namespace }) => {
     await cluster.kubectl(['create', 'namespace', NAMESPACE])
     onTestFinished(async () => {
       await make(cluster, 'remove-kubefledged-and-operator')
@@ -257,7 +257,16 @@ describe('the operator', () => {
     expect(await kubectl('get', OBJECT, '-o', 'jsonpath={.spec.webhookServer.enable}')).toBe('true')
     expect(await argsOfController()).toContain('--image-pull-deadline-duration')
 
+    const cache = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [await newImage()] }],
+      deletionPolicy: 'Purge',
+    })
+    await waitForStatus(cluster, cache, 'Succeeded')
+    expect((await getCache(cluster, cache)).metadata.finalizers).toEqual(['kubefledged.io/purge'])
+
+    await hangUp()
     await kubectl('delete', OBJECT, '--timeout=120s')
+    expect((await getCache(cluster, cache)).metadata.finalizers, 'nobody is left to purge').toBeUndefined()
     expect(await kubectl('get', 'deployments', '-l', 'app.kubernetes.io/managed-by=Helm', '-o', 'name')).toBe(
       '',
     )
