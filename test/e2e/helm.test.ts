@@ -60,6 +60,9 @@ async function release(): Promise<string[]> {
     .sort()
 }
 
+/** What an uninstallation leaves of it. */
+const KEPT = DEFINITIONS.map(name => expect.stringContaining(`CustomResourceDefinition ${name} `))
+
 async function newImage(): Promise<string> {
   const name = `helm/image-${Date.now()}:1`
   await pushImage(cluster.openRegistry(), name)
@@ -103,8 +106,28 @@ describe('the chart', () => {
       const lines = await release()
       return lines.every(line => !line.startsWith('Pod ')) && lines
     })
-    const kept = DEFINITIONS.map(name => expect.stringContaining(`CustomResourceDefinition ${name} `))
-    expect(left).toEqual(kept)
+    expect(left).toEqual(KEPT)
+  })
+
+  test('is gone, and says what failed, when its image is not there for the hook of an uninstallation', async ({
+    namespace,
+  }) => {
+    await install()
+    const cache = await createCache(cluster, namespace, {
+      cacheSpec: [{ images: [await newImage()] }],
+      deletionPolicy: 'Purge',
+    })
+    await waitForStatus(cluster, cache, 'Succeeded')
+    const nonesuch = ['--no-hooks', '--reuse-values', '--set', 'image.tag=nonesuch']
+    await helm(cluster, 'upgrade', RELEASE, CHART, '-n', NAMESPACE, ...nonesuch)
+    await expect(uninstall()).rejects.toThrow(`job ${RELEASE}-release-caches failed`)
+    expect(await helm(cluster, 'list', '--all', '--short', '-n', NAMESPACE)).toBe('')
+    await cluster.kubectl(['-n', NAMESPACE, 'delete', 'jobs', '--all'])
+    expect((await release()).filter(line => !line.startsWith('Pod '))).toEqual(KEPT)
+    // what docs/troubleshooting.md says to do
+    const patch = '{"metadata":{"finalizers":null}}'
+    await cluster.kubectl(['-n', namespace, 'patch', 'imagecache', cache.name, '--type=merge', '-p', patch])
+    await cluster.kubectl(['-n', namespace, 'delete', 'imagecache', cache.name, '--timeout=10s'])
   })
 
   test('takes the place of a release of kube-fledged 0.10, and gives it back', async ({ namespace }) => {
