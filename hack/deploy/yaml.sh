@@ -11,7 +11,7 @@ OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebin
 # The configuration is last to come and first to go: with it, the API server asks the webhook server.
 WEBHOOK_OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,service,poddisruptionbudget,deployment}-webhook-server.yaml)
 WEBHOOK=kubefledged-validatingwebhook.yaml
-WEBHOOK_SECRET=kubefledged-webhook-server-cert
+WEBHOOK_SECRET=kubefledged-webhook-server-keys
 
 apply() {
   local file

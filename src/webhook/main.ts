@@ -68,7 +68,7 @@ function trustOf(
     return { source, cluster: { client: connect(options), configuration } }
   }
   const client = connect(options)
-  const secret = { name: `${service}-cert`, namespace }
+  const secret = { name: `${service}-keys`, namespace }
   const host = `${service}.${namespace}`
   const names = {
     dns: [`${host}.svc`, `${host}.svc.cluster.local`, host, service, 'localhost'],

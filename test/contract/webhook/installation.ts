@@ -14,7 +14,7 @@ const DEPLOY = join(import.meta.dirname, '../../../deploy')
 export const NAMES = {
   namespace: 'kube-fledged',
   configuration: 'kubefledged-webhook-server',
-  secret: 'kubefledged-webhook-server-cert',
+  secret: 'kubefledged-webhook-server-keys',
   account: 'system:serviceaccount:kube-fledged:kubefledged-webhook-server',
   controller: 'system:serviceaccount:kube-fledged:kubefledged-controller',
 } as const
