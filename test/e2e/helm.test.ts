@@ -1,12 +1,17 @@
-import { rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
+import { ROOT } from '../harness/cluster-env.ts'
 import { eventually } from '../harness/cluster.ts'
+import { commandsOf, runCommands } from '../harness/documents.ts'
 import { CHART, helm, imageArguments } from '../harness/helm.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import { createCache, getCache, waitForStatus } from '../harness/image-caches.ts'
 import { make } from '../harness/make.ts'
-import { writeOldChart } from '../harness/old-release.ts'
+import { OLD_CHART, checkoutOldRelease, oldImageArguments } from '../harness/old-release.ts'
 import { cluster, test } from './fixtures.ts'
+import { OldCaches } from './old-caches.ts'
 
 /** The life of a release, in the place of what the other tests have installed. */
 
@@ -15,7 +20,11 @@ const NAMESPACE = 'kube-fledged'
 const DEFINITIONS = ['imagecaches.kubefledged.io', 'nodeimages.kubefledged.io']
 const CLUSTER_KINDS = 'clusterroles,clusterrolebindings,validatingwebhookconfigurations'
 const KINDS =
-  'deployments,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets,jobs,pods,networkpolicies'
+  'deployments,replicasets,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets,jobs,pods,networkpolicies'
+
+const DOCUMENT = 'docs/migrating-from-kube-fledged.md'
+/** A test that waits for six rollouts, and once for a compiler. */
+const TIMEOUT_MS = 900_000
 
 const install = async (...args: string[]) =>
   helm(
@@ -60,8 +69,10 @@ async function release(): Promise<string[]> {
     .sort()
 }
 
-/** What an uninstallation leaves of it. */
-const KEPT = DEFINITIONS.map(name => expect.stringContaining(`CustomResourceDefinition ${name} `))
+/** Like {@link release}, with what comes and goes by itself left out. */
+async function settledRelease(): Promise<string[]> {
+  return (await release()).filter(line => !/^(Job|Pod) kubefledged-(purge|.*test)/.test(line))
+}
 
 async function newImage(): Promise<string> {
   const name = `helm/image-${Date.now()}:1`
@@ -106,65 +117,51 @@ describe('the chart', () => {
       const lines = await release()
       return lines.every(line => !line.startsWith('Pod ')) && lines
     })
-    expect(left).toEqual(KEPT)
+    const kept = DEFINITIONS.map(name => expect.stringContaining(`CustomResourceDefinition ${name} `))
+    expect(left).toEqual(kept)
   })
+})
 
-  test('is gone, and says what failed, when its image is not there for the hook of an uninstallation', async ({
-    namespace,
-  }) => {
-    await install()
-    const cache = await createCache(cluster, namespace, {
-      cacheSpec: [{ images: [await newImage()] }],
-      deletionPolicy: 'Purge',
-    })
-    await waitForStatus(cluster, cache, 'Succeeded')
-    const nonesuch = ['--no-hooks', '--reuse-values', '--set', 'image.tag=nonesuch']
-    await helm(cluster, 'upgrade', RELEASE, CHART, '-n', NAMESPACE, ...nonesuch)
-    await expect(uninstall()).rejects.toThrow(`job ${RELEASE}-release-caches failed`)
-    expect(await helm(cluster, 'list', '--all', '--short', '-n', NAMESPACE)).toBe('')
-    await cluster.kubectl(['-n', NAMESPACE, 'delete', 'jobs', '--all'])
-    expect((await release()).filter(line => !line.startsWith('Pod '))).toEqual(KEPT)
-    // what docs/troubleshooting.md says to do
-    const patch = '{"metadata":{"finalizers":null}}'
-    await cluster.kubectl(['-n', namespace, 'patch', 'imagecache', cache.name, '--type=merge', '-p', patch])
-    await cluster.kubectl(['-n', namespace, 'delete', 'imagecache', cache.name, '--timeout=10s'])
-  })
-
-  test('takes the place of a release of kube-fledged 0.10, and gives it back', async ({ namespace }) => {
+describe.skipIf(!cluster.isLocal)('a release of kube-fledged 0.11', () => {
+  test('is upgraded with its image caches and comes back, by the commands of the document', {
+    timeout: TIMEOUT_MS,
+  }, async ({ namespace }) => {
     await uninstall()
     await cluster.kubectl(['delete', 'crd', ...DEFINITIONS, '--ignore-not-found'])
-    const chart = await writeOldChart('registry.test.local/pause:1')
-    onTestFinished(() => rm(chart, { recursive: true }))
-    await helm(cluster, 'install', RELEASE, chart, '-n', NAMESPACE)
-    const old = await release()
-    expect(old.filter(line => !line.startsWith('Pod '))).toHaveLength(2 * 4 + 2)
-    const name = 'left-processing'
-    await cluster.apply({
-      apiVersion: 'kubefledged.io/v1alpha2',
-      kind: 'ImageCache',
-      metadata: { name, namespace },
-      spec: { cacheSpec: [{ images: [await newImage()] }] },
-      status: {
-        status: 'Processing',
-        reason: 'ImageCacheCreate',
-        message: 'Image cache is being created. Please view the status after some time',
-        startTime: '2026-01-01T00:00:00Z',
-      },
+    // its Pods run as root
+    await cluster.kubectl(['label', 'namespace', NAMESPACE, 'pod-security.kubernetes.io/enforce-'])
+    const checkout = await checkoutOldRelease(cluster)
+    const folder = await mkdtemp(join(tmpdir(), 'upgrade-'))
+    onTestFinished(async () => {
+      for (const path of [checkout, folder]) await rm(path, { recursive: true })
     })
-
-    await install()
-    await waitForStatus(cluster, { namespace, name }, 'Succeeded')
+    const chart = join(checkout, OLD_CHART)
+    const oldArguments = ['--set', 'args.controllerJobsMaxSurge=50', ...(await oldImageArguments(cluster))]
+    await helm(cluster, 'install', RELEASE, chart, '-n', NAMESPACE, '--wait', ...oldArguments)
     const uids = (lines: readonly string[]) =>
-      lines
-        .filter(line => /^(Deployment|ServiceAccount|CustomResource)/.test(line))
-        .map(line => line.split(' ')[2])
-    expect(uids(await release())).toEqual(expect.arrayContaining(uids(old)))
-    const subjects = 'jsonpath={.subjects[*].name}'
-    expect(
-      await cluster.kubectl(['get', 'clusterrolebinding', `${RELEASE}-controller`, '-o', subjects]),
-    ).toBe(`${RELEASE}-controller`)
+      lines.filter(line => /^(Deployment|Service)/.test(line)).map(line => line.split(' ')[2])
+    const old = uids(await release())
+    const caches = await OldCaches.make(namespace)
 
-    await helm(cluster, 'rollback', RELEASE, '1', '-n', NAMESPACE)
-    expect((await getCache(cluster, { namespace, name })).metadata.name).toBe(name)
+    const [upgrade = ''] = await commandsOf(DOCUMENT, 'Helm')
+    const withImages = `--wait ${(await imageArguments(cluster)).join(' ')}`
+    const commands = upgrade.replace('--wait', withImages)
+    await symlink(join(ROOT, 'charts'), join(folder, 'charts'))
+    await runCommands(cluster, commands, folder)
+    expect(uids(await release())).toEqual(expect.arrayContaining(old))
+    const values = await helm(cluster, 'get', 'values', RELEASE, '-n', NAMESPACE, '-o', 'json')
+    expect(JSON.parse(values)).toMatchObject({ args: { controllerJobsMaxSurge: 50 } })
+    await caches.expectTakenOver()
+
+    const before = await settledRelease()
+    await runCommands(cluster, /^helm upgrade .*$/m.exec(commands)?.[0] ?? 'false', folder)
+    expect(await settledRelease()).toEqual(before)
+
+    const [prepare = '', , back = ''] = await commandsOf(DOCUMENT, 'Going back')
+    // what `helm pull` brings
+    await cp(chart, join(folder, 'kube-fledged'), { recursive: true })
+    const rollback = back.replace('REVISION', '1').replace(/^helm pull .*$/m, '')
+    await runCommands(cluster, prepare + rollback, folder)
+    await caches.expectGivenBack()
   })
 })

@@ -7,8 +7,8 @@ import { InstalledController } from '../harness/controller.ts'
 import { helm } from '../harness/helm.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import { createCache, getCache, waitForStatus } from '../harness/image-caches.ts'
-import { make } from '../harness/make.ts'
-import { writeOldChart } from '../harness/old-release.ts'
+import { imageNames, make } from '../harness/make.ts'
+import { OLD_CHART, checkoutOldRelease, oldImageArguments } from '../harness/old-release.ts'
 import { cluster, test } from './fixtures.ts'
 
 /** The life of an installation by the operator, in the place of what the other tests have installed. */
@@ -222,9 +222,10 @@ describe('the operator', () => {
       await make(cluster, 'remove-kubefledged-and-operator')
       await cluster.kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found'])
     })
-    const chart = await writeOldChart('registry.test.local/pause:1')
-    onTestFinished(() => rm(chart, { recursive: true }))
-    await helm(cluster, 'install', NAME, chart, '-n', NAMESPACE)
+    const checkout = await checkoutOldRelease(cluster)
+    onTestFinished(() => rm(checkout, { recursive: true }))
+    const images = await oldImageArguments(cluster)
+    await helm(cluster, 'install', NAME, join(checkout, OLD_CHART), '-n', NAMESPACE, ...images)
     const uid = () => kubectl('get', CONTROLLER, '-o', 'jsonpath={.metadata.uid}')
     const old = await uid()
     const folder = join(ROOT, 'deploy/kubefledged-operator/deploy/crds')
@@ -255,7 +256,9 @@ describe('the operator', () => {
     expect(taken.metadata.finalizers).toEqual(finalizers)
     expect(await uid()).toBe(old)
     expect(await kubectl('get', OBJECT, '-o', 'jsonpath={.spec.webhookServer.enable}')).toBe('true')
-    expect(await argsOfController()).toContain('--image-pull-deadline-duration')
+    const { CONTROLLER_IMAGE_REPO, RELEASE_VERSION } = await imageNames(cluster)
+    const image = 'jsonpath={.spec.template.spec.containers[0].image}'
+    expect(await kubectl('get', CONTROLLER, '-o', image)).toBe(`${CONTROLLER_IMAGE_REPO}:${RELEASE_VERSION}`)
 
     const cache = await createCache(cluster, namespace, {
       cacheSpec: [{ images: [await newImage()] }],

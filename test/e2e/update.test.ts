@@ -1,21 +1,19 @@
-import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { uniqueName } from '../harness/cluster.ts'
-import { pushImage } from '../harness/image-builder.ts'
-import { createCache, getCache, waitForStatus } from '../harness/image-caches.ts'
+import { rm } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
+import { ROOT } from '../harness/cluster-env.ts'
+import { commandsOf, runCommands } from '../harness/documents.ts'
 import { imageNames, make } from '../harness/make.ts'
-import { oldManifests } from '../harness/old-release.ts'
+import { checkoutOldRelease } from '../harness/old-release.ts'
 import { cluster, test } from './fixtures.ts'
+import { OldCaches } from './old-caches.ts'
 
-/** An installation of kube-fledged by its manifests, brought to this release and back, in the place of what the other tests have installed. */
+/** An installation by manifests that is brought to this release, in the place of what the other tests have installed. */
 
+const DOCUMENT = 'docs/migrating-from-kube-fledged.md'
 const NAMESPACE = 'kube-fledged'
 const COMPONENTS = ['controller', 'webhook-server'] as const
-const DEFINITION = 'imagecaches.kubefledged.io'
-/** A test that waits for five rollouts. */
-const TIMEOUT_MS = 400_000
-
-const apply = (items: readonly object[]) =>
-  cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }) })
+/** A test that waits for nine rollouts, and once for a compiler. */
+const TIMEOUT_MS = 900_000
 
 beforeAll(() => make(cluster, 'remove-kubefledged'))
 afterAll(async () => {
@@ -49,32 +47,24 @@ describe('make update', () => {
       'There is no kubefledged-controller in the namespace kube-fledged to update: make deploy-using-yaml installs it.',
     )
   })
+})
 
-  test('takes over what kube-fledged had installed, restarts it when it is up to date, and lets it go back', {
+/** The image of a component of kube-fledged. */
+const old = (component: string) => `registry.test.local/senthilrch/kubefledged-${component}:v0.11.0`
+
+describe.skipIf(!cluster.isLocal)('an installation of kube-fledged 0.11', () => {
+  test('is updated with its image caches and comes back, by the commands of the document', {
     timeout: TIMEOUT_MS,
   }, async ({ namespace }) => {
-    const old = oldManifests('registry.test.local/pause:1')
-    // The definition first: what comes after it in a list may be of its kind.
-    await apply(old.slice(0, 2))
-    await cluster.kubectl(['wait', '--for=condition=Established', `crd/${DEFINITION}`])
-    await apply(old)
-    const target = `update/${uniqueName('image')}:1`
-    await pushImage(cluster.openRegistry(), target)
-    const cache = await createCache(cluster, namespace, {
-      cacheSpec: [{ images: [`registry.test.local/${target}`] }],
-    })
-    const status = {
-      status: 'Processing',
-      reason: 'ImageCacheCreate',
-      message: '',
-      startTime: '2026-01-01T00:00:00Z',
-    }
-    const patch = ['patch', 'imagecache', cache.name, '-n', namespace, '--type=merge']
-    await cluster.kubectl([...patch, '-p', JSON.stringify({ status })])
+    const checkout = await checkoutOldRelease(cluster)
+    onTestFinished(() => rm(checkout, { recursive: true }))
+    await runCommands(cluster, 'make deploy-using-yaml', checkout)
+    const caches = await OldCaches.make(namespace)
 
-    await make(cluster, 'update')
-    await waitForStatus(cluster, cache, 'Succeeded')
-    const { CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO, RELEASE_VERSION } = await imageNames(cluster)
+    const [update = ''] = await commandsOf(DOCUMENT, 'YAML')
+    const names = await imageNames(cluster)
+    const { CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO, RELEASE_VERSION } = names
+    await runCommands(cluster, update, ROOT, names)
     const updated = await deployments()
     expect(updated).toEqual({
       'kubefledged-controller': `${CONTROLLER_IMAGE_REPO}:${RELEASE_VERSION}`,
@@ -85,22 +75,19 @@ describe('make update', () => {
       const binding = ['get', 'clusterrolebinding', `kubefledged-${component}`, '-o', subjects]
       expect(await cluster.kubectl(binding)).toBe(`kubefledged-${component}`)
     }
-    await expect(
-      createCache(cluster, namespace, { cacheSpec: [{ images: ['a:1', 'a:1'] }] }),
-    ).rejects.toThrow('Duplicate image names within image list: a:1')
+    await caches.expectTakenOver()
 
     await make(cluster, 'update')
     const restarted = await deployments()
     for (const [name, image] of Object.entries(updated)) {
-      expect(restarted[name]).toMatch(new RegExp(`^${image} \\d{4}-`))
+      expect(restarted[name], 'an update of what is up to date restarts it').toMatch(
+        new RegExp(`^${image} \\d{4}-`),
+      )
     }
 
-    // The way back that docs/migrating-from-kube-fledged.md describes.
-    await apply(old)
-    await cluster.kubectl([...patch, '-p', JSON.stringify({ status })])
-    expect((await getCache(cluster, cache)).status).toMatchObject(status)
-    expect(Object.values(await deployments())).toEqual(
-      COMPONENTS.map(() => expect.stringMatching(/^registry\.test\.local\/pause:1/)),
-    )
+    const [prepare = '', back = ''] = await commandsOf(DOCUMENT, 'Going back')
+    await runCommands(cluster, `${prepare}${back}`, checkout)
+    expect(Object.values(await deployments()).map(text => text.split(' ')[0])).toEqual(COMPONENTS.map(old))
+    await caches.expectGivenBack()
   })
 })

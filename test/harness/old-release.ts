@@ -1,180 +1,83 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
-import { imageCacheCrd } from '../../src/api/crd.ts'
+import { ROOT } from './cluster-env.ts'
+import type { Cluster } from './cluster.ts'
+import { run } from './command.ts'
+import { pushImage } from './image-builder.ts'
+import { imageNames } from './make.ts'
+import type { LayerFile } from './tar.ts'
+
+/** kube-fledged 0.11 as it was released, with its images in the cluster's registry. */
+
+/** The account whose images its chart and its manifests name. */
+const ACCOUNT = 'senthilrch'
+const REGISTRY = 'registry.test.local'
+/** The chart in a checkout of it. */
+export const OLD_CHART = 'deploy/kubefledged-operator/helm-charts/kubefledged'
 
 /**
- * Stand-ins for the chart and for the manifests of kube-fledged 0.10: its objects, by the names and labels that an upgrade meets, with an
- * idle image.
+ * Pushes what it is made of, and answers a folder with its checkout, whose chart, manifests and `make` targets install it into this
+ * cluster: they are as released but for where images come from, and for the second that the webhook server has for an answer, which on
+ * a busy machine breaks it without anybody's doing.
  */
-
-const LABELS = {
-  'app.kubernetes.io/name': 'kube-fledged',
-  'app.kubernetes.io/instance': '{{ .Release.Name }}',
-}
-/** Of a release whose name contains that of the chart. */
-const NAME = '{{ .Release.Name }}'
-
-const NAMESPACE = 'kube-fledged'
-
-const rbac = 'rbac.authorization.k8s.io'
-
-type Component = 'controller' | 'webhook-server'
-
-function chartObjects(component: Component, image: string): object[] {
-  const selector = { ...LABELS, 'app.kubernetes.io/part-of': `${NAME}-${component}` }
-  const metadata = {
-    name: `${NAME}-${component}`,
-    labels: { ...LABELS, 'app.kubernetes.io/part-of': NAME, 'app.kubernetes.io/version': 'v0.10.0' },
+export async function checkoutOldRelease(cluster: Cluster): Promise<string> {
+  const built = (await run([join(ROOT, 'hack/old-release/build.sh')], { timeoutMs: 900_000 })).trim()
+  await pushImages(cluster, built)
+  const checkout = await mkdtemp(join(tmpdir(), 'old-release-'))
+  await cp(join(built, 'checkout'), checkout, { recursive: true })
+  const names = await imageNames(cluster)
+  const busybox = `${names['BUSYBOX_IMAGE_REPO']}:${names['RELEASE_VERSION']}`
+  for (const file of await readdir(join(checkout, 'deploy'), { recursive: true })) {
+    if (!file.endsWith('.yaml')) continue
+    const path = join(checkout, 'deploy', file)
+    const text = await readFile(path, 'utf8')
+    const changed = text
+      .replaceAll(/timeoutSeconds: 1\b/g, 'timeoutSeconds: 10')
+      .replaceAll(/(?:docker\.io\/)?senthilrch\/busybox:[\d.]+/g, busybox)
+      .replaceAll(/(?:docker\.io\/)?senthilrch\//g, `${REGISTRY}/${ACCOUNT}/`)
+    await writeFile(path, changed)
   }
-  return objectsOf({
-    metadata,
-    namespace: '{{ .Release.Namespace }}',
-    selector,
-    container: 'kube-fledged',
-    image,
+  return checkout
+}
+
+/** Arguments that have its chart use the images of this cluster. */
+export async function oldImageArguments(cluster: Cluster): Promise<string[]> {
+  const { BUSYBOX_IMAGE_REPO, RELEASE_VERSION } = await imageNames(cluster)
+  const values = {
+    kubefledgedControllerRepository: `${REGISTRY}/${ACCOUNT}/kubefledged-controller`,
+    kubefledgedWebhookServerRepository: `${REGISTRY}/${ACCOUNT}/kubefledged-webhook-server`,
+    kubefledgedCRIClientRepository: `${REGISTRY}/${ACCOUNT}/kubefledged-cri-client`,
+    busyboxImageRepository: BUSYBOX_IMAGE_REPO,
+    busyboxImageVersion: RELEASE_VERSION,
+  }
+  return Object.entries(values).flatMap(([name, value]) => ['--set-string', `image.${name}=${value}`])
+}
+
+async function pushImages(cluster: Cluster, built: string): Promise<void> {
+  const program = async (name: string, path: string): Promise<LayerFile> => ({
+    path,
+    content: await readFile(join(built, name)),
+    mode: 0o755,
   })
-}
-
-function manifestObjects(component: Component, image: string): object[] {
-  const selector = { kubefledged: `kubefledged-${component}` }
-  const metadata = {
-    name: `kubefledged-${component}`,
-    namespace: NAMESPACE,
-    labels: { app: 'kubefledged', ...selector },
+  const busybox: LayerFile = { path: 'bin/busybox', content: await readFile('/usr/bin/busybox'), mode: 0o755 }
+  // bash as far as its Jobs need it: `bash -c "exec crictl …"`
+  const bash = {
+    path: 'bin/bash',
+    content: Buffer.from('#!/bin/busybox sh\nexec /bin/busybox sh "$@"\n'),
+    mode: 0o755,
   }
-  return objectsOf({ metadata, namespace: NAMESPACE, selector, container: component, image })
-}
-
-interface OldComponent {
-  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> }
-  readonly namespace: string
-  readonly selector: Readonly<Record<string, string>>
-  readonly container: string
-  readonly image: string
-}
-
-function objectsOf({ metadata, namespace, selector, container, image }: OldComponent): object[] {
-  const restricted = {
-    runAsNonRoot: true,
-    runAsUser: 65_532,
-    allowPrivilegeEscalation: false,
-    capabilities: { drop: ['ALL'] },
-    seccompProfile: { type: 'RuntimeDefault' },
+  // where glog writes
+  const tmp = { path: 'tmp/.keep', content: Buffer.alloc(0) }
+  const images = {
+    'kubefledged-controller': [await program('controller', 'opt/bin/kubefledged-controller'), tmp],
+    'kubefledged-webhook-server': [
+      await program('webhook-server', 'opt/bin/kubefledged-webhook-server'),
+      tmp,
+    ],
+    'kubefledged-cri-client': [await program('crictl', 'usr/bin/crictl'), busybox, bash],
   }
-  const subjects = [
-    { kind: 'ServiceAccount', name: metadata.name, namespace },
-    { kind: 'Group', apiGroup: rbac, name: 'system:nodes' },
-  ]
-  const rules = [{ apiGroups: ['batch'], resources: ['jobs'], verbs: ['get', 'list', 'create', 'delete'] }]
-  return [
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
-    { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata, rules },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'ClusterRoleBinding',
-      metadata,
-      roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: metadata.name },
-      subjects,
-    },
-    {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata,
-      spec: {
-        replicas: 1,
-        selector: { matchLabels: selector },
-        template: {
-          metadata: { labels: selector },
-          spec: {
-            serviceAccountName: metadata.name,
-            containers: [{ name: container, image, securityContext: restricted }],
-          },
-        },
-      },
-    },
-  ]
-}
-
-const webhook = (name: string, namespace: string, labels: object) => ({
-  apiVersion: 'admissionregistration.k8s.io/v1',
-  kind: 'ValidatingWebhookConfiguration',
-  metadata: { name, labels },
-  webhooks: [
-    {
-      name: 'validate-image-cache.kubefledged.io',
-      admissionReviewVersions: ['v1beta1', 'v1'],
-      timeoutSeconds: 1,
-      // Fail in kube-fledged; nobody answers here.
-      failurePolicy: 'Ignore',
-      sideEffects: 'None',
-      clientConfig: {
-        service: {
-          namespace,
-          name,
-          path: '/validate-image-cache',
-          port: 3443,
-        },
-      },
-      rules: [
-        {
-          operations: ['CREATE', 'UPDATE'],
-          apiGroups: ['kubefledged.io'],
-          apiVersions: ['v1alpha2'],
-          resources: ['imagecaches'],
-          scope: 'Namespaced',
-        },
-      ],
-    },
-  ],
-})
-
-/** No status subresource, no columns, a loose schema; and without Helm's labels, as everything in `crds/`. */
-function oldDefinition(): object {
-  const { group, scope, names } = imageCacheCrd.spec
-  const loose = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
-  const openAPIV3Schema = { type: 'object', required: ['spec'], properties: { spec: loose, status: loose } }
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: imageCacheCrd.metadata.name, labels: { component: 'kubefledged-controller' } },
-    spec: {
-      group,
-      scope,
-      names,
-      versions: [{ name: 'v1alpha2', served: true, storage: true, schema: { openAPIV3Schema } }],
-    },
+  for (const [name, files] of Object.entries(images)) {
+    await pushImage(cluster.openRegistry(), `${ACCOUNT}/${name}:v0.11.0`, { files })
   }
-}
-
-/** Writes the chart into a new folder and answers its path. Its Pods run `image`. */
-export async function writeOldChart(image: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'old-chart-'))
-  await Promise.all(['templates', 'crds'].map(name => mkdir(join(folder, name))))
-  const chart = { apiVersion: 'v2', name: 'kube-fledged', version: 'v0.10.0', appVersion: 'v0.10.0' }
-  const objects = [
-    ...chartObjects('controller', image),
-    ...chartObjects('webhook-server', image),
-    webhook(`${NAME}-webhook-server`, '{{ .Release.Namespace }}', LABELS),
-  ]
-  await writeFile(join(folder, 'Chart.yaml'), stringify(chart))
-  await writeFile(join(folder, 'crds/crd.yaml'), stringify(oldDefinition()))
-  const text = objects
-    .map(object => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }))
-    .join('---\n')
-  await writeFile(join(folder, 'templates/all.yaml'), text)
-  return folder
-}
-
-/** The objects of `make deploy-using-yaml`, in the order in which they have to come. Their Pods run `image`. */
-export function oldManifests(image: string): object[] {
-  const labels = { app: 'kubefledged', kubefledged: 'kubefledged-webhook-server' }
-  return [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: { app: 'kubefledged' } } },
-    oldDefinition(),
-    ...manifestObjects('controller', image),
-    ...manifestObjects('webhook-server', image),
-    webhook('kubefledged-webhook-server', NAMESPACE, labels),
-  ]
 }
