@@ -45,9 +45,7 @@ carried_out() {
   wrong=$(field "$wrong")
   [ -z "$wrong" ] || die "$OBJECT: $wrong"
   local deployment
-  for deployment in $($KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get deployments -l "app.kubernetes.io/instance=$NAME,app.kubernetes.io/managed-by=Helm" -o name); do
-    rolled_out "$KUBEFLEDGED_NAMESPACE" "${deployment##*/}"
-  done
+  for deployment in $(deployments); do rolled_out "$KUBEFLEDGED_NAMESPACE" "$deployment"; done
 }
 
 apply() {

@@ -256,9 +256,13 @@ describe('the operator', () => {
     expect(taken.metadata.finalizers).toEqual(finalizers)
     expect(await uid()).toBe(old)
     expect(await kubectl('get', OBJECT, '-o', 'jsonpath={.spec.webhookServer.enable}')).toBe('true')
-    const { CONTROLLER_IMAGE_REPO, RELEASE_VERSION } = await imageNames(cluster)
-    const image = 'jsonpath={.spec.template.spec.containers[0].image}'
-    expect(await kubectl('get', CONTROLLER, '-o', image)).toBe(`${CONTROLLER_IMAGE_REPO}:${RELEASE_VERSION}`)
+    const { CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO, RELEASE_VERSION } = await imageNames(cluster)
+    const image = (deployment: string) =>
+      kubectl('get', deployment, '-o', 'jsonpath={.spec.template.spec.containers[0].image}')
+    expect(await image(CONTROLLER)).toBe(`${CONTROLLER_IMAGE_REPO}:${RELEASE_VERSION}`)
+    expect(await image(`deployment/${NAME}-webhook-server`), 'what was installed stays installed').toBe(
+      `${WEBHOOK_SERVER_IMAGE_REPO}:${RELEASE_VERSION}`,
+    )
 
     const cache = await createCache(cluster, namespace, {
       cacheSpec: [{ images: [await newImage()] }],
