@@ -35,6 +35,12 @@ namespace() {
 # field JSONPATH [FLAG…]: of the object
 field() { $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get "$OBJECT" -o "jsonpath=$1" "${@:2}"; }
 
+# deployments: of the release, by name
+deployments() {
+  $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get deployments -l "app.kubernetes.io/instance=$NAME,app.kubernetes.io/managed-by=Helm" \
+    -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}'
+}
+
 # carried_out: waits until the operator has carried out the object as it is now, and what it made is ready
 carried_out() {
   local end=$((SECONDS + 300)) wrong='{.status.conditions[?(@.type=="ReleaseFailed")].message}{.status.conditions[?(@.type=="Irreconcilable")].message}'
