@@ -47,6 +47,7 @@ contract: $(DEPS) cluster-build ## Tests against real components, each started a
 	vitest run --project contract
 
 e2e e2e-test: cluster-up cluster-images ## End-to-end tests on this checkout's cluster, which stays up
+	hack/old-release/build.sh
 	vitest run --project e2e
 
 test: $(DEPS) ## Everything: checks, unit, contract and end-to-end tests on a cluster of their own

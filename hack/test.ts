@@ -97,7 +97,8 @@ async function endToEnd(): Promise<void> {
   try {
     if (
       (await step('cluster-up', ['make', 'cluster-up'])) &&
-      (await step('images', ['make', 'cluster-images']))
+      (await step('images', ['make', 'cluster-images'])) &&
+      (await step('old release', ['hack/old-release/build.sh']))
     )
       await tests('e2e')
   } finally {
