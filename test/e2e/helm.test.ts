@@ -162,6 +162,11 @@ describe.skipIf(!cluster.isLocal)('a release of kube-fledged 0.11', () => {
     await cp(chart, join(folder, 'kube-fledged'), { recursive: true })
     const rollback = back.replace('REVISION', '1').replace(/^helm pull .*$/m, '')
     await runCommands(cluster, prepare + rollback, folder)
+    const accounts = 'jsonpath={.items[*].spec.template.spec.serviceAccountName}'
+    expect(
+      await cluster.kubectl(['get', 'deployments', '-n', NAMESPACE, '-o', accounts]),
+      'the account of the one, none of the other, as the chart has it',
+    ).toBe(`${RELEASE}-controller`)
     await caches.expectGivenBack()
   })
 })

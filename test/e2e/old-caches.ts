@@ -91,13 +91,16 @@ export class OldCaches {
 
   /** kube-fledged, which is back, works on the same caches again and on a new one. */
   async expectGivenBack(): Promise<void> {
-    await annotateRefresh(cluster, this.#pulled)
+    // it believes what the API server says of nodes, which lags behind: of what has just been purged it would say that it is there
+    const { purged } = this.#images
+    await eventually('no node to list what was purged first', async () => !(await listed()).includes(purged))
+    await annotateRefresh(cluster, this.#purged)
     const image = await newImage()
     const fresh = await createCache(cluster, this.namespace, { cacheSpec: [{ images: [image] }] })
-    const { status } = await oldStatus(this.#pulled, 'Succeeded', 'ImageCacheRefresh')
+    const { status } = await oldStatus(this.#purged, 'Succeeded', 'ImageCacheRefresh')
     expect(status, 'the old definition knows no such fields').not.toHaveProperty('images')
     await oldStatus(fresh, 'Succeeded', 'ImageCacheCreate')
-    await everywhere(this.#images.pulled)
+    await everywhere(purged)
     await everywhere(image)
   }
 }
@@ -144,6 +147,17 @@ async function createOthersJob(namespace: string): Promise<void> {
 
 const jobs = (namespace: string) =>
   cluster.kubectl(['-n', namespace, 'get', 'jobs', '-o', 'jsonpath={.items[*].metadata.name}'])
+
+/** What the Node objects list. */
+async function listed(): Promise<string[]> {
+  const names = await cluster.kubectl([
+    'get',
+    'nodes',
+    '-o',
+    'jsonpath={.items[*].status.images[*].names[*]}',
+  ])
+  return names.split(' ')
+}
 
 /** Nodes whose runtime lists an image. */
 async function holders(image: string): Promise<string[]> {

@@ -21,7 +21,7 @@ export function runCommands(
   folder: string,
   variables: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  return run(['bash', '-euo', 'pipefail', '-c', `cd "$0"\n${commands}`, folder], {
+  return run(['bash', '--norc', '-euo', 'pipefail', '-c', `cd "$0"\n${commands}`, folder], {
     timeoutMs: 300_000,
     path: cluster.isLocal ? [cluster.local.bin] : [],
     env: { ...variables, KUBECONFIG: cluster.kubeconfig },
