@@ -1,4 +1,5 @@
 import { CONDITION_REASONS } from './condition-reasons.ts'
+import { EVENT_REASONS } from './event-reasons.ts'
 import { FAILURE_REASONS } from './failure-reasons.ts'
 import { KEPT_REASONS } from './kept-reasons.ts'
 import { SKIP_REASONS } from './skip-reasons.ts'
@@ -14,6 +15,7 @@ export function reasonsDocument(): string {
   const conditions = Object.entries(CONDITION_REASONS).flatMap(([type, reasons]) =>
     Object.entries(reasons).map(([name, doc]) => `| \`${type}\` | \`${name}\` | ${cell(doc)} |`),
   )
+  const events = Object.entries(EVENT_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
   return `<!-- Generated from src/api by \`npm run generate\`. Do not edit. -->
 
 # Reasons
@@ -51,6 +53,14 @@ ${kept.join('\n')}
 | condition | reason | meaning |
 |---|---|---|
 ${conditions.join('\n')}
+
+## Events
+
+Of an ImageCache: \`kubectl describe imagecache\`. Those of KubeFledged objects have the reasons in [operator.md](operator.md#what-it-says), and \`Repaired\`.
+
+| reason | meaning |
+|---|---|
+${events.join('\n')}
 `
 }
 

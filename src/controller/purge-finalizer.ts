@@ -1,5 +1,6 @@
 import type { Aggregate } from '../aggregate/index.ts'
 import { API_VERSION, PURGE_FINALIZER } from '../api/constants.ts'
+import type { EventReason } from '../api/event-reasons.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 import { type EventRecorder, type HandlerResult, type Logger, isKubeError } from '../kube/index.ts'
 import { cacheKey } from '../plan/index.ts'
@@ -80,7 +81,7 @@ export class PurgeFinalizer {
     this.#options.log.info({ imageCache: cacheKey(cache) }, `finalizer ${isOn ? 'added' : 'removed'}`)
   }
 
-  #tell(cache: ImageCache, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  #tell(cache: ImageCache, type: 'Normal' | 'Warning', reason: EventReason, message: string): void {
     this.#options.events.record(
       { ...cache, apiVersion: API_VERSION, kind: 'ImageCache' },
       type,
