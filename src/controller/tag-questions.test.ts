@@ -171,6 +171,17 @@ describe('TagQuestions', () => {
       expect(digest).toBe(DIGEST)
     })
 
+    it('lets nodes go on where the API server does not give a Secret', async () => {
+      const broken = { status: 400, body: { kind: 'Status', reason: 'BadRequest', code: 400 } }
+      const made = await questionsTo(answering, await secretsOf(() => broken))
+      const asked = { image: `${made.host}/app:latest`, credential, pullSecrets }
+      made.questions.ask('n1', [asked])
+      await made.questions.reconcile(made.queued[0] ?? '', signal())
+      expect(made.woken).toEqual(['n1'])
+      expect(made.questions.askedLately(asked)).toBe(true)
+      expect(made.asked).toEqual([])
+    })
+
     it('leaves them to the nodes where it reads no Secrets', async () => {
       const { questions } = await questionsTo(answering)
       expect(questions.mayAsk({ image: 'r.test/app', credential, pullSecrets })).toBe(false)

@@ -6,7 +6,7 @@ import {
   RegistryError,
   withDeadline,
 } from '../image/registry/index.ts'
-import type { HandlerResult, Logger } from '../kube/index.ts'
+import { type HandlerResult, type Logger, isKubeError } from '../kube/index.ts'
 import type { TagAnswer } from '../plan/index.ts'
 import type { PullSecrets } from './pull-secrets.ts'
 
@@ -132,6 +132,7 @@ export class TagQuestions {
     return known
   }
 
+  /** Whatever comes of it, there is an answer then: a pull waits for no registry, and for no API server that does not give a Secret. */
   async #askInTime(asked: AskedImage, signal: AbortSignal): Promise<void> {
     const host = registryHost(parseReference(asked.image))
     if ((this.#silent.get(host) ?? 0) > this.#options.now()) {
@@ -142,10 +143,12 @@ export class TagQuestions {
       await withDeadline(host, PATIENCE_MS, signal, inTime => this.resolve(asked, inTime))
       this.#silent.delete(host)
     } catch (error) {
-      if (!(error instanceof RegistryError)) throw error
-      if (error.code === 'Timeout' || error.code === 'Unavailable') {
+      if (signal.aborted || !(error instanceof RegistryError || isKubeError(error))) throw error
+      const isSilent = error.code === 'Timeout' || error.code === 'Unavailable'
+      if (error instanceof RegistryError && isSilent) {
         this.#silent.set(host, this.#options.now() + LATELY_MS)
       }
+      this.#keep(asked)
       this.#options.log.debug(
         { image: asked.image, code: error.code, reason: error.message },
         'pulled without knowing what its tag stands for',
