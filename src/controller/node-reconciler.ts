@@ -1,5 +1,4 @@
-import { API_VERSION } from '../api/constants.ts'
-import { type DesiredImage, type LedgerEntry, type NodeImages, entryKey } from '../api/node-images.ts'
+import { type LedgerEntry, type NodeImages, entryKey } from '../api/node-images.ts'
 import {
   type Decision,
   type JobRequest,
@@ -14,13 +13,7 @@ import {
   sameMachine,
 } from '../engines/job/index.ts'
 import type { RemovalDecision } from '../engines/removal/index.ts'
-import {
-  type HandlerResult,
-  type Logger,
-  isKubeError,
-  mergePatchOf,
-  withoutManagedFields,
-} from '../kube/index.ts'
+import type { HandlerResult, Logger } from '../kube/index.ts'
 import {
   type NodeFacts,
   type TagAnswer,
@@ -31,15 +24,13 @@ import {
 } from '../plan/index.ts'
 import { isRefusal } from './job-refusal.ts'
 import type { JobWriter } from './job-writer.ts'
+import { NodeImagesWriter } from './node-images-writer.ts'
 import type { RefusedNamespaces } from './refused-namespaces.ts'
 import type { Remover } from './remover.ts'
 import type { Slots } from './slots.ts'
 import type { TagQuestions } from './tag-questions.ts'
 import type { World } from './world.ts'
 
-/** Least time between two ledger writes of a node; with many nodes more, so that all together write 50 a second. */
-const WRITE_INTERVAL_MS = 2_000
-const WRITES_PER_SECOND = 50
 /** How soon a node that may not start a Job looks again, should nobody wake it. */
 const SLOT_PATIENCE_MS = 30_000
 /** How soon the words about a Job without a Pod are read. Without words there is nothing new to read. */
@@ -69,11 +60,12 @@ export interface NodeReconcilerOptions {
  */
 export class NodeReconciler {
   readonly #options: NodeReconcilerOptions
-  readonly #lastWrite = new Map<string, number>()
+  readonly #writer: NodeImagesWriter
   #serverMinor: number
 
   constructor(options: NodeReconcilerOptions) {
     this.#options = options
+    this.#writer = new NodeImagesWriter(options.world)
     this.#serverMinor = options.serverMinor
   }
 
@@ -83,7 +75,7 @@ export class NodeReconciler {
     const node = world.nodeInformer.get(name)
     if (!node) {
       slots.leave(name)
-      this.#lastWrite.delete(name)
+      this.#writer.forget(name)
       await this.#options.jobs.deleteAll([...world.jobsOf(name), ...world.removalJobsOf(name)], signal)
       return {}
     }
@@ -106,8 +98,7 @@ export class NodeReconciler {
     let current = world.nodeImagesInformer.get(name)
     if (current && !current.metadata.ownerReferences?.some(owner => owner.uid === uid)) {
       log.info({ node: name }, 'the Node was made anew: its NodeImages starts empty')
-      const preconditions = { uid: current.metadata.uid ?? '' }
-      await world.nodeImages.delete({ name }, { preconditions, signal }).catch(ignoreMissing)
+      await this.#writer.delete(current, signal)
       current = undefined
     }
     const input = {
@@ -122,29 +113,13 @@ export class NodeReconciler {
     const remove = planRemovals({ ...input, desired: planned, removals: current?.spec?.remove ?? [] })
     const { images, crowdedOut } = fitting(planned, world.compiledCaches(), remove)
     if (!current && images.length === 0) return undefined
-    if (!current) return this.#create(node, images, signal)
-    const patch = mergePatchOf(current.spec ?? {}, {
-      images,
+    if (!current) return this.#writer.create(node, images, signal)
+    const spec = {
+      images: [...images],
       ...(remove.length > 0 && { remove }),
-      ...(crowdedOut.length > 0 && { crowdedOut }),
-    })
-    if (patch === undefined) return current
-    return this.#kept(await world.nodeImages.mergePatch({ name }, { spec: patch }, { signal }))
-  }
-
-  async #create(node: NodeFacts, images: readonly DesiredImage[], signal: AbortSignal): Promise<NodeImages> {
-    const { name, uid = '' } = node.metadata
-    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }]
-    const created = await this.#options.world.nodeImages.create(
-      {
-        apiVersion: API_VERSION,
-        kind: 'NodeImages',
-        metadata: { name, ownerReferences },
-        spec: { images: [...images] },
-      },
-      { signal },
-    )
-    return this.#kept(created)
+      ...(crowdedOut.length > 0 && { crowdedOut: [...crowdedOut] }),
+    }
+    return this.#writer.writeSpec(current, spec, signal)
   }
 
   async #execute(node: NodeFacts, nodeImages: NodeImages, signal: AbortSignal): Promise<HandlerResult> {
@@ -165,7 +140,7 @@ export class NodeReconciler {
     const requeue = [decision.lookAgainMs, removal.lookAgainMs, retryMs].filter(ms => ms !== undefined)
     const finished = [...decision.finished, ...removal.finished]
     const rests = !decision.start && !decision.ask && !removal.start && finished.length > 0
-    const waitMs = await this.#write(node, nodeImages, ledger, rests, signal)
+    const waitMs = await this.#writer.writeLedger(node, nodeImages, { images: ledger, rests }, signal)
     if (waitMs > 0) requeue.push(waitMs)
     else await this.#dismiss(node, nodeImages, decision, removal, signal)
     for (const job of [...decision.unexplained, ...removal.unexplained]) {
@@ -258,44 +233,6 @@ export class NodeReconciler {
       slots.wakeNext()
     }
   }
-
-  /** Writes the ledger if it changed. Answers 0, or how many milliseconds it has to wait for its turn. */
-  async #write(
-    node: NodeFacts,
-    nodeImages: NodeImages,
-    images: readonly LedgerEntry[],
-    rests: boolean,
-    signal: AbortSignal,
-  ): Promise<number> {
-    const { world } = this.#options
-    const { name, uid } = node.metadata
-    const status = {
-      ...(nodeImages.metadata.generation !== undefined && {
-        observedGeneration: nodeImages.metadata.generation,
-      }),
-      ...(uid !== undefined && { nodeUid: uid }),
-      machineId: node.machineId,
-      images,
-    }
-    const patch = mergePatchOf(nodeImages.status ?? {}, status)
-    if (patch === undefined) return 0
-    const interval = Math.max(WRITE_INTERVAL_MS, (world.nodeInformer.size / WRITES_PER_SECOND) * 1000)
-    const wait = (this.#lastWrite.get(name) ?? 0) + interval - Date.now()
-    // The last word of a node that came to rest is not held back: a cache may wait for it.
-    if (wait > 0 && !rests) return wait
-    const { resourceVersion } = nodeImages.metadata
-    const body = { metadata: { resourceVersion }, status: patch }
-    this.#kept(await world.nodeImages.mergePatch({ name }, body, { subresource: 'status', signal }))
-    this.#lastWrite.set(name, Date.now())
-    return 0
-  }
-
-  /** Read-your-writes: the next look sees what was written. */
-  #kept(written: NodeImages): NodeImages {
-    const object = withoutManagedFields(written)
-    this.#options.world.nodeImagesInformer.upsert(object)
-    return object
-  }
 }
 
 /** Marks the images of a Job that was just made; what is present stays so until something else is proved. */
@@ -306,8 +243,4 @@ function pulling(ledger: readonly LedgerEntry[], { name, images }: JobRequest, n
       ? { ...entry, state: 'Pulling', job: jobHash(name), startedAt: now }
       : entry,
   )
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!isKubeError(error, 'NotFound') && !isKubeError(error, 'Conflict')) throw error
 }

@@ -9,38 +9,39 @@ const SEGMENT = /^(?!\.\.?$)[^/,:\s]+$/
 const HOST = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i
 
 /** The name of an object (RFC 1123 subdomain), or nothing. Empty by default. */
-export function objectName([name, doc]: Named): Flag<string> {
-  const parse = (given: string): string => {
-    if (given !== '' && (given.length > MAX_SUBDOMAIN || !SUBDOMAIN.test(given))) {
-      throw invalid(
-        name,
-        given,
-        'it takes a name: lower-case letters, digits, inner dashes and dots, 253 at most',
-      )
-    }
-    return given
-  }
-  return { name, doc, placeholder: 'name', value: '', shown: '""', parse }
+export function objectName(named: Named): Flag<string> {
+  const accepted = 'it takes a name: lower-case letters, digits, inner dashes and dots, 253 at most'
+  const isName = (given: string) => given.length <= MAX_SUBDOMAIN && SUBDOMAIN.test(given)
+  return checked(named, 'name', accepted, given => (isName(given) ? given : undefined))
 }
 
 /**
  * The path of a socket on nodes, or nothing; `unix://` before it is taken off. Empty by default. Not directly in `/`: it is the directory of
  * the socket that is mounted.
  */
-export function socketPath([name, doc]: Named): Flag<string> {
-  const parse = (given: string): string => {
+export function socketPath(named: Named): Flag<string> {
+  const accepted =
+    'it takes one absolute path of a socket that does not lie in /, such as /run/containerd/containerd.sock'
+  return checked(named, 'path', accepted, given => {
     const path = given.replace(/^unix:\/\//, '')
     const [root, ...segments] = path.split('/')
-    if (given !== '' && !(root === '' && segments.length > 1 && segments.every(part => SEGMENT.test(part)))) {
-      throw invalid(
-        name,
-        given,
-        'it takes one absolute path of a socket that does not lie in /, such as /run/containerd/containerd.sock',
-      )
-    }
-    return path
+    return root === '' && segments.length > 1 && segments.every(part => SEGMENT.test(part)) ? path : undefined
+  })
+}
+
+/** A text that may be empty; otherwise `read` gives what it stands for, or undefined where it is not `accepted`. */
+function checked(
+  [name, doc]: Named,
+  placeholder: string,
+  accepted: string,
+  read: (given: string) => string | undefined,
+): Flag<string> {
+  const parse = (given: string): string => {
+    const value = given === '' ? '' : read(given)
+    if (value === undefined) throw invalid(name, given, accepted)
+    return value
   }
-  return { name, doc, placeholder: 'path', value: '', shown: '""', parse }
+  return { name, doc, placeholder, value: '', shown: '""', parse }
 }
 
 /** Hosts with or without a port, separated by commas. None by default. */
