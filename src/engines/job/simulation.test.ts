@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ImageCache } from '../../api/image-cache.ts'
 import { T0, at, cacheOf } from './testing.ts'
-import { type Cut, type NodeModel, type Outcome, TestCluster } from './testing-cluster.ts'
+import { type Cut, TestCluster } from './testing-cluster.ts'
+import type { NodeModel, Outcome } from './testing-kubelets.ts'
 
 const HOUR = 3_600_000
 const SILENT = 'silent.test'
