@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry } from '../../api/node-images.ts'
 import { type NodeFacts, compileCache } from '../../plan/index.ts'
-import { decide } from './decide.ts'
+import { decide, refuse } from './decide.ts'
 import type { NodeWork } from './node-work.ts'
 import {
   type PodOptions,
@@ -192,6 +192,20 @@ describe('decide', () => {
     const waiting = decide(workOf(cache, { ...due, registries: view('failing', false) }))
     expect(waiting.start).toBeUndefined()
     expect(waiting.lookAgainMs).toBe(60_000)
+  })
+
+  it('keeps who wants an image that cannot be had, so that another look changes nothing', () => {
+    const failing = { ...workOf(cache).registries, state: () => 'failing' as const, mayProbe: () => false }
+    const hopeless = decide(workOf(cache, { registries: failing })).ledger
+    expect(states(hopeless)).toEqual(['RegistryUnavailable', 'RegistryUnavailable'])
+    expect(decide(workOf(cache, { registries: failing, ledger: hopeless })).ledger).toEqual(hopeless)
+
+    const { start, ledger } = decide(workOf(cache))
+    if (!start) throw new Error('nothing starts')
+    const refused = refuse(ledger, start, 'exceeded quota', at(0))
+    expect(decide(workOf(cache, { ledger: refused, refusedIn: () => 'exceeded quota' })).ledger).toEqual(
+      refused,
+    )
   })
 
   it('believes a whole list of the node, and asks for what it lost', () => {

@@ -1,6 +1,6 @@
 import { type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import { jobHash } from './job-name.ts'
-import { byKey, record } from './ledger.ts'
+import { byKey, record, wantedBy } from './ledger.ts'
 import { nextJob } from './next-job.ts'
 import type { Decision, JobRequest, NodeWork } from './node-work.ts'
 import { type ReadJob, isForeign, readJob } from './read-job.ts'
@@ -51,7 +51,8 @@ export function refuse(
   for (const desired of request.images) {
     const verdict = { kind: 'failed', reason: 'JobRefused', message } as const
     const attempt = { job: jobHash(request.name), requestedAt: request.requestedAt, startedAt: now, now }
-    entries.set(entryKey(desired), record(desired, entries.get(entryKey(desired)), verdict, attempt))
+    const key = entryKey(desired)
+    entries.set(key, { ...record(desired, entries.get(key), verdict, attempt), ...wantedBy(desired) })
   }
   return [...entries.values()]
 }

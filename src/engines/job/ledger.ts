@@ -122,6 +122,11 @@ export function identity(
   }
 }
 
+/** Who wants the image, as the ledger keeps it for when nobody does. */
+export function wantedBy({ owners, lists }: DesiredImage): Pick<LedgerEntry, 'owners' | 'lists'> {
+  return { owners, ...(lists !== undefined && { lists }) }
+}
+
 /** True where the state answers the request as it stands. */
 export function answers(entry: LedgerEntry | undefined, desired: DesiredImage): boolean {
   return (

@@ -3,7 +3,7 @@ import { REMOVED } from '../../api/kept-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import { isNewerThan, shortHash } from '../../plan/index.ts'
 import { jobHash } from './job-name.ts'
-import { byKey, clip, identity, record } from './ledger.ts'
+import { byKey, clip, identity, record, wantedBy } from './ledger.ts'
 import { originOf } from './origin.ts'
 import type { NodeWork } from './node-work.ts'
 import type { PullJob } from './pull-job.ts'
@@ -55,8 +55,7 @@ export function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string
     const settled = corrected ?? { ...identity(desired, entry), state: 'Pending' as const }
     next.set(key, {
       ...settled,
-      owners: desired.owners,
-      ...withLists(desired),
+      ...wantedBy(desired),
       ...(isFirst && { pulledByUs: isOurs(desired) }),
     })
   }
@@ -71,10 +70,6 @@ export function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string
 function believed(verdict: Verdict | undefined, job: PullJob, desired: DesiredImage): Verdict | undefined {
   if (verdict?.kind !== 'failed' || desired.owners.includes(shortHash(job.ownerUid))) return verdict
   return { kind: 'unknown', message: verdict.message }
-}
-
-function withLists({ lists }: DesiredImage): Pick<LedgerEntry, 'lists'> {
-  return lists === undefined ? {} : { lists }
 }
 
 /** An image that was to be removed and is wanted after all: what a Job has done to it by now is not known. */
@@ -115,6 +110,7 @@ export function settleHopeless(work: NodeWork, ledger: Map<string, LedgerEntry>)
     if (!hopeless) continue
     ledger.set(key, {
       ...identity(desired, entry),
+      ...wantedBy(desired),
       state: 'Failed',
       requestedAt: desired.requestedAt,
       attempts: Math.max(1, entry?.attempts ?? 0),
