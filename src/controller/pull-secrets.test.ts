@@ -47,6 +47,14 @@ describe('PullSecrets', () => {
     ])
   })
 
+  it('reads none of more than 16', async () => {
+    const { secrets: made, requests } = await secrets({})
+    const names = Array.from({ length: 17 }, (_, index) => `s${index}`)
+    expect(await made.credentialsFor(IMAGE, 'team', names, signal)).toBeUndefined()
+    expect(requests).toEqual([])
+    expect(await made.credentialsFor(IMAGE, 'team', names.slice(1), signal)).toEqual([])
+  })
+
   it.each<[string, ApiAnswer | undefined]>([
     ['is not there', undefined],
     ['has no docker configuration', { body: { data: { other: 'eA==' } } }],

@@ -14,6 +14,9 @@ const DOCKER_CONFIG = '.dockerconfigjson'
 /** How long what a Secret says is kept: a refresh asks about many images in seconds. */
 const KEPT_MS = 30_000
 
+/** A cache that names more leaves its registries to the nodes: reading them would take the requests of all other caches. */
+const MOST_SECRETS = 16
+
 interface Secret extends KubeObject {
   readonly data?: Readonly<Record<string, string>>
 }
@@ -43,7 +46,7 @@ export class PullSecrets {
 
   /**
    * What the kubelet would try for the image, in its order; empty: nothing, as where a Secret is not there. Undefined where the controller may
-   * not read one of the Secrets. Throws KubeError.
+   * not read one of the Secrets, or there are more than 16. Throws KubeError.
    *
    * @param names of Secrets in the namespace
    */
@@ -53,6 +56,7 @@ export class PullSecrets {
     names: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly Credentials[] | undefined> {
+    if (names.length > MOST_SECRETS) return undefined
     const all: DockerConfigEntry[] = []
     for (const name of names) {
       const entries = await this.#entriesOf(namespace, name, signal)
