@@ -51,7 +51,14 @@ export class CaBundle {
   async repair(bundle: string, signal: AbortSignal): Promise<number | undefined> {
     const configuration = await this.#read(signal)
     const own = certificatesOf(bundle)
-    if (!configuration?.webhooks || own.length === 0) return undefined
+    if (!configuration?.webhooks) return undefined
+    if (own.length === 0) {
+      this.#log.warn(
+        { configuration: this.#name },
+        'the CA bundle that was given has no certificate: left as it is',
+      )
+      return undefined
+    }
     const now = Date.now()
     const found = configuration.webhooks.map(({ clientConfig }) => pemOf(clientConfig.caBundle))
     const others = this.#othersIn(found, own, now)

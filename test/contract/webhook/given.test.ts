@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { silentLogger } from '../../../src/kube/index.ts'
+import { CaBundle } from '../../../src/webhook/ca-bundle.ts'
 import { GivenCertificates } from '../../../src/webhook/certificate/given.ts'
 import { issueAuthority, issueServing, type KeyPair } from '../../../src/webhook/certificate/issue.ts'
 import { certificatesOf } from '../../../src/webhook/certificate/material.ts'
@@ -142,4 +143,16 @@ it('a server whose certificates are given and one that makes its own are both tr
   await askFor(questions, GRACE_MS / 2)
   expect(questions.failures).toEqual([])
   expect(await writes()).toBe(before)
+})
+
+it('a bundle without a certificate is left out, and said to be', async () => {
+  const server = await startServer(kubeconfig, given(await mount('good', await issueAuthority(hour()))))
+  await Questions.start(installation, [server])
+  const before = await installation.bundle()
+  const warnings: string[] = []
+  const log = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) }
+  const bundle = new CaBundle(installation.admin, NAMES.configuration, log)
+  await bundle.repair('what somebody took for a certificate', AbortSignal.timeout(10_000))
+  expect(await installation.bundle()).toBe(before)
+  expect(warnings).toEqual(['the CA bundle that was given has no certificate: left as it is'])
 })
