@@ -6,9 +6,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Document, isMap, isScalar, type Node, parseDocument, type YAMLMap } from 'yaml'
-import { controllerFlags } from '../src/controller/flags.ts'
-import { operatorFlags } from '../src/operator/flags.ts'
-import { webhookFlags } from '../src/webhook/flags.ts'
+import { controllerFlags } from '../src/programs/controller/flags.ts'
+import { operatorFlags } from '../src/programs/operator/flags.ts'
+import { webhookFlags } from '../src/programs/webhook/flags.ts'
 import { flagsDocument } from './flags-docs.ts'
 import { listedManifests, withRights } from './rights-docs.ts'
 

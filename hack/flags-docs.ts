@@ -1,5 +1,5 @@
-import type { Flag } from '../src/flags/flag-types.ts'
-import type { FlagGroups } from '../src/flags/parse-flags.ts'
+import type { Flag } from '../src/process/flags/flag-types.ts'
+import type { FlagGroups } from '../src/process/flags/parse-flags.ts'
 
 /** Tables of flags for people, made from the flags themselves. */
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import manifest from '../package.json' with { type: 'json' }
-import { chooseSubcommand, SUBCOMMANDS } from './subcommand.ts'
-import { UsageError } from './usage-error.ts'
+import { chooseSubcommand, SUBCOMMANDS } from './process/subcommand.ts'
+import { UsageError } from './base/usage-error.ts'
 
 const main = join(import.meta.dirname, 'main.ts')
 const folder = mkdtempSync(join(tmpdir(), 'main-'))

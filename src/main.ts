@@ -1,16 +1,16 @@
-import { chooseSubcommand, helpText, type Subcommand } from './subcommand.ts'
-import { USAGE_EXIT_CODE, UsageError } from './usage-error.ts'
-import { VERSION } from './version.ts'
+import { chooseSubcommand, helpText, type Subcommand } from './process/subcommand.ts'
+import { USAGE_EXIT_CODE, UsageError } from './base/usage-error.ts'
+import { VERSION } from './base/version.ts'
 
 /** The program: one bundle, one subcommand per process. A subcommand loads nothing of the others. */
 
 const RUN: Readonly<Record<Subcommand, (argv: readonly string[]) => Promise<number>>> = {
-  controller: async argv => (await import('./controller/main.ts')).runController(argv),
-  'webhook-server': async argv => (await import('./webhook/main.ts')).runWebhookServer(argv),
-  'cri-client': async argv => (await import('./cri-client/main.ts')).runCriClient(argv),
-  operator: async argv => (await import('./operator/main.ts')).runOperator(argv),
-  crds: async argv => (await import('./crds/main.ts')).runCrds(argv),
-  'release-caches': async argv => (await import('./release-caches/main.ts')).runReleaseCaches(argv),
+  controller: async argv => (await import('./programs/controller/main.ts')).runController(argv),
+  'webhook-server': async argv => (await import('./programs/webhook/main.ts')).runWebhookServer(argv),
+  'cri-client': async argv => (await import('./programs/purge-job/main.ts')).runCriClient(argv),
+  operator: async argv => (await import('./programs/operator/main.ts')).runOperator(argv),
+  crds: async argv => (await import('./programs/crds/main.ts')).runCrds(argv),
+  'release-caches': async argv => (await import('./programs/release-caches/main.ts')).runReleaseCaches(argv),
 }
 
 async function main(processArgv: readonly string[]): Promise<number> {

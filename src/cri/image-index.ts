@@ -1,4 +1,4 @@
-import { normalizedName, repositoryOf, tryParseReference } from '../image/reference.ts'
+import { normalizedName, repositoryOf, tryParseReference } from '../oci/reference.ts'
 import type { CriContainer, CriImage } from './client.ts'
 
 /** A name of an image in the runtime's list. */

@@ -1,4 +1,4 @@
-import { type Reference, tryParseReference } from '../image/reference.ts'
+import { type Reference, tryParseReference } from '../oci/reference.ts'
 import type { CriClient } from './client.ts'
 import { isCriError } from './errors.ts'
 import type { RuntimeTraits } from './traits.ts'

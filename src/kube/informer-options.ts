@@ -1,5 +1,5 @@
 import type { KubeObject } from '../api/object.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../base/logger.ts'
 import type { Selection } from './resource.ts'
 import type { Indexer } from './store.ts'
 

@@ -1,10 +1,10 @@
 import type { KubeObject } from '../api/object.ts'
 import { isKubeError, KubeError } from './errors.ts'
 import { INFORMER_TIMING, type InformerOptions, type InformerTiming } from './informer-options.ts'
-import { type Logger, silentLogger } from './logger.ts'
+import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Resource, Selection, WatchOptions } from './resource.ts'
 import { type ChangeHandler, isNewer, keyOf, Store } from './store.ts'
-import { Backoff, orAborted, sleep } from './wait.ts'
+import { Backoff, orAborted, sleep } from '../base/wait.ts'
 import type { WatchEvent } from './watch.ts'
 
 const PAGE_SIZE = 500

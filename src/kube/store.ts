@@ -1,5 +1,5 @@
 import type { KubeObject } from '../api/object.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../base/logger.ts'
 
 /** What happened to an object of an informer's store. */
 export interface Change<T> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../base/manual-clock.ts'
 import { type HandlerResult, type RunOptions, WorkQueue } from './work-queue.ts'
 
 /** Lets everything that is ready to run do so. */

@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from './clock.ts'
-import { KeyedBackoff } from './keyed-backoff.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { KeyedBackoff } from '../base/keyed-backoff.ts'
 
 /** What a reconcile of one key says: nothing, or when it wants to be asked again. */
 export type HandlerResult = { readonly requeueAfterMs?: number | undefined } | undefined | void

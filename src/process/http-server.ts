@@ -1,5 +1,5 @@
 import { type Server, createServer } from 'node:http'
-import type { BindAddress } from '../flags/flag-types.ts'
+import type { BindAddress } from './flags/flag-types.ts'
 
 /** What a process answers over HTTP. */
 export interface HttpEndpoints {

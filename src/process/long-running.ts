@@ -1,7 +1,7 @@
 import { pino } from 'pino'
-import type { LogLevel } from '../flags/log-flags.ts'
+import type { LogLevel } from './flags/log-flags.ts'
 import { stopOnSignals } from './stop-on-signals.ts'
-import { VERSION } from '../version.ts'
+import { VERSION } from '../base/version.ts'
 
 /** What every process that runs until it is told to stop has among its options. */
 interface CommonOptions {

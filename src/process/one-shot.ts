@@ -1,10 +1,10 @@
 import { pino } from 'pino'
-import { clusterFlags } from '../flags/cluster-flags.ts'
-import { type Flag, duration } from '../flags/flag-types.ts'
-import { logFlags, logOptions } from '../flags/log-flags.ts'
-import { parseFlags } from '../flags/parse-flags.ts'
+import { clusterFlags } from './flags/cluster-flags.ts'
+import { type Flag, duration } from './flags/flag-types.ts'
+import { logFlags, logOptions } from './flags/log-flags.ts'
+import { parseFlags } from './flags/parse-flags.ts'
 import { KubeClient, type Logger, loadConfig } from '../kube/index.ts'
-import { VERSION } from '../version.ts'
+import { VERSION } from '../base/version.ts'
 import { stopOnSignals } from './stop-on-signals.ts'
 
 /** A program that does one thing to a cluster and ends. */

@@ -1,4 +1,4 @@
-import type { Logger } from '../kube/logger.ts'
+import type { Logger } from '../base/logger.ts'
 
 /** The first SIGTERM or SIGINT aborts the controller, so that work ends in order; the second ends the process at once, with code 1. */
 export function stopOnSignals(stop: AbortController, log: Logger): void {

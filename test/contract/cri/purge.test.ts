@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { encodeRequest, parseResult, type PurgeRequest } from '../../../src/cri-client/index.ts'
+import { encodeRequest, parseResult, type PurgeRequest } from '../../../src/cri/removal/index.ts'
 import { type CriImage, traitsOf } from '../../../src/cri/index.ts'
 import { useWorld } from './fixture.ts'
 

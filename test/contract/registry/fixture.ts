@@ -1,10 +1,6 @@
 import { onTestFinished } from 'vitest'
-import {
-  RegistryClient,
-  type RegistryClientOptions,
-  RegistryError,
-} from '../../../src/image/registry/index.ts'
-import { parseReference } from '../../../src/image/reference.ts'
+import { RegistryClient, type RegistryClientOptions, RegistryError } from '../../../src/oci/registry/index.ts'
+import { parseReference } from '../../../src/oci/reference.ts'
 import { type Script, ScriptedServer } from './scripted-server.ts'
 
 /** A client that may ask these hosts on loopback by plain HTTP; closed when the test is over. */

@@ -4,12 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { silentLogger } from '../../../src/kube/index.ts'
-import { CaBundle } from '../../../src/webhook/ca-bundle.ts'
-import { GivenCertificates } from '../../../src/webhook/certificate/given.ts'
-import { issueAuthority, issueServing, type KeyPair } from '../../../src/webhook/certificate/issue.ts'
-import { certificatesOf } from '../../../src/webhook/certificate/material.ts'
-import { CertificateSecret } from '../../../src/webhook/certificate/secret.ts'
-import { SelfMadeCertificates } from '../../../src/webhook/certificate/self-made.ts'
+import { CaBundle } from '../../../src/programs/webhook/ca-bundle.ts'
+import { GivenCertificates } from '../../../src/programs/webhook/certificate/given.ts'
+import {
+  issueAuthority,
+  issueServing,
+  type KeyPair,
+} from '../../../src/programs/webhook/certificate/issue.ts'
+import { certificatesOf } from '../../../src/programs/webhook/certificate/material.ts'
+import { CertificateSecret } from '../../../src/programs/webhook/certificate/secret.ts'
+import { SelfMadeCertificates } from '../../../src/programs/webhook/certificate/self-made.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { Questions, type SourceOf, startServer } from './in-process.ts'
 import { Installation, NAMES } from './installation.ts'

@@ -1,0 +1,129 @@
+import { type Aggregate, aggregate } from '../../core/status/index.ts'
+import { API_VERSION } from '../../api/constants.ts'
+import type { ImageCache } from '../../api/image-cache.ts'
+import { STATUS } from '../../api/messages.ts'
+import {
+  type EventRecorder,
+  type HandlerResult,
+  type Logger,
+  mergePatchOf,
+  withoutManagedFields,
+} from '../../kube/index.ts'
+import { PurgeFinalizer } from './purge-finalizer.ts'
+import type { World } from '../../state/cluster-state.ts'
+
+/** Least time between two status writes of a cache, unless its action begins or ends. */
+const WRITE_INTERVAL_MS = 2_000
+
+/** Lists give objects without their type. */
+const TYPE = { apiVersion: API_VERSION, kind: 'ImageCache' }
+
+/** Least time between two looks at all nodes for a cache. */
+const LEAST_PAUSE_MS = 100
+
+/** What the reconciler of caches works with. */
+export interface CacheReconcilerOptions {
+  readonly world: World
+  readonly events: EventRecorder
+  /** Longest time that a deletion waits for a purge, in milliseconds. */
+  readonly purgeDeadlineMs: number
+  readonly log: Logger
+}
+
+/** Keeps the status of one ImageCache true, begins its actions and ends them. */
+export class CacheReconciler {
+  readonly #world: World
+  readonly #events: EventRecorder
+  readonly #log: Logger
+  readonly #finalizer: PurgeFinalizer
+  readonly #lastWrite = new Map<string, number>()
+  readonly #nextLook = new Map<string, number>()
+  readonly #refreshFound = new Set<string>()
+
+  constructor(options: CacheReconcilerOptions) {
+    this.#world = options.world
+    this.#events = options.events
+    this.#log = options.log
+    this.#finalizer = new PurgeFinalizer(options)
+  }
+
+  /** A periodic refresh found something newer for nodes of this cache: its next reconcile begins the action. */
+  beginRefresh(key: string): void {
+    this.#refreshFound.add(key)
+  }
+
+  /** Reconciles the cache `namespace/name`. */
+  async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
+    const cache = this.#world.compiled(key)
+    if (cache && (await this.#finalizer.adjust(cache.cache, signal))) return {}
+    if (!cache || cache.activity === 'deleted') {
+      this.#lastWrite.delete(key)
+      this.#nextLook.delete(key)
+      this.#refreshFound.delete(key)
+      return {}
+    }
+    const now = new Date(this.#world.now())
+    const early = (this.#nextLook.get(key) ?? 0) - now.getTime()
+    if (early > 0) return { requeueAfterMs: early }
+    const began = performance.now()
+    const next = aggregate(
+      cache,
+      this.#world.nodeInformer.list(),
+      node => this.#world.nodeImagesInformer.get(node),
+      now.toISOString(),
+      this.#refreshFound.has(key),
+    )
+    // Counting costs time with every node: where nodes report all the time, all caches together shall take half of it at most.
+    const share = Math.max(10, 2 * this.#world.compiledCaches().length)
+    const pause = Math.max(LEAST_PAUSE_MS, (performance.now() - began) * share)
+    this.#nextLook.set(key, now.getTime() + pause)
+    const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
+    if (
+      cache.cache.metadata.deletionTimestamp &&
+      next.status.status !== STATUS.processing &&
+      next.awaited === 0
+    ) {
+      await this.#finalizer.release(cache.cache, next, signal)
+      return {}
+    }
+    if (patch === undefined) return this.#finalizer.waitFor(cache.cache, next, signal)
+    const turns = next.status.status !== cache.cache.status?.status || next.ended
+    const wait = (this.#lastWrite.get(key) ?? 0) + WRITE_INTERVAL_MS - now.getTime()
+    if (wait > 0 && !turns) return { requeueAfterMs: wait }
+    await this.#write(cache.cache, next, patch, signal)
+    this.#lastWrite.set(key, now.getTime())
+    this.#refreshFound.delete(key)
+    return this.#finalizer.waitFor(cache.cache, next, signal)
+  }
+
+  async #write(cache: ImageCache, next: Aggregate, patch: unknown, signal: AbortSignal): Promise<void> {
+    const { caches, cacheInformer } = this.#world
+    const { name, namespace } = cache.metadata
+    let { resourceVersion } = cache.metadata
+    // First the annotations, then the status: broken off between the two, the action ends again; the other way about, a
+    // refresh that is done would be done once more.
+    if (next.annotationsDone.length > 0) {
+      const annotations = Object.fromEntries(next.annotationsDone.map(annotation => [annotation, null]))
+      const metadata = { resourceVersion, annotations }
+      const written = await caches.mergePatch({ name, namespace }, { metadata }, { signal })
+      resourceVersion = written.metadata.resourceVersion
+      this.#log.info(
+        { imageCache: `${namespace}/${name}`, annotations: next.annotationsDone },
+        'annotations removed',
+      )
+    }
+    const body = { metadata: { resourceVersion }, status: patch }
+    const written = await caches.mergePatch({ name, namespace }, body, { subresource: 'status', signal })
+    cacheInformer.upsert(withoutManagedFields(written))
+    this.#tell(cache, next)
+  }
+
+  #tell(cache: ImageCache, { status, ended }: Aggregate): void {
+    const { namespace, name } = cache.metadata
+    const fields = { imageCache: `${namespace}/${name}`, status: status.status, reason: status.reason }
+    if (status.status !== cache.status?.status) this.#log.info(fields, status.message ?? '')
+    if (!ended || status.status === STATUS.aborted) return
+    const type = status.status === STATUS.failed ? 'Warning' : 'Normal'
+    this.#events.record({ ...cache, ...TYPE }, type, status.reason ?? '', status.message ?? '')
+  }
+}

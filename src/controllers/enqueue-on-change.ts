@@ -1,0 +1,125 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type CompiledCache, activityOf, cacheKey, leavingSince } from '../core/demand/index.ts'
+import { type NodeFacts, sameFacts } from '../core/node/index.ts'
+import { select } from '../core/plan/index.ts'
+import type { RegistryHealth } from '../core/ledger/index.ts'
+import type { Change, WorkQueue } from '../kube/index.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { NodeImages } from '../api/node-images.ts'
+import type { ImageCache } from '../api/image-cache.ts'
+import { isLeftBehind } from './old-jobs/old-jobs.ts'
+import type { Slots } from '../engines/jobs/slots.ts'
+import type { World } from '../state/cluster-state.ts'
+
+/**
+ * The queues: names of nodes; `namespace/name` of caches for their status and for their refreshes, and of old Jobs; images that
+ * registries are asked about.
+ */
+export interface Queues {
+  readonly [name: string]: WorkQueue<string>
+  readonly nodes: WorkQueue<string>
+  readonly caches: WorkQueue<string>
+  readonly refreshes: WorkQueue<string>
+  readonly questions: WorkQueue<string>
+  readonly oldJobs: WorkQueue<string>
+}
+
+/**
+ * Says which keys a change concerns. The outcome depends on the state of the world, never on which change was seen: one
+ * key too many costs a look, and every key is looked at when the controller starts.
+ */
+export function connect(world: World, queues: Queues, registries: RegistryHealth, slots: Slots): void {
+  const allNodes = () => {
+    for (const node of world.nodeInformer.list()) queues.nodes.add(node.metadata.name)
+  }
+  const allCaches = () => {
+    for (const cache of world.compiledCaches()) queues.caches.add(cache.key)
+  }
+  world.nodeInformer.subscribe(({ type, object, previous }) => {
+    if (type === 'updated' && previous && sameFacts(previous, object)) return
+    queues.nodes.add(object.metadata.name)
+    if (type !== 'updated' || !previous || concernsCaches(previous, object)) allCaches()
+  })
+  world.cacheInformer.subscribe(change => {
+    queues.caches.add(cacheKey(change.object))
+    if (!concernsNodes(change)) return
+    queues.refreshes.add(cacheKey(change.object))
+    const compiled = world.compiled(cacheKey(change.object))
+    const isPlain = change.type === 'added' && compiled?.activity !== 'leaving'
+    for (const node of world.nodeInformer.list()) {
+      if (!isPlain || !compiled || isSelected(compiled, node)) queues.nodes.add(node.metadata.name)
+    }
+  })
+  world.namespaceInformer.subscribe(({ object, previous }) => {
+    const isFenced = !isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)
+    if (!isFenced && !object.metadata.deletionTimestamp) return
+    const caches = world.cachesIn(object.metadata.name)
+    for (const { key } of caches) queues.caches.add(key)
+    if (isFenced && caches.length > 0) allNodes()
+  })
+  world.nodeImagesInformer.subscribe(change => {
+    queues.nodes.add(change.object.metadata.name)
+    for (const cache of ownersOf(change, world)) queues.caches.add(cache)
+    const { metadata, status } = change.object
+    if (change.type === 'deleted') registries.forget(metadata.name)
+    else if (registries.observe(metadata.name, status?.images ?? [])) allNodes()
+  })
+  world.jobInformer.subscribe(({ type, object, previous }) => {
+    if (object.nodeName) queues.nodes.add(object.nodeName)
+    if (isLeftBehind(object)) queues.oldJobs.add(`${object.metadata.namespace ?? ''}/${object.metadata.name}`)
+    const ended = object.finished || object.metadata.deletionTimestamp !== undefined
+    if (type === 'deleted' || (ended && previous?.finished !== object.finished)) slots.wakeNext()
+  })
+  world.removalJobInformer.subscribe(({ type, object }) => {
+    if (object.nodeName) queues.nodes.add(object.nodeName)
+    if (type === 'deleted' || object.metadata.deletionTimestamp) slots.wakeNext()
+  })
+  for (const informer of [world.podInformer, world.removalPodInformer]) {
+    informer.subscribe(({ object }: Change<KubeObject & { readonly nodeName: string }>) => {
+      if (object.nodeName) queues.nodes.add(object.nodeName)
+    })
+  }
+}
+
+/** What a cache's counts depend on: eligibility and labels, not the image list. */
+function concernsCaches(before: NodeFacts, after: NodeFacts): boolean {
+  const essence = ({ metadata, ready, unschedulable, taints, os }: NodeFacts) =>
+    JSON.stringify([
+      metadata.uid,
+      metadata.labels,
+      metadata.deletionTimestamp,
+      ready,
+      unschedulable,
+      taints,
+      os,
+    ])
+  return essence(before) !== essence(after)
+}
+
+/** The plan reads the spec and the times of the last refresh and edit, nothing else of a cache. */
+function concernsNodes({ type, object, previous }: Change<ImageCache>): boolean {
+  if (type !== 'updated' || !previous) return true
+  return (
+    object.metadata.generation !== previous.metadata.generation ||
+    activityOf(object) !== activityOf(previous) ||
+    (activityOf(object) === 'leaving' && leavingSince(object) !== leavingSince(previous)) ||
+    object.status?.requestedAt !== previous.status?.requestedAt ||
+    object.status?.editedAt !== previous.status?.editedAt
+  )
+}
+
+function isSelected(cache: CompiledCache, node: NodeFacts): boolean {
+  return cache.lists.some(list => select(node, list).kind !== 'unselected')
+}
+
+function ownersOf({ object, previous }: Change<NodeImages>, world: World): string[] {
+  const owners = new Set(
+    [object.spec, previous?.spec].flatMap(spec =>
+      [...(spec?.images ?? []), ...(spec?.remove ?? [])].flatMap(image => image.owners),
+    ),
+  )
+  return world
+    .compiledCaches()
+    .filter(cache => owners.has(cache.owner))
+    .map(cache => cache.key)
+}

@@ -1,0 +1,99 @@
+import { API_VERSION } from '../../api/constants.ts'
+import type { DesiredImage, LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-images.ts'
+import { isKubeError, mergePatchOf, withoutManagedFields } from '../../kube/index.ts'
+import type { NodeFacts } from '../../core/node/index.ts'
+import type { World } from '../../state/cluster-state.ts'
+
+/** Least time between two ledger writes of a node; with many nodes more, so that all together write 50 a second. */
+const WRITE_INTERVAL_MS = 2_000
+const WRITES_PER_SECOND = 50
+
+/**
+ * Writes the NodeImages of nodes: what they shall hold, and the ledger, no oftener than API servers like it. Where nothing differs, nothing is
+ * written. All methods throw KubeError.
+ */
+export class NodeImagesWriter {
+  readonly #world: World
+  /** When the ledger of each node was last written, on this machine's clock. */
+  readonly #lastWrite = new Map<string, number>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** The node of this name is gone. */
+  forget(name: string): void {
+    this.#lastWrite.delete(name)
+  }
+
+  /** Deletes the object, unless somebody has it made anew already. */
+  async delete({ metadata: { name, uid = '' } }: NodeImages, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#world.nodeImages.delete({ name }, { preconditions: { uid }, signal })
+    } catch (error) {
+      if (!isKubeError(error, 'NotFound', 'Conflict')) throw error
+    }
+  }
+
+  /** Makes the object of a node that has none. */
+  async create(node: NodeFacts, images: readonly DesiredImage[], signal: AbortSignal): Promise<NodeImages> {
+    const { name, uid = '' } = node.metadata
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }]
+    const created = await this.#world.nodeImages.create(
+      {
+        apiVersion: API_VERSION,
+        kind: 'NodeImages',
+        metadata: { name, ownerReferences },
+        spec: { images: [...images] },
+      },
+      { signal },
+    )
+    return this.#kept(created)
+  }
+
+  /** Writes what the node shall hold, and answers the object as it is then. */
+  async writeSpec(current: NodeImages, spec: NodeImagesSpec, signal: AbortSignal): Promise<NodeImages> {
+    const patch = mergePatchOf(current.spec ?? {}, spec)
+    if (patch === undefined) return current
+    const { name } = current.metadata
+    return this.#kept(await this.#world.nodeImages.mergePatch({ name }, { spec: patch }, { signal }))
+  }
+
+  /**
+   * Writes the ledger. Answers 0, or how many milliseconds it has to wait for its turn.
+   *
+   * @param ledger.rests the node came to rest: its last word is not held back, for a cache may wait for it
+   */
+  async writeLedger(
+    node: NodeFacts,
+    nodeImages: NodeImages,
+    { images, rests }: { readonly images: readonly LedgerEntry[]; readonly rests: boolean },
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { name, uid } = node.metadata
+    const { generation, resourceVersion } = nodeImages.metadata
+    const status = {
+      ...(generation !== undefined && { observedGeneration: generation }),
+      ...(uid !== undefined && { nodeUid: uid }),
+      machineId: node.machineId,
+      images,
+    }
+    const patch = mergePatchOf(nodeImages.status ?? {}, status)
+    if (patch === undefined) return 0
+    const nodes = this.#world.nodeInformer.size
+    const interval = Math.max(WRITE_INTERVAL_MS, (nodes / WRITES_PER_SECOND) * 1000)
+    const wait = (this.#lastWrite.get(name) ?? 0) + interval - Date.now()
+    if (wait > 0 && !rests) return wait
+    const body = { metadata: { resourceVersion }, status: patch }
+    this.#kept(await this.#world.nodeImages.mergePatch({ name }, body, { subresource: 'status', signal }))
+    this.#lastWrite.set(name, Date.now())
+    return 0
+  }
+
+  /** Read-your-writes: the next look sees what was written. */
+  #kept(written: NodeImages): NodeImages {
+    const object = withoutManagedFields(written)
+    this.#world.nodeImagesInformer.upsert(object)
+    return object
+  }
+}

@@ -1,0 +1,181 @@
+import { STATUS } from '../../api/messages.ts'
+import { entryKey } from '../../api/node-images.ts'
+import { RegistryError } from '../../oci/registry/index.ts'
+import { fraction } from '../../base/backoff.ts'
+import { type HandlerResult, type Logger, isKubeError } from '../../kube/index.ts'
+import { type CompiledCache, nextRefresh, pullSecretNames } from '../../core/demand/index.ts'
+import { type TagAnswer, needsPull } from '../../core/plan/index.ts'
+import type { AskedImage, TagQuestions } from '../../state/tag-resolver.ts'
+import type { World } from '../../state/cluster-state.ts'
+
+/** An answer of a registry serves all caches that want the image, for so long. */
+const FRESH_MS = 2_000
+/** Longest time between two looks at a cache's schedule: its spec may change. */
+const LOOK_MS = 60_000
+/** How soon to look again at a cache that is due while something else is done for it. */
+const BUSY_MS = 2_000
+/** Over so long are spread the refreshes that nobody led for: a restart shall not ask all registries in one second. */
+const SPREAD_MS = 60_000
+/** A refresh that came due so shortly before the last leader ended may have been broken off. */
+const BROKEN_OFF_MS = 60_000
+/** Questions of one cache at once; the client keeps its own limit for each registry. */
+const QUESTIONS = 16
+
+/** Outcomes that say nothing about the nodes' images: the next refresh asks again. */
+const INCONCLUSIVE = new Set(['NotFound', 'RateLimited'])
+
+/** What the refresher works with. */
+export interface RefresherOptions {
+  readonly world: World
+  readonly questions: TagQuestions
+  /** In milliseconds, 0: never. */
+  readonly frequencyMs: number
+  /** When another process was last seen to lead, RFC 3339: what came due since then is made up for. Absent: nothing is. */
+  readonly ledBeforeAt?: string
+  /** Called for each node that has to pull, and for the cache that it is for. */
+  readonly onNeed: (nodeName: string, cacheKey: string) => void
+  readonly log: Logger
+}
+
+/**
+ * The periodic refresh: asks each registry once for the digest behind a moving tag, and touches only nodes that hold
+ * something else. Where it cannot ask (no route, a private image) the nodes ask for themselves.
+ */
+export class Refresher {
+  readonly #options: RefresherOptions
+  readonly #refreshes = new Map<string, TagAnswer>()
+  readonly #due = new Map<string, Date>()
+  /** Caches that have nothing to be made up for, or no longer. */
+  readonly #caughtUp = new Set<string>()
+  readonly #startedAt: number
+
+  constructor(options: RefresherOptions) {
+    this.#options = options
+    this.#startedAt = options.world.now()
+  }
+
+  /** What came of asking the registries, by entry key: for the plan. */
+  get refreshes(): ReadonlyMap<string, TagAnswer> {
+    return this.#refreshes
+  }
+
+  /** Refreshes the cache `namespace/name` if it is due, and says when to look again. */
+  async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
+    const cache = this.#options.world.compiled(key)
+    if (cache?.activity !== 'active') {
+      this.#due.delete(key)
+      this.#caughtUp.delete(key)
+      return {}
+    }
+    const now = new Date(this.#options.world.now())
+    const due = earlier(this.#due.get(key), this.#missed(cache))
+    if (due && due <= now) {
+      // It stays due: a schedule may not come round again before tomorrow.
+      if (cache.cache.status?.status === STATUS.processing) return { requeueAfterMs: BUSY_MS }
+      this.#caughtUp.add(key)
+      await this.#refresh(cache, signal)
+    }
+    const next = earlier(nextRefresh(cache.cache, this.#options.frequencyMs, now), this.#missed(cache))
+    if (!next) this.#due.delete(key)
+    else this.#due.set(key, next)
+    const wait = next ? next.getTime() - this.#options.world.now() : LOOK_MS
+    return { requeueAfterMs: Math.min(Math.max(wait, 1), LOOK_MS) }
+  }
+
+  /** When to make up for what came due while nobody led; undefined where nothing did. */
+  #missed({ cache, key }: CompiledCache): Date | undefined {
+    const { ledBeforeAt, frequencyMs } = this.#options
+    if (ledBeforeAt === undefined || this.#caughtUp.has(key)) return undefined
+    const { uid = '', creationTimestamp } = cache.metadata
+    const since = Math.max(Date.parse(ledBeforeAt) - BROKEN_OFF_MS, Date.parse(creationTimestamp ?? '') || 0)
+    const due = cache.status?.status ? nextRefresh(cache, frequencyMs, new Date(since)) : undefined
+    if (due && due.getTime() <= this.#startedAt) return new Date(this.#startedAt + fraction(uid) * SPREAD_MS)
+    this.#caughtUp.add(key)
+    return undefined
+  }
+
+  async #refresh(cache: CompiledCache, signal: AbortSignal): Promise<void> {
+    const images = new Set(
+      cache.lists.flatMap(list =>
+        list.wanted.filter(wanted => wanted.pullPolicy === 'Always').map(({ image }) => image),
+      ),
+    )
+    const { credential } = cache
+    const pullSecrets = pullSecretNames(cache.cache).map(name => ({ name }))
+    const waiting = [...images]
+    const workers = Array.from({ length: QUESTIONS }, async () => {
+      for (let image = waiting.pop(); image !== undefined; image = waiting.pop()) {
+        await this.#ask({ image, credential, pullSecrets }, signal)
+      }
+    })
+    await Promise.all(workers)
+    this.#forgetUnwanted()
+    const nodes = this.#tell(cache)
+    this.#options.log.info({ imageCache: cache.key, asked: images.size, nodes }, 'refreshed')
+  }
+
+  async #ask(asked: AskedImage, signal: AbortSignal): Promise<void> {
+    const { questions } = this.#options
+    const key = entryKey(asked)
+    const known = this.#refreshes.get(key)
+    const now = this.#options.world.now()
+    if (known && now - Date.parse(known.at) < FRESH_MS) return
+    const at = new Date(now).toISOString()
+    if (!questions.mayAsk(asked)) {
+      // The pull secret is the kubelet's to read, not ours.
+      this.#refreshes.set(key, { at })
+      return
+    }
+    try {
+      this.#refreshes.set(key, await questions.resolve(asked, signal))
+    } catch (error) {
+      if (isKubeError(error) && !signal.aborted) {
+        // A pull secret that cannot be read now says nothing about this image, and less about the others.
+        this.#options.log.warn({ image: asked.image, err: error }, 'the registry was not asked')
+        return
+      }
+      if (!(error instanceof RegistryError)) throw error
+      this.#options.log.info(
+        { image: asked.image, code: error.code, reason: error.message },
+        'the registry gave no digest',
+      )
+      if (!INCONCLUSIVE.has(error.code)) this.#refreshes.set(key, { at })
+    }
+  }
+
+  /** Wakes the nodes that have to pull; answers how many. */
+  #tell(cache: CompiledCache): number {
+    let nodes = 0
+    for (const { metadata, spec, status } of this.#options.world.nodeImagesInformer.list()) {
+      const ours = (spec?.images ?? []).filter(
+        image => image.pullPolicy === 'Always' && image.owners.includes(cache.owner),
+      )
+      if (ours.length === 0) continue
+      const entries = new Map((status?.images ?? []).map(entry => [entryKey(entry), entry]))
+      const isNeedy = ours.some(image => {
+        const refresh = this.#refreshes.get(entryKey(image))
+        return refresh !== undefined && needsPull(refresh, entries.get(entryKey(image)))
+      })
+      if (!isNeedy) continue
+      nodes += 1
+      this.#options.onNeed(metadata.name, cache.key)
+    }
+    return nodes
+  }
+
+  #forgetUnwanted(): void {
+    const wanted = new Set(
+      this.#options.world
+        .compiledCaches()
+        .flatMap(({ credential, lists }) =>
+          lists.flatMap(list => list.wanted.map(({ image }) => entryKey({ image, credential }))),
+        ),
+    )
+    for (const key of this.#refreshes.keys()) if (!wanted.has(key)) this.#refreshes.delete(key)
+  }
+}
+
+function earlier(a: Date | undefined, b: Date | undefined): Date | undefined {
+  if (!a || !b) return a ?? b
+  return a < b ? a : b
+}

@@ -1,0 +1,224 @@
+import {
+  type EventRecorder,
+  isKubeError,
+  type KubeClient,
+  type Logger,
+  mergePatchOf,
+  type Resource,
+} from '../../kube/index.ts'
+import { Backoff } from '../../base/wait.ts'
+import { DriftRepair } from './drift.ts'
+import { HelmError } from './helm-error.ts'
+import type { Helm, ReleaseName } from './helm.ts'
+import { FINALIZER, isKept, otherFinalizers, type ReleaseKind, type ReleaseObject } from './kind.ts'
+import { ManifestClient } from './manifest-client.ts'
+import type { ReleaseObjects } from './objects.ts'
+import type { Release } from './release.ts'
+import { ReleaseFailure, Releaser } from './releaser.ts'
+import { type Failure, type Outcome, statusAfter } from './status.ts'
+
+/** After a failure, until the next try. */
+const RETRY_BASE_MS = 5_000
+const RETRY_CAP_MS = 300_000
+/** Between two looks at what an uninstall waits for. */
+const LOOK_MS = 2_000
+/** How long an uninstall waits at most for what should go first. */
+const PATIENCE_MS = 900_000
+
+/** What a reconcile needs. */
+export interface ReconcilerOptions {
+  readonly kind: ReleaseKind
+  readonly client: KubeClient
+  readonly helm: Helm
+  readonly objects: ReleaseObjects
+  readonly events: EventRecorder
+  readonly log: Logger
+  /** Between two looks at a release that is as it should be, in milliseconds. */
+  readonly periodMs: number
+}
+
+/** What is remembered of an object of one generation; all of it can be found out again. */
+interface Memory {
+  readonly generation: number | undefined
+  readonly failures: Backoff
+  /** The revision that is what the spec says. */
+  rightAt?: number
+}
+
+/** What is being done for an object. */
+interface Work {
+  readonly generation: number | undefined
+  readonly stop: AbortController
+}
+
+/** Makes each object's release what its spec says, and keeps it so. */
+export class ReleaseReconciler {
+  readonly #options: ReconcilerOptions
+  readonly #resource: Resource<ReleaseObject>
+  readonly #releaser: Releaser
+  readonly #drift: DriftRepair
+  readonly #memory = new Map<string, Memory>()
+  readonly #working = new Map<string, Work>()
+
+  constructor(options: ReconcilerOptions) {
+    const { client, helm, kind, log } = options
+    this.#options = options
+    this.#resource = client.resource<ReleaseObject>(kind.def)
+    const inCluster = new ManifestClient(client)
+    this.#releaser = new Releaser(helm, client, inCluster, log)
+    this.#drift = new DriftRepair(inCluster)
+  }
+
+  /** Has helm end what it does for an older spec of the object: a hook that never gets through would hold up the spec that mends it. */
+  supersede(key: string, { metadata }: ReleaseObject): void {
+    const work = this.#working.get(key)
+    if (work && work.generation !== metadata.generation) work.stop.abort()
+  }
+
+  /** Deals with one object, by `namespace/name`. */
+  async reconcile(key: string, signal: AbortSignal): Promise<{ requeueAfterMs?: number }> {
+    const object = this.#options.objects.get(key)
+    if (!object) {
+      this.#memory.delete(key)
+      return {}
+    }
+    const memory = this.#remember(key, object)
+    try {
+      const requeueAfterMs = object.metadata.deletionTimestamp
+        ? await this.#uninstall(object, signal)
+        : await this.#deploy(key, object, memory, signal)
+      memory.failures.reset()
+      return requeueAfterMs === undefined ? {} : { requeueAfterMs }
+    } catch (error) {
+      if (error instanceof ObjectGone || (error instanceof HelmError && error.code === 'Aborted')) return {}
+      const outcome = outcomeOf(error)
+      if (!outcome) throw error
+      const { type, reason, message } = outcome
+      this.#options.log.warn({ key, type, reason, message }, 'the release is not as it should be')
+      this.#options.events.record(object, 'Warning', type, message)
+      await this.#report(object, outcome, signal)
+      return { requeueAfterMs: memory.failures.next() }
+    }
+  }
+
+  #remember(key: string, { metadata: { generation } }: ReleaseObject): Memory {
+    const known = this.#memory.get(key)
+    if (known && known.generation === generation) return known
+    const memory = { generation, failures: new Backoff(RETRY_BASE_MS, RETRY_CAP_MS) }
+    this.#memory.set(key, memory)
+    return memory
+  }
+
+  async #deploy(key: string, object: ReleaseObject, memory: Memory, signal: AbortSignal): Promise<number> {
+    const { kind, events, periodMs } = this.#options
+    const name = nameOf(object)
+    const work: Work = { generation: object.metadata.generation, stop: new AbortController() }
+    this.#working.set(key, work)
+    try {
+      if (!isKept(object)) await this.#setFinalizers(object, [...otherFinalizers(object), FINALIZER], signal)
+      const wanted = { chart: kind.chart, values: object.spec ?? {}, rightAt: memory.rightAt }
+      const superseded = AbortSignal.any([signal, work.stop.signal])
+      const { release, changed } = await this.#releaser.deploy(name, wanted, superseded)
+      memory.rightAt = release.version
+      if (changed) events.record(object, 'Normal', 'Deployed', deployed(release).message)
+      await this.#repair(object, release, signal)
+      await this.#report(object, deployed(release), signal)
+      return periodMs
+    } finally {
+      this.#working.delete(key)
+    }
+  }
+
+  async #repair(object: ReleaseObject, release: Release, signal: AbortSignal): Promise<void> {
+    const repaired = await this.#drift.repair(nameOf(object), release.manifest, signal)
+    if (repaired.length === 0) return
+    const message = `put back what was changed or deleted: ${repaired.join(', ')}`
+    this.#options.log.info({ release: nameOf(object) }, message)
+    this.#options.events.record(object, 'Normal', 'Repaired', message)
+  }
+
+  /** Answers when to look again; undefined when the release is gone. */
+  async #uninstall(object: ReleaseObject, signal: AbortSignal): Promise<number | undefined> {
+    const { kind, client, log } = this.#options
+    if (!isKept(object)) return undefined
+    const name = nameOf(object)
+    const holdsUp = await kind.holdsUp(client, signal)
+    const waitedMs = client.now() - Date.parse(object.metadata.deletionTimestamp ?? '')
+    if (holdsUp !== undefined && waitedMs < PATIENCE_MS) {
+      await this.#report(object, { type: 'Uninstalling', message: holdsUp }, signal)
+      return LOOK_MS
+    }
+    await this.#releaser.uninstall(name, signal)
+    this.#drift.forget(name)
+    log.info({ release: name }, 'uninstalled')
+    if (await this.#isLast(object, signal)) await kind.afterLast(client, { signal, log })
+    await this.#setFinalizers(object, otherFinalizers(object), signal)
+    return undefined
+  }
+
+  /** Whether no other object stays. Of several that are being deleted at once, the last one finds so at least. */
+  async #isLast({ metadata: { uid } }: ReleaseObject, signal: AbortSignal): Promise<boolean> {
+    const all = await this.#options.objects.listNow(signal)
+    return all.every(({ metadata }) => metadata.uid === uid || metadata.deletionTimestamp !== undefined)
+  }
+
+  async #setFinalizers(
+    object: ReleaseObject,
+    finalizers: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { resourceVersion } = object.metadata
+    const patch = { metadata: { finalizers, resourceVersion } }
+    await this.#write(object, patch, { signal })
+  }
+
+  async #report(object: ReleaseObject, outcome: Outcome, signal: AbortSignal): Promise<void> {
+    const { client, objects } = this.#options
+    const { status } = objects.get(`${object.metadata.namespace}/${object.metadata.name}`) ?? object
+    const next = statusAfter(status, object.metadata.generation, outcome, new Date(client.now()))
+    const patch = mergePatchOf({ status: status ?? {} }, { status: next })
+    if (patch === undefined) return
+    await this.#write(object, patch, { subresource: 'status', signal })
+  }
+
+  /** Throws ObjectGone, and KubeError. */
+  async #write(
+    object: ReleaseObject,
+    patch: unknown,
+    options: Parameters<Resource<ReleaseObject>['mergePatch']>[2],
+  ): Promise<void> {
+    try {
+      this.#options.objects.put(await this.#resource.mergePatch(nameOf(object), patch, options))
+    } catch (error) {
+      throw isKubeError(error, 'NotFound') ? new ObjectGone() : error
+    }
+  }
+}
+
+/** The object itself went meanwhile, and with it all that could be said of its release. Whoever watches it is told once more. */
+class ObjectGone extends Error {
+  override readonly name = 'ObjectGone'
+}
+
+/** What an error says of the release; undefined where it says nothing: the object was changed meanwhile, or the process ends. */
+function outcomeOf(error: unknown): Failure | undefined {
+  if (error instanceof ReleaseFailure) {
+    return { type: 'ReleaseFailed', reason: error.code, message: error.message }
+  }
+  if (isKubeError(error, 'Aborted', 'Conflict')) return undefined
+  const message = error instanceof Error ? error.message : String(error)
+  return { type: 'Irreconcilable', reason: 'ReconcileError', message }
+}
+
+function deployed({ name, version }: Release): Outcome & { readonly type: 'Deployed' } {
+  return {
+    type: 'Deployed',
+    reason: version === 1 ? 'InstallSuccessful' : 'UpgradeSuccessful',
+    message: `revision ${version} of the release ${name} is deployed`,
+    release: { name, revision: version },
+  }
+}
+
+function nameOf({ metadata }: ReleaseObject): ReleaseName {
+  return { name: metadata.name, namespace: metadata.namespace ?? '' }
+}

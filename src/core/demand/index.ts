@@ -1,0 +1,15 @@
+/** TODO opening */
+export { type Activity, activityOf, isHeldForPurge, leavingSince, wantsPurge } from './activity.ts'
+export {
+  type CompiledCache,
+  type CompiledList,
+  cacheKey,
+  compileCache,
+  hasLetGo,
+  pullSecretNames,
+  shortHash,
+} from './compiled-cache.ts'
+export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'
+export { type NamespaceFacts, projectNamespace } from './namespace-facts.ts'
+export { isTimeZone, nextRefresh, scheduleError } from './refresh-schedule.ts'
+export { validateImageCache } from './validate/validate.ts'

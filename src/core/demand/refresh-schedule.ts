@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import { Cron } from 'croner'
+import { InvalidDurationError, parseDuration } from '../../base/duration.ts'
+import type { ImageCache } from '../../api/image-cache.ts'
+
+/** Least time between two refreshes: an interval of `1ns` is for the CRD a duration like any other. */
+const LEAST_MS = 1_000
+/** Characters of the parser's words that are shown. */
+const MAX_WORDS = 120
+
+/**
+ * When a cache is refreshed next, after a moment; undefined where never. By interval, each cache has its own place in
+ * the interval, by a hash of its UID: not all of them ask the registries in the same second, and a restart changes nothing.
+ * A schedule or interval that cannot be read counts as none given: the CRD and the webhook refuse it.
+ *
+ * @param frequencyMs `--image-cache-refresh-frequency` in milliseconds, 0: never
+ */
+export function nextRefresh(cache: ImageCache, frequencyMs: number, after: Date): Date | undefined {
+  const { interval, schedule, timeZone, suspend } = cache.spec.refresh ?? {}
+  if (suspend) return undefined
+  const next = schedule ? bySchedule(schedule, timeZone, after) : undefined
+  if (next) return next
+  const every = interval ? millisecondsOf(interval, frequencyMs) : frequencyMs
+  return every > 0 ? byInterval(cache.metadata.uid ?? '', Math.max(every, LEAST_MS), after) : undefined
+}
+
+/** Why a schedule cannot be used, in a few words; undefined where it can. A time zone that is none counts as none given. */
+export function scheduleError(schedule: string, timeZone: string | undefined): string | undefined {
+  try {
+    const cron = cronOf(schedule, isTimeZone(timeZone) ? timeZone : undefined)
+    return cron.nextRun() === null ? 'it never comes due' : undefined
+  } catch (error) {
+    return words(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Whether schedules can be of this time zone; none given: UTC. */
+export function isTimeZone(timeZone: string | undefined): boolean {
+  if (!timeZone) return true
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone }))
+  } catch {
+    return false
+  }
+}
+
+/** The parser's words without the names of its classes, and without the whole schedule, which may be long. */
+function words(message: string): string {
+  const [, detail = ''] =
+    /^CronPattern: (?:Syntax error, )?((?!invalid configuration format).*?)\.?$/.exec(message) ?? []
+  return detail && detail.length <= MAX_WORDS
+    ? detail.charAt(0).toLowerCase() + detail.slice(1)
+    : 'it takes minute, hour, day of month, month and day of week, as in 30 3 * * 1-5'
+}
+
+function bySchedule(schedule: string, timeZone: string | undefined, after: Date): Date | undefined {
+  if (!isTimeZone(timeZone) || scheduleError(schedule, timeZone) !== undefined) return undefined
+  return cronOf(schedule, timeZone).nextRun(after) ?? undefined
+}
+
+function cronOf(schedule: string, timeZone: string | undefined): Cron {
+  return new Cron(schedule, { paused: true, timezone: timeZone || 'UTC' })
+}
+
+function millisecondsOf(interval: string, otherwise: number): number {
+  try {
+    return parseDuration(interval)
+  } catch (error) {
+    if (!(error instanceof InvalidDurationError)) throw error
+    return otherwise
+  }
+}
+
+function byInterval(uid: string, every: number, after: Date): Date {
+  const place = (createHash('sha256').update(uid).digest().readUInt32BE(0) / 2 ** 32) * every
+  const turns = Math.floor((after.getTime() - place) / every) + 1
+  return new Date(Math.ceil(place + turns * every))
+}

@@ -1,0 +1,128 @@
+import { REFRESH_ANNOTATION } from '../../api/constants.ts'
+import type { ImageCache, ImageCacheStatus } from '../../api/image-cache.ts'
+import { ACTION, type Action, MESSAGE, PROGRESS_MESSAGE, STATUS } from '../../api/messages.ts'
+import { isHeldForPurge, wantsPurge } from '../demand/index.ts'
+import type { Observation } from './observe.ts'
+
+/** The fields of the status that follow actions only: what an old client reads. */
+export type ActionStatus = Pick<
+  ImageCacheStatus,
+  | 'status'
+  | 'reason'
+  | 'message'
+  | 'startTime'
+  | 'completionTime'
+  | 'observedGeneration'
+  | 'requestedAt'
+  | 'editedAt'
+>
+
+/**
+ * The action that has to begin, if one has: a create, an edit, a refresh or a purge. A purge breaks off what is under way.
+ *
+ * @param refreshFound a periodic refresh found something newer for nodes of this cache
+ */
+export function newAction(cache: ImageCache, refreshFound: boolean): Action | undefined {
+  const status = cache.status ?? {}
+  const isPurging = status.reason === ACTION.purge && status.status === STATUS.processing
+  if (cache.metadata.deletionTimestamp) {
+    const isAsked = isHeldForPurge(cache) && status.reason !== ACTION.purge
+    return isAsked ? ACTION.purge : undefined
+  }
+  if (cache.spec.suspend) return undefined
+  if (wantsPurge(cache))
+    return isPurging && status.observedGeneration !== undefined ? undefined : ACTION.purge
+  if (!status.status) return ACTION.create
+  if (status.observedGeneration === undefined) return adopt(status)
+  if (status.observedGeneration !== cache.metadata.generation) return ACTION.update
+  if (status.status === STATUS.processing) return undefined
+  // What a periodic refresh found while the cache was being purged brings nothing back.
+  const isFound = refreshFound && status.reason !== ACTION.purge
+  return wantsRefresh(cache) || isFound ? ACTION.refresh : undefined
+}
+
+/** The annotation is there, with any value. */
+export function wantsRefresh(cache: ImageCache): boolean {
+  return cache.metadata.annotations?.[REFRESH_ANNOTATION] !== undefined
+}
+
+/** A status of a release that had no `observedGeneration`: finished work stays finished, broken-off work goes on. */
+function adopt(status: ImageCacheStatus): Action | undefined {
+  if (status.status !== STATUS.processing && status.status !== STATUS.aborted) return undefined
+  if (status.reason === ACTION.purge) return ACTION.purge
+  return status.reason === ACTION.create ? ACTION.create : ACTION.update
+}
+
+/** The status at the beginning of an action. */
+export function begin(action: Action, cache: ImageCache, now: string): ActionStatus {
+  const { requestedAt, editedAt } = cache.status ?? {}
+  return {
+    status: STATUS.processing,
+    reason: action,
+    message: PROGRESS_MESSAGE[action],
+    startTime: now,
+    ...observed(cache),
+    // The annotation asks for everything again; a periodic refresh has asked for what is newer already.
+    ...(action === ACTION.refresh && wantsRefresh(cache)
+      ? { requestedAt: now }
+      : requestedAt !== undefined && { requestedAt }),
+    ...(action === ACTION.update ? { editedAt: now } : editedAt !== undefined && { editedAt }),
+  }
+}
+
+/** The status of an action that goes on or is over. A late success corrects a failure. */
+export function carryOn(cache: ImageCache, observation: Observation, now: string): ActionStatus {
+  const { status, reason, message, startTime, completionTime, requestedAt, editedAt } = cache.status ?? {}
+  const old: ActionStatus = {
+    ...(status !== undefined && { status }),
+    ...(reason !== undefined && { reason }),
+    ...(message !== undefined && { message }),
+    ...(startTime !== undefined && { startTime }),
+    ...(completionTime !== undefined && { completionTime }),
+    ...(requestedAt !== undefined && { requestedAt }),
+    ...(editedAt !== undefined && { editedAt }),
+    ...observed(cache),
+  }
+  const isDeleting = cache.metadata.deletionTimestamp !== undefined
+  if (cache.spec.suspend && !isDeleting) return suspended(old, now)
+  if (status === STATUS.processing) {
+    return observation.awaited > 0 ? old : { ...old, ...outcome(observation, reason), completionTime: now }
+  }
+  const late = status === STATUS.failed || status === STATUS.nothingDone
+  const isAbout = observation.wanted > 0 || reason === ACTION.purge
+  const isWhole = isAbout && observation.unsettled === 0 && observation.failures.size === 0
+  return late && isWhole ? { ...old, ...outcome(observation, reason), completionTime: now } : old
+}
+
+function suspended(old: ActionStatus, now: string): ActionStatus {
+  if (old.status !== undefined && old.status !== STATUS.processing) return old
+  return {
+    reason: ACTION.create,
+    startTime: now,
+    ...old,
+    status: STATUS.aborted,
+    message: MESSAGE.suspended,
+    completionTime: now,
+  }
+}
+
+function outcome(observation: Observation, reason: string | undefined): { status: string; message: string } {
+  if (observation.failures.size > 0) {
+    const isPull = observation.failedPulls > 0
+    return { status: STATUS.failed, message: isPull ? MESSAGE.pullFailed : MESSAGE.deleteFailed }
+  }
+  if (reason === ACTION.purge && observation.matched > 0) {
+    const message = observation.kept.length > 0 ? MESSAGE.deletedSome : MESSAGE.deleted
+    return { status: STATUS.succeeded, message }
+  }
+  if (observation.wanted > 0) return { status: STATUS.succeeded, message: MESSAGE.pulled }
+  if (observation.matched === 0) return { status: STATUS.nothingDone, message: MESSAGE.nothingDone }
+  return {
+    status: STATUS.nothingDone,
+    message: observation.nodes.desired > 0 ? MESSAGE.noImages : MESSAGE.allSkipped,
+  }
+}
+
+function observed(cache: ImageCache): Pick<ImageCacheStatus, 'observedGeneration'> {
+  return cache.metadata.generation === undefined ? {} : { observedGeneration: cache.metadata.generation }
+}

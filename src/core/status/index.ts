@@ -1,0 +1,2 @@
+/** TODO opening */
+export { type Aggregate, aggregate } from './aggregate.ts'

@@ -1,0 +1,96 @@
+import { hasFailed } from '../../api/failure-reasons.ts'
+import { REMOVED, isKeptReason } from '../../api/kept-reasons.ts'
+import { type LedgerEntry, type NodeImages, type Removal, entryKey } from '../../api/node-images.ts'
+import { type CompiledCache, hasLetGo, leavingSince } from '../demand/index.ts'
+import { type NodeFacts, skipReason } from '../node/index.ts'
+import { isAnswered } from '../plan/index.ts'
+
+/** An image that was to go and stays, for one reason. */
+export interface KeptOnNodes {
+  readonly image: string
+  /** A kept reason, or why a node gets no work now. */
+  readonly reason: string
+  /** Of the first node that has one. */
+  readonly message: string
+  readonly nodes: readonly string[]
+}
+
+/** What removals on one node still lack, and which of them failed. */
+export interface NodeRemovals {
+  /** Images that no answer has come for yet, on a node that may have work. */
+  readonly open: number
+  readonly failures: readonly { readonly image: string; readonly reason: string; readonly message: string }[]
+}
+
+/** Counts what becomes of the images that a cache lets go of. */
+export class RemovalTally {
+  readonly #cache: CompiledCache
+  readonly #kept = new Map<string, { image: string; reason: string; message: string; nodes: string[] }>()
+
+  constructor(cache: CompiledCache) {
+    this.#cache = cache
+  }
+
+  /** Looks at one node. */
+  look(node: NodeFacts, nodeImages: NodeImages | undefined): NodeRemovals {
+    const entries = new Map((nodeImages?.status?.images ?? []).map(entry => [entryKey(entry), entry]))
+    const removals = (nodeImages?.spec?.remove ?? []).filter(({ owners }) => this.#isIn(owners))
+    const unplanned = this.#unplanned(nodeImages, removals)
+    if (removals.length === 0 && unplanned === 0) return { open: 0, failures: [] }
+    const skip = skipReason(node, { images: [] })
+    const failures: NodeRemovals['failures'][number][] = []
+    let open = skip ? 0 : unplanned
+    for (const removal of removals) {
+      const entry = entries.get(entryKey(removal))
+      if (removal.stays !== undefined) {
+        this.#keep(removal.image, removal.stays, '', node)
+      } else if (!this.#isAnswered(removal, entry)) {
+        if (skip) this.#keep(removal.image, skip, '', node)
+        else open += 1
+      } else if (isKeptReason(entry?.reason)) {
+        this.#keep(removal.image, entry.reason, entry.message ?? '', node)
+      } else if (entry?.reason !== undefined && hasFailed(entry)) {
+        failures.push({ image: removal.image, reason: entry.reason, message: entry.message ?? '' })
+      }
+    }
+    return { open, failures }
+  }
+
+  /** What stays, in the order in which it was met. */
+  kept(): KeptOnNodes[] {
+    return [...this.#kept.values()]
+  }
+
+  /** Images that the node's plan has not let go of yet, though the cache has. */
+  #unplanned(nodeImages: NodeImages | undefined, removals: readonly Removal[]): number {
+    const planned = new Set(removals.map(removal => entryKey(removal)))
+    const held = [
+      ...(nodeImages?.spec?.images ?? []),
+      ...(nodeImages?.status?.images ?? []).filter(entry => entry.reason !== REMOVED),
+    ]
+    const open = held.filter(
+      image =>
+        hasLetGo(this.#cache, image) && this.#isIn(image.owners ?? []) && !planned.has(entryKey(image)),
+    )
+    return new Set(open.map(image => entryKey(image))).size
+  }
+
+  /** An answer to an earlier purge is none to this one. */
+  #isAnswered(removal: Removal, entry: LedgerEntry | undefined): boolean {
+    const since = this.#cache.activity === 'leaving' ? leavingSince(this.#cache.cache) : undefined
+    const isOld = Date.parse(removal.requestedAt) < Date.parse(since ?? '')
+    return !isOld && isAnswered(removal, entry)
+  }
+
+  #isIn(owners: readonly string[]): boolean {
+    return owners.includes(this.#cache.owner)
+  }
+
+  #keep(image: string, reason: string, message: string, node: NodeFacts): void {
+    const key = `${image} ${reason}`
+    const kept = this.#kept.get(key) ?? { image, reason, message, nodes: [] }
+    kept.nodes.push(node.metadata.name)
+    if (kept.message === '') kept.message = message
+    this.#kept.set(key, kept)
+  }
+}

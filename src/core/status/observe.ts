@@ -1,0 +1,238 @@
+import type { Failure, ImageStatus } from '../../api/image-cache.ts'
+import { type DesiredImage, type LedgerEntry, type NodeImages, entryKey } from '../../api/node-images.ts'
+import { hasFailed } from '../../api/failure-reasons.ts'
+import { HOSTNAME_LABEL } from '../../api/constants.ts'
+import type { SkipReason } from '../../api/skip-reasons.ts'
+import { type CompiledCache } from '../demand/index.ts'
+import { type NodeFacts } from '../node/index.ts'
+import { select } from '../plan/index.ts'
+import { type KeptOnNodes, RemovalTally } from './observe-removals.ts'
+
+/** Failures of one image. */
+export interface ImageFailures {
+  /** At most `FAILED_NODES` of them. */
+  readonly listed: readonly Failure[]
+  readonly total: number
+}
+
+/** What the nodes and their ledgers say about one cache. */
+export interface Observation {
+  readonly nodes: { readonly desired: number; readonly ready: number; readonly skipped: number }
+  readonly skipped: ReadonlyMap<SkipReason, readonly string[]>
+  /** In the order of the spec. */
+  readonly images: readonly ImageStatus[]
+  readonly failures: ReadonlyMap<string, ImageFailures>
+  /** How many of these are about pulls; the others are about removals. */
+  readonly failedPulls: number
+  /** Images that were to go and stay. */
+  readonly kept: readonly KeptOnNodes[]
+  /** Nodes that a selector matches, skipped ones included. */
+  readonly matched: number
+  /** Pairs of node and image that are wanted. */
+  readonly wanted: number
+  /** Pairs that no answer has come for yet. */
+  readonly unsettled: number
+  /** Of these, pairs on nodes that were there when the action began: what the action waits for. */
+  readonly awaited: number
+}
+
+/** Reasons of images that no node is asked for. */
+const NEVER_ASKED = new Set(['InvalidReference', 'TooManyImages', 'NotAllowed'])
+const NO_ROOM =
+  'the ledger of the node has room for about 1 700 images, and those of older image caches come first'
+/** Nodes that are listed for one failed image. */
+const FAILED_NODES = 10
+
+/** Looks at every node for one cache. `startTime` is when its action began; nodes made later do not hold it up. */
+export function observe(
+  cache: CompiledCache,
+  nodes: Iterable<NodeFacts>,
+  ledgerOf: (nodeName: string) => NodeImages | undefined,
+  startTime: string | undefined,
+): Observation {
+  const tally = new Tally(cache)
+  for (const node of nodes) tally.add(node, ledgerOf(node.metadata.name), startTime)
+  return tally.result()
+}
+
+interface ImageTally {
+  desired: number
+  present: number
+  pulling: number
+  failed: number
+  digests: Set<string>
+}
+
+class Tally {
+  readonly #cache: CompiledCache
+  readonly #images = new Map<string, ImageTally>()
+  readonly #failures = new Map<string, { listed: Failure[]; total: number }>()
+  readonly #skipped = new Map<SkipReason, string[]>()
+  readonly #removals: RemovalTally
+  #failedPulls = 0
+  #desired = 0
+  #skippedNodes = 0
+  #ready = 0
+  #matched = 0
+  #wanted = 0
+  #unsettled = 0
+  #awaited = 0
+
+  constructor(cache: CompiledCache) {
+    this.#cache = cache
+    this.#removals = new RemovalTally(cache)
+    for (const image of cache.lists.flatMap(list => [...list.wanted, ...list.refused])) {
+      this.#images.set(image.image, { desired: 0, present: 0, pulling: 0, failed: 0, digests: new Set() })
+    }
+  }
+
+  add(node: NodeFacts, nodeImages: NodeImages | undefined, startTime: string | undefined): void {
+    const isOwn = nodeImages?.metadata.ownerReferences?.some(owner => owner.uid === node.metadata.uid)
+    const own = isOwn ? nodeImages : undefined
+    const isNew = Date.parse(node.metadata.creationTimestamp ?? '') > Date.parse(startTime ?? '')
+    const removals = this.#removals.look(node, own)
+    this.#unsettled += removals.open
+    if (!isNew) this.#awaited += removals.open
+    for (const { image, reason, message } of removals.failures) this.#fail(node, image, reason, message)
+    if (this.#cache.activity === 'leaving') {
+      this.#addLeaving(node, own)
+      return
+    }
+    const wanted = new Set<string>()
+    const refused = new Map<string, { reason: string; message: string }>()
+    let skipped: SkipReason | undefined
+    let desired = false
+    for (const list of this.#cache.lists) {
+      const selection = select(node, list)
+      if (selection.kind === 'skipped') skipped ??= selection.reason
+      if (selection.kind !== 'desired') continue
+      desired = true
+      for (const { image } of list.wanted) wanted.add(image)
+      for (const { image, reason, message } of list.refused) refused.set(image, { reason, message })
+    }
+    if (!desired && skipped) this.#skip(node, skipped)
+    if (!desired) return
+    this.#matched += 1
+    this.#desired += 1
+    const unsettled = this.#look(node, own, wanted)
+    this.#unsettled += unsettled.open
+    if (!isNew) this.#awaited += unsettled.open
+    for (const [image, { reason, message }] of refused) this.#failPull(node, image, reason, message)
+    if (unsettled.missing === 0 && refused.size === 0) this.#ready += 1
+  }
+
+  /** Of a cache that wants nothing any more, only what is still there counts. */
+  #addLeaving(node: NodeFacts, nodeImages: NodeImages | undefined): void {
+    if (this.#cache.lists.some(list => select(node, list).kind !== 'unselected')) this.#matched += 1
+    for (const entry of nodeImages?.status?.images ?? []) {
+      const isThere = entry.state === 'Present' && entry.credential === this.#cache.credential
+      const tally = isThere ? this.#images.get(entry.image) : undefined
+      if (tally) tally.present += 1
+    }
+  }
+
+  #skip(node: NodeFacts, reason: SkipReason): void {
+    this.#matched += 1
+    this.#skippedNodes += 1
+    const names = this.#skipped.get(reason) ?? []
+    names.push(node.metadata.name)
+    this.#skipped.set(reason, names)
+  }
+
+  #look(
+    node: NodeFacts,
+    nodeImages: NodeImages | undefined,
+    wanted: ReadonlySet<string>,
+  ): { open: number; missing: number } {
+    const spec = new Map((nodeImages?.spec?.images ?? []).map(image => [entryKey(image), image]))
+    const ledger = new Map((nodeImages?.status?.images ?? []).map(entry => [entryKey(entry), entry]))
+    const isCrowdedOut = nodeImages?.spec?.crowdedOut?.includes(this.#cache.owner) ?? false
+    let open = 0
+    let missing = 0
+    for (const image of wanted) {
+      const key = entryKey({ image, credential: this.#cache.credential })
+      const entry = ledger.get(key)
+      const tally = this.#images.get(image)
+      if (!tally) continue
+      this.#wanted += 1
+      tally.desired += 1
+      if (isCrowdedOut && !spec.get(key)?.owners.includes(this.#cache.owner)) {
+        missing += 1
+        this.#failPull(node, image, 'TooManyImages', NO_ROOM)
+        continue
+      }
+      if (entry?.state === 'Present') {
+        tally.present += 1
+        tally.digests.add(entry.digest ?? '')
+      } else missing += 1
+      if (entry?.state === 'Pulling') tally.pulling += 1
+      if (entry && hasFailed(entry)) this.#failPull(node, image, entry.reason, entry.message ?? '')
+      if (!this.#isSettled(spec.get(key), entry)) open += 1
+    }
+    return { open, missing }
+  }
+
+  /** True where the ledger answers the newest request, and the plan has made that request. */
+  #isSettled(desired: DesiredImage | undefined, entry: LedgerEntry | undefined): boolean {
+    if (!desired?.owners.includes(this.#cache.owner)) return false
+    if (entry?.state !== 'Present' && entry?.state !== 'Failed') return false
+    const { requestedAt, editedAt } = this.#cache.cache.status ?? {}
+    const least = Math.max(
+      Date.parse(desired.requestedAt),
+      time(requestedAt),
+      hasFailed(entry) ? time(editedAt) : 0,
+    )
+    return time(entry.requestedAt) >= least
+  }
+
+  #failPull(node: NodeFacts, image: string, reason: string | undefined, message: string): void {
+    this.#failedPulls += 1
+    this.#fail(node, image, reason, message)
+  }
+
+  #fail(node: NodeFacts, image: string, reason: string | undefined, message: string): void {
+    const failures = this.#failures.get(image) ?? { listed: [], total: 0 }
+    this.#failures.set(image, failures)
+    failures.total += 1
+    const tally = this.#images.get(image)
+    if (tally) {
+      tally.failed += 1
+      if (NEVER_ASKED.has(reason ?? '') && tally.desired < tally.failed) tally.desired += 1
+    }
+    if (failures.listed.length >= FAILED_NODES) return
+    const hostname = node.metadata.labels?.[HOSTNAME_LABEL] ?? node.metadata.name
+    failures.listed.push({ node: hostname, reason: reason ?? 'PullFailed', message })
+  }
+
+  result(): Observation {
+    return {
+      nodes: { desired: this.#desired, ready: this.#ready, skipped: this.#skippedNodes },
+      skipped: this.#skipped,
+      images: [...this.#images].map(([image, tally]) => imageStatus(image, tally)),
+      failures: this.#failures,
+      failedPulls: this.#failedPulls,
+      kept: this.#removals.kept(),
+      matched: this.#matched,
+      wanted: this.#wanted,
+      unsettled: this.#unsettled,
+      awaited: this.#awaited,
+    }
+  }
+}
+
+function imageStatus(image: string, { desired, present, pulling, failed, digests }: ImageTally): ImageStatus {
+  const [digest] = digests
+  return {
+    image,
+    ...(digests.size === 1 && digest && { digest }),
+    desired,
+    present,
+    ...(pulling > 0 && { pulling }),
+    ...(failed > 0 && { failed }),
+  }
+}
+
+function time(text: string | undefined): number {
+  const parsed = Date.parse(text ?? '')
+  return Number.isNaN(parsed) ? 0 : parsed
+}

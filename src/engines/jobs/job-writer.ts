@@ -1,0 +1,201 @@
+import { type JobRequest, type JobSettings, type PullJob, buildJob, projectJob } from './pull/index.ts'
+import { hostOf } from '../../oci/registry-host.ts'
+import {
+  type RemovalJob,
+  type RemovalRequest,
+  type RemovalSettings,
+  buildRemovalJob,
+  projectRemovalJob,
+} from './removal/index.ts'
+import { type Change, type KubeClient, type Logger, type Resource, isKubeError } from '../../kube/index.ts'
+import type { KubeObject } from '../../api/object.ts'
+import type { NodeFacts } from '../../core/node/index.ts'
+import type { Refusals } from './refused-namespaces.ts'
+import type { World } from '../../state/cluster-state.ts'
+
+/** core/v1 Event, as far as it is read. */
+interface FailedCreate extends KubeObject {
+  readonly message?: string
+}
+
+/** Finished Jobs that are retained for each cache. */
+const MOST_RETAINED = 50
+/** What the job controller says before it says why. */
+const PREAMBLE = /^Error creating: (pods "[^"]*" is forbidden: )?/
+
+/** Explanations that are kept; each goes with its Job. */
+const MOST_EXPLANATIONS = 1_000
+
+/** Makes, deletes and explains Jobs. */
+export class JobWriter {
+  readonly #world: World
+  readonly #events: Resource<FailedCreate>
+  readonly #refused: Refusals
+  readonly #log: Logger
+  readonly #explanations = new Map<string, string>()
+  /** UIDs of Jobs whose deletion has not been seen yet. */
+  readonly #deleted = new Set<string>()
+  /** UIDs of Jobs that were read to their end and are retained. */
+  readonly #retained = new Set<string>()
+
+  /** @param onRecovery called when Pods can be made again in a namespace where they could not */
+  constructor(client: KubeClient, world: World, refused: Refusals, log: Logger, onRecovery: () => void) {
+    this.#world = world
+    this.#events = client.resource({
+      group: '',
+      version: 'v1',
+      plural: 'events',
+      kind: 'Event',
+      namespaced: true,
+    })
+    this.#refused = refused
+    this.#log = log
+    const forget = ({ type, object }: Change<KubeObject>) => {
+      if (type !== 'deleted') return
+      this.#explanations.delete(object.metadata.uid ?? '')
+      this.#deleted.delete(object.metadata.uid ?? '')
+      this.#retained.delete(object.metadata.uid ?? '')
+    }
+    const recover = (kind: keyof Refusals) => (change: Change<KubeObject>) => {
+      const { namespace = '' } = change.object.metadata
+      if (change.type === 'added' && refused[kind].clear(namespace, world.now())) onRecovery()
+    }
+    world.jobInformer.subscribe(forget)
+    world.removalJobInformer.subscribe(forget)
+    world.podInformer.subscribe(recover('pulls'))
+    world.removalPodInformer.subscribe(recover('removals'))
+  }
+
+  /** Why a Job has no Pod, in the API server's words, by Job UID. */
+  get explanations(): ReadonlyMap<string, string> {
+    return this.#explanations
+  }
+
+  /** Makes the Job, or finds it made: its name says what it is. */
+  async create(
+    request: JobRequest,
+    node: NodeFacts,
+    settings: JobSettings,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const manifest = buildJob(request, node, settings)
+    try {
+      const created = await this.#world.jobs.create(manifest, { signal })
+      this.#world.jobInformer.upsert(projectJob(created))
+      const fields = {
+        job: request.name,
+        node: node.metadata.name,
+        method: request.method,
+        images: request.images.length,
+      }
+      this.#log.info(fields, 'Job created')
+    } catch (error) {
+      if (!isKubeError(error, 'AlreadyExists')) throw error
+    }
+  }
+
+  /** Makes a Job that removes images, or finds it made. */
+  async createRemoval(
+    request: RemovalRequest,
+    node: NodeFacts,
+    settings: RemovalSettings,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const created = await this.#world.jobs.create(buildRemovalJob(request, node, settings), { signal })
+      this.#world.removalJobInformer.upsert(projectRemovalJob(created))
+      const fields = { job: request.name, node: node.metadata.name, images: request.remove.length }
+      this.#log.info(fields, 'removal Job created')
+    } catch (error) {
+      if (!isKubeError(error, 'AlreadyExists')) throw error
+    }
+  }
+
+  /** Jobs that are pinned to a node, without those that were read to their end and are only there to be looked at. */
+  unread(nodeName: string): PullJob[] {
+    return this.#world.jobsOf(nodeName).filter(job => !this.#retained.has(job.metadata.uid ?? ''))
+  }
+
+  /** Retains the newest Jobs of each cache that have come to their end, or are about to, and deletes the others. */
+  async retain(jobs: readonly PullJob[], signal: AbortSignal): Promise<void> {
+    const finished = jobs.filter(job => job.finished || this.#isEnding(job))
+    for (const { metadata } of finished) this.#retained.add(metadata.uid ?? '')
+    const owners = new Set(finished.map(job => job.ownerUid))
+    const surplus = [...owners].flatMap(owner => this.#retainedOf(owner).slice(MOST_RETAINED))
+    await this.deleteAll([...jobs.filter(job => !finished.includes(job)), ...surplus], signal)
+  }
+
+  /** All its containers have started: it is read before the job controller says that it is complete. */
+  #isEnding({ nodeName, metadata: { uid } }: PullJob): boolean {
+    const pod = this.#world.podsOf(nodeName).find(({ jobUid }) => jobUid === uid)
+    const started = pod?.containers.map(
+      ({ state }) => state.phase === 'running' || state.phase === 'terminated',
+    )
+    return started !== undefined && started.length > 0 && started.every(Boolean)
+  }
+
+  /** The newest first. */
+  #retainedOf(ownerUid: string): PullJob[] {
+    const created = ({ metadata }: PullJob) => metadata.creationTimestamp ?? ''
+    return this.#world
+      .jobsOfCache(ownerUid)
+      .filter(job => this.#retained.has(job.metadata.uid ?? ''))
+      .toSorted((a, b) => (created(a) > created(b) ? -1 : 1))
+  }
+
+  /**
+   * Deletes Jobs together with their Pods. Those that are gone already are no error; one that cannot be deleted holds up no
+   * other, and its error is thrown at the end.
+   */
+  async deleteAll(jobs: readonly (PullJob | RemovalJob)[], signal: AbortSignal): Promise<void> {
+    const failures: unknown[] = []
+    for (const job of jobs) {
+      const { name, namespace, uid = '' } = job.metadata
+      if (job.metadata.deletionTimestamp || this.#deleted.has(uid)) continue
+      const options = {
+        propagationPolicy: 'Background',
+        ...(uid && { preconditions: { uid } }),
+        signal,
+      } as const
+      try {
+        await this.#world.jobs.delete({ name, namespace }, options)
+        const key = `${namespace ?? ''}/${name}`
+        const known = this.#world.jobInformer.get(key) ?? this.#world.removalJobInformer.get(key)
+        if (known?.metadata.uid === uid) this.#deleted.add(uid)
+        this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
+      } catch (error) {
+        if (isKubeError(error, 'NotFound', 'Conflict')) continue
+        // Without an answer there is no better one for the next Job.
+        if (!isKubeError(error) || error.status === undefined) throw error
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+
+  /**
+   * Asks why a Job has no Pod: the job controller says so in an event, and nowhere else. True where something new was
+   * learned.
+   */
+  async explain(job: PullJob | RemovalJob, signal: AbortSignal): Promise<boolean> {
+    const { uid = '', namespace } = job.metadata
+    if (!uid || this.#explanations.has(uid)) return false
+    const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`
+    const { items } = await this.#events.list({ namespace, fieldSelector, limit: 1, signal })
+    const message = items[0]?.message?.replace(PREAMBLE, '')
+    if (message === undefined) return false
+    if (this.#explanations.size >= MOST_EXPLANATIONS) this.#explanations.clear()
+    this.#explanations.set(uid, message)
+    const kind = 'keys' in job ? 'removals' : 'pulls'
+    this.#refused[kind].refuse(namespace ?? '', message, this.#world.now())
+    return true
+  }
+
+  /** Another node's Job is pulling from this registry now. */
+  isProbing(host: string, nodeName: string): boolean {
+    for (const job of this.#world.pullsInFlight()) {
+      if (job.nodeName !== nodeName && job.images.some(image => hostOf(image) === host)) return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,185 @@
+import { API_VERSION, CACHE_LABEL, JOB_ANNOTATIONS, JOB_LABELS } from '../../../api/constants.ts'
+import type { ImageCacheSpec } from '../../../api/image-cache.ts'
+import type { DesiredImage } from '../../../api/node-images.ts'
+import type { KubeObject } from '../../../api/object.ts'
+import { type NodeFacts } from '../../../core/node/index.ts'
+import { shortHash } from '../../../core/demand/index.ts'
+import type { JobRequest, JobSettings } from './node-work.ts'
+
+/** A batch/v1 Job to be created. */
+export interface JobManifest extends KubeObject {
+  readonly spec: Record<string, unknown>
+}
+
+/** A Pod of ours disturbs nothing: no sidecars, in no autoscaler's way. */
+const POD_ANNOTATIONS = {
+  'sidecar.istio.io/inject': 'false',
+  'linkerd.io/inject': 'disabled',
+  'kuma.io/sidecar-injection': 'disabled',
+  'cluster-autoscaler.kubernetes.io/safe-to-evict': 'true',
+}
+const POD_LABELS = { 'sidecar.istio.io/inject': 'false' }
+
+/** Collected by Kubernetes after that long, should nobody have read it. */
+const TTL_S = 600
+const LABEL_MOST = 63
+const BIN = '/tmp/bin'
+
+/** core/v1 ResourceRequirements, as far as a template has them. */
+type Resources = NonNullable<NonNullable<ImageCacheSpec['jobTemplate']>['resources']>
+
+const RESOURCES: Resources = {
+  requests: { cpu: '1m', memory: '16Mi', 'ephemeral-storage': '1Mi' },
+  limits: { cpu: '100m', memory: '32Mi', 'ephemeral-storage': '16Mi' },
+}
+
+const SECURITY_CONTEXT = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+}
+
+/** The manifest of a pull Job. Its Pods run under the restricted Pod Security level. */
+export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSettings): JobManifest {
+  const { cache } = request.cache
+  const template = cache.spec.jobTemplate ?? {}
+  const labels = {
+    ...POD_LABELS,
+    ...template.labels,
+    ...JOB_LABELS,
+    [CACHE_LABEL]: cacheLabel(cache.metadata.name),
+  }
+  const [first] = request.images
+  // The plan asks for nothing where a template has what it may not have.
+  const serviceAccountName = template.serviceAccountName || settings.serviceAccountName
+  const priorityClassName = template.priorityClassName || settings.priorityClassName
+  const resources = template.resources ?? RESOURCES
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: request.name,
+      namespace: cache.metadata.namespace ?? '',
+      labels,
+      annotations: {
+        ...template.annotations,
+        [JOB_ANNOTATIONS.cache]: request.cache.key,
+        [JOB_ANNOTATIONS.nodeUid]: node.metadata.uid ?? '',
+        [JOB_ANNOTATIONS.method]: request.method,
+        [JOB_ANNOTATIONS.requestedAt]: request.requestedAt,
+        [JOB_ANNOTATIONS.startedAt]: request.startedAt,
+        [JOB_ANNOTATIONS.images]: request.images.map(image => image.image).join('\n'),
+        ...(first?.credential !== undefined && { [JOB_ANNOTATIONS.credential]: first.credential }),
+      },
+      ownerReferences: [
+        {
+          apiVersion: API_VERSION,
+          kind: 'ImageCache',
+          name: cache.metadata.name,
+          uid: cache.metadata.uid ?? '',
+          controller: true,
+        },
+      ],
+    },
+    spec: {
+      backoffLimit: 0,
+      podReplacementPolicy: 'Failed',
+      activeDeadlineSeconds: request.activeDeadlineSeconds,
+      ...(!settings.retainJobs && { ttlSecondsAfterFinished: TTL_S }),
+      template: {
+        metadata: { labels, annotations: { ...template.annotations, ...POD_ANNOTATIONS } },
+        spec: {
+          nodeName: node.metadata.name,
+          restartPolicy: 'Never',
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: 1,
+          dnsPolicy: 'Default',
+          tolerations: [{ operator: 'Exists' }],
+          ...(serviceAccountName && { serviceAccountName }),
+          ...(priorityClassName && { priorityClassName }),
+          ...(template.runtimeClassName && { runtimeClassName: template.runtimeClassName }),
+          ...(first?.pullSecrets && { imagePullSecrets: first.pullSecrets }),
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 65532,
+            runAsGroup: 65532,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
+          ...(request.method === 'containers'
+            ? byContainers(request.images, settings.helperImage, resources)
+            : byVolumes(request.images, settings.helperImage, resources, request.method === 'single')),
+        },
+      },
+    },
+  }
+}
+
+/** Image volumes: containers of our own mount the images; nothing of the images is executed. */
+function byVolumes(
+  images: readonly DesiredImage[],
+  helperImage: string,
+  resources: Resources,
+  single: boolean,
+): Record<string, unknown> {
+  const mount = (index: number) => ({ name: `image-${index}`, mountPath: `/images/${index}`, readOnly: true })
+  const container = (name: string, volumeMounts: unknown[]) => ({
+    name,
+    image: helperImage,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['/bin/echo', 'Image pulled successfully!'],
+    resources,
+    securityContext: SECURITY_CONTEXT,
+    volumeMounts,
+  })
+  return {
+    volumes: images.map((image, index) => ({
+      name: `image-${index}`,
+      image: { reference: image.image, pullPolicy: image.pullPolicy },
+    })),
+    containers: single
+      ? images.map((_, index) => container(`imagepuller-${index}`, [mount(index)]))
+      : [
+          container(
+            'imagepuller',
+            images.map((_, index) => mount(index)),
+          ),
+        ],
+  }
+}
+
+/** Containers of the images themselves, which run a static binary of ours and nothing of the image. */
+function byContainers(
+  images: readonly DesiredImage[],
+  helperImage: string,
+  resources: Resources,
+): Record<string, unknown> {
+  const common = { resources, securityContext: SECURITY_CONTEXT }
+  const mount = { name: 'tmp-bin', mountPath: BIN }
+  return {
+    volumes: [{ name: 'tmp-bin', emptyDir: { sizeLimit: '16Mi' } }],
+    initContainers: [
+      {
+        name: 'busybox',
+        image: helperImage,
+        imagePullPolicy: 'IfNotPresent',
+        command: ['/bin/cp', '/bin/echo', BIN],
+        ...common,
+        volumeMounts: [mount],
+      },
+    ],
+    containers: images.map((image, index) => ({
+      name: images.length === 1 ? 'imagepuller' : `imagepuller-${index}`,
+      image: image.image,
+      imagePullPolicy: image.pullPolicy,
+      command: [`${BIN}/echo`, 'Image pulled successfully!'],
+      ...common,
+      volumeMounts: [{ ...mount, readOnly: true }],
+    })),
+  }
+}
+
+/** A legal label value for a name of up to 253 characters; the annotation holds the whole one. */
+function cacheLabel(name: string): string {
+  return name.length <= LABEL_MOST ? name : `${name.slice(0, LABEL_MOST - 9)}-${shortHash(name)}`
+}

@@ -1,0 +1,184 @@
+import { classifyPullError } from '../../../api/failure-reasons.ts'
+import { normalizedName, tryParseReference } from '../../../oci/reference.ts'
+import type { PullJob } from './pull-job.ts'
+import type { ContainerState, PullContainer, PullPod } from './pull-pod.ts'
+import { type JobReading, type Verdict, all } from './verdict.ts'
+
+/**
+ * Reads what a Pod proves about the images of its Job. Only statuses of containers count, never events, and never
+ * "the Job ended, so all were pulled".
+ */
+
+/** `state.waiting.reason` while the kubelet cannot get an image (k8s.io/kubernetes pkg/kubelet/images/types.go). */
+const PULL_ERRORS = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'ImageInspectError',
+  'RegistryUnavailable',
+  'SignatureValidationFailed',
+])
+
+/** Reasons that come after all images of the container were pulled (pkg/kubelet/container/sync_result.go). */
+const AFTER_PULL = new Set([
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+  'PreCreateHookError',
+  'PreStartHookError',
+  'PostStartHookError',
+])
+
+/**
+ * What the kubelet writes for every container of a Pod that ends, also for those that never had their image
+ * (pkg/kubelet/status/status_manager.go, TerminatePod): it proves nothing.
+ */
+const STATUS_UNKNOWN = 'ContainerStatusUnknown'
+
+/**
+ * Reads a Pod.
+ *
+ * @param helperImage the operator's own image in that Pod
+ */
+export function readPod(job: PullJob, pod: PullPod, helperImage: string): JobReading {
+  const refused = refusal(pod)
+  if (refused) return { done: true, verdicts: all(job.images, refused) }
+  const verdicts = job.method === 'containers' ? readContainers(job, pod) : readVolumes(job, pod, helperImage)
+  if (!verdicts) {
+    const message = 'the API server does not keep image volumes'
+    return { done: true, verdicts: all(job.images, { kind: 'unknown', message }), volumesDropped: true }
+  }
+  const done = [...verdicts.values()].every(verdict => verdict.kind !== 'pulling')
+  if (done || (pod.phase !== 'Failed' && !pod.metadata.deletionTimestamp)) return { done, verdicts }
+  return { done: true, verdicts: settle(verdicts, pod) }
+}
+
+/** The kubelet took the Pod and would not run it (pkg/kubelet/lifecycle/predicate.go, eviction). */
+function refusal(pod: PullPod): Verdict | undefined {
+  const started = [...pod.initContainers, ...pod.containers].some(
+    container => container.state.phase !== 'none',
+  )
+  if (pod.phase !== 'Failed' || started || !pod.reason) return undefined
+  return { kind: 'failed', reason: 'NodeRefused', message: `${pod.reason}: ${pod.message}` }
+}
+
+function settle(verdicts: ReadonlyMap<string, Verdict>, pod: PullPod): Map<string, Verdict> {
+  const evicted = pod.reason === 'Evicted' || pod.reason === 'Preempting'
+  const rest: Verdict = evicted
+    ? { kind: 'failed', reason: 'NodeRefused', message: `${pod.reason}: ${pod.message}` }
+    : { kind: 'unknown', message: `the Pod went away${pod.reason ? `: ${pod.reason}` : ''}` }
+  return new Map(
+    [...verdicts].map(([image, verdict]) => [image, verdict.kind === 'pulling' ? rest : verdict]),
+  )
+}
+
+/** What a webhook or a policy made of a Pod is not what was asked for: it proves nothing, and another is no better. */
+const CHANGED: Verdict = {
+  kind: 'failed',
+  reason: 'PullFailed',
+  message: 'the Pod does not ask for this image: an admission webhook or a policy changed it',
+}
+
+/** Image volumes; undefined where the stored Pod has none at all. */
+function readVolumes(job: PullJob, pod: PullPod, helperImage: string): Map<string, Verdict> | undefined {
+  const mountedBy = new Map<string, PullContainer>()
+  for (const container of pod.containers) {
+    for (const mount of container.mounts) {
+      const image = pod.imageVolumes[mount]
+      if (image !== undefined) mountedBy.set(image, container)
+    }
+  }
+  if (job.images.length > 0 && Object.keys(pod.imageVolumes).length === 0) return undefined
+  const [container] = pod.containers
+  if (!job.images.every(image => mountedBy.has(image))) {
+    return new Map(job.images.map(image => [image, mountedBy.has(image) ? { kind: 'unproven' } : CHANGED]))
+  }
+  if (container && job.method === 'batch' && job.images.length > 1) {
+    return readBatch(job.images, container, helperImage)
+  }
+  return new Map(
+    [...mountedBy].map(([image, container]) => [
+      image,
+      readOne(container.state, [helperImage, container.image]),
+    ]),
+  )
+}
+
+function readBatch(
+  images: readonly string[],
+  container: PullContainer,
+  helperImage: string,
+): Map<string, Verdict> {
+  const verdict = readOne(container.state, [helperImage, container.image])
+  if (verdict.kind !== 'failed' || verdict.reason === 'HelperImageUnavailable') return all(images, verdict)
+  const named = images.filter(image => names(verdict.message, image))
+  return new Map(
+    images.map(image => [
+      image,
+      named.length === 1 && named[0] === image ? verdict : ({ kind: 'unproven' } as const),
+    ]),
+  )
+}
+
+/** One container of each image: the older way. */
+function readContainers(job: PullJob, pod: PullPod): Map<string, Verdict> {
+  const [helper] = pod.initContainers
+  const init = helper?.state
+  if (init && init.phase === 'waiting' && PULL_ERRORS.has(init.reason)) {
+    const verdict = readOne(init, [])
+    return all(
+      job.images,
+      verdict.kind === 'failed' ? { ...verdict, reason: 'HelperImageUnavailable' } : verdict,
+    )
+  }
+  if (init && init.phase === 'terminated' && init.reason !== 'Completed' && init.reason !== STATUS_UNKNOWN) {
+    const message = `the helper container ended with ${init.reason} ${init.message}`.trim()
+    return all(job.images, { kind: 'failed', reason: 'HelperImageUnavailable', message })
+  }
+  const byImage = new Map(pod.containers.map(container => [container.image, container]))
+  return new Map(
+    job.images.map(image => {
+      const container = byImage.get(image)
+      if (!container) return [image, CHANGED]
+      const verdict = readOne(container.state, [])
+      const digest = digestOf(container.imageId)
+      return [image, verdict.kind === 'present' && digest ? { kind: 'present', digest } : verdict]
+    }),
+  )
+}
+
+/**
+ * @param helpers names of the image that the container itself runs, where that is not the one to be proved (admission
+ *   may have renamed it): an error that names it is the helper's
+ */
+function readOne(state: ContainerState, helpers: readonly string[]): Verdict {
+  if (state.phase === 'terminated' && state.reason === STATUS_UNKNOWN) return { kind: 'pulling' }
+  if (state.phase === 'running' || state.phase === 'terminated') return { kind: 'present' }
+  if (state.phase !== 'waiting') return { kind: 'pulling' }
+  if (AFTER_PULL.has(state.reason)) return { kind: 'present' }
+  if (!PULL_ERRORS.has(state.reason)) return { kind: 'pulling' }
+  const message = state.message || state.reason
+  if (helpers.some(helper => names(message, helper))) {
+    return { kind: 'failed', reason: 'HelperImageUnavailable', message }
+  }
+  const reason = classifyPullError(`${state.reason}: ${message}`)
+  return reason === 'PullThrottled' ? { kind: 'unknown', message } : { kind: 'failed', reason, message }
+}
+
+/** True where the text names the image, as it was written or as the runtime writes it, as a whole word. */
+function names(text: string, image: string): boolean {
+  const reference = tryParseReference(image)
+  const spellings = reference ? [image, normalizedName(reference)] : [image]
+  return spellings.some(spelling => {
+    for (let at = text.indexOf(spelling); at >= 0; at = text.indexOf(spelling, at + 1)) {
+      const around = `${text[at - 1] ?? ' '}${text[at + spelling.length] ?? ' '}`
+      if (/^[\s"'(]["'\s:),;]$/.test(around) && !/^:[\w@]/.test(text.slice(at + spelling.length))) return true
+    }
+    return false
+  })
+}
+
+function digestOf(imageId: string): string | undefined {
+  return /@(sha256:[0-9a-f]{64})$/.exec(imageId)?.[1]
+}

@@ -1,0 +1,235 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { ImageCache } from '../../../api/image-cache.ts'
+import { T0, at, cacheOf } from './testing.ts'
+import { type Cut, TestCluster } from './testing-cluster.ts'
+import type { NodeModel, Outcome } from './testing-kubelets.ts'
+
+const HOUR = 3_600_000
+const SILENT = 'silent.test'
+const pool = ['good.test', 'odd.test', SILENT].flatMap(host => [
+  ...Array.from({ length: 9 }, (_, index) => `${host}/app:${index}`),
+  `${host}/moving`,
+  `${host}/app:10`,
+])
+
+/** The state of every image on every node, against what the registries have. */
+function check(cluster: TestCluster, outcomes: ReadonlyMap<string, Outcome>): void {
+  expect(cluster.violations).toEqual([])
+  for (const node of cluster.nodes) {
+    const wanted = new Set(cluster.caches.flatMap(cache => cache.spec.cacheSpec.flatMap(list => list.images)))
+    expect(new Set(node.desired.map(({ image }) => image))).toEqual(wanted)
+    for (const desired of node.desired) {
+      const found = node.ledger.find(
+        ({ image, credential }) => image === desired.image && credential === desired.credential,
+      )
+      const outcome = outcomes.get(desired.image) ?? 'ok'
+      const expected =
+        outcome === 'missing'
+          ? { state: 'Failed', reason: 'ImageNotFound' }
+          : outcome === 'denied'
+            ? { state: 'Failed', reason: 'Unauthorized' }
+            : { state: 'Present' }
+      expect(found).toMatchObject({ image: desired.image, ...expected })
+      expect(node.store.has(desired.image)).toBe(expected.state === 'Present')
+    }
+  }
+}
+
+const outcome: fc.Arbitrary<Outcome> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant<Outcome>('ok') },
+  { weight: 1, arbitrary: fc.constantFrom<Outcome>('missing', 'denied') },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }).map(errors => ({ errors })) },
+)
+const outcomes = fc
+  .array(outcome, { minLength: pool.length, maxLength: pool.length })
+  .map(list => new Map(pool.map((image, index) => [image, list[index] ?? 'ok'])))
+const images = fc.subarray(pool, { minLength: 1 })
+const caches = fc
+  .array(
+    fc.record({
+      images,
+      secret: fc.boolean(),
+      namespace: fc.constantFrom('team', 'other'),
+      always: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 3 },
+  )
+  .map(specs =>
+    specs.map(({ images: list, secret, namespace, always }, index): ImageCache => {
+      const cache = cacheOf(`cache${index}`, list, {
+        ...(secret && { imagePullSecrets: [{ name: 'secret' }] }),
+        ...(always && { pullPolicy: 'Always' }),
+      })
+      return { ...cache, metadata: { ...cache.metadata, namespace } }
+    }),
+  )
+const models: fc.Arbitrary<NodeModel[]> = fc.array(
+  fc.record({ method: fc.constantFrom('image-volumes', 'containers'), listed: fc.boolean() }),
+  { minLength: 1, maxLength: 3 },
+)
+const action = fc.record({
+  kind: fc.constantFrom('refresh', 'edit', 'delete', 'remove'),
+  after: fc.integer({ min: 0, max: 90_000 }),
+  images,
+  target: fc.nat(2),
+})
+const cuts = fc.array(fc.constantFrom<Cut>('before', 'ledger', 'deletions', 'twice'), { maxLength: 12 })
+
+function act(
+  cluster: TestCluster,
+  { kind, images: list, target }: typeof action extends fc.Arbitrary<infer T> ? T : never,
+): void {
+  const index = target % Math.max(1, cluster.caches.length)
+  const cache = cluster.caches[index]
+  const now = new Date(cluster.now).toISOString()
+  if (kind === 'remove') {
+    const node = cluster.nodes[target % cluster.nodes.length]
+    const [image] = list
+    if (node?.model.listed && image !== undefined) cluster.remove(node, image)
+  } else if (cache && kind === 'delete') {
+    cluster.caches = cluster.caches.toSpliced(index, 1)
+  } else if (cache) {
+    const edited = kind === 'edit' ? { cacheSpec: [{ images: list }] } : {}
+    const status = kind === 'edit' ? { editedAt: now } : { requestedAt: now }
+    cluster.caches = cluster.caches.with(index, {
+      ...cache,
+      spec: { ...cache.spec, ...edited },
+      status: { ...cache.status, ...status },
+    })
+  }
+}
+
+describe('a cluster', () => {
+  it('comes to rest with every image there, or failed for its own reason, whatever happens on the way', () => {
+    fc.assert(
+      fc.property(
+        caches,
+        models,
+        outcomes,
+        fc.integer({ min: 0, max: 400 }),
+        fc.array(action, { maxLength: 5 }),
+        cuts,
+        (list, nodes, answers, silence, actions, faults) => {
+          const silent = new Map([[SILENT, T0 + silence * 1000]])
+          const cluster = new TestCluster(list, nodes, answers, silent, faults)
+          for (const next of actions) {
+            cluster.runTo(cluster.now + next.after)
+            act(cluster, next)
+          }
+          cluster.runTo(cluster.now + 1)
+          expect(cluster.run(cluster.now + 24 * HOUR)).toBe(true)
+          check(cluster, answers)
+        },
+      ),
+      { numRuns: 40 },
+    )
+  }, 60_000)
+
+  it('pulls nothing twice without a request', () => {
+    fc.assert(
+      fc.property(caches, models, cuts, (list, nodes, faults) => {
+        const cluster = new TestCluster(list, nodes, new Map(), new Map(), faults)
+        expect(cluster.run(T0 + HOUR)).toBe(true)
+        check(cluster, new Map())
+        // An image that is always asked for is asked for once for each credential and Job that had to be made anew.
+        for (const node of cluster.nodes) {
+          for (const { image } of node.desired.filter(({ pullPolicy }) => pullPolicy === 'IfNotPresent')) {
+            const always = node.desired.some(other => other.image === image && other.pullPolicy === 'Always')
+            const tries = cluster.attempts.filter(
+              attempt => attempt.node === node.name && attempt.image === image,
+            )
+            if (!always) expect(tries).toHaveLength(1)
+          }
+        }
+      }),
+      { numRuns: 40 },
+    )
+  }, 60_000)
+
+  it('has every image of other registries after one attempt at a silent one on each node', () => {
+    fc.assert(
+      fc.property(images, models, (list, nodes) => {
+        const silent = list.filter(image => image.startsWith(SILENT))
+        const others = list.filter(image => !image.startsWith(SILENT))
+        const cluster = new TestCluster(
+          [cacheOf('cache', list)],
+          nodes,
+          new Map(),
+          new Map([[SILENT, Infinity]]),
+        )
+        cluster.run(T0 + HOUR)
+        expect(cluster.violations).toEqual([])
+        for (const node of cluster.nodes) {
+          const tries = cluster.attempts.filter(attempt => attempt.node === node.name)
+          const last = tries.filter(({ image }) => others.includes(image)).at(-1)
+          const before = tries.filter(
+            ({ image, at: when }) => silent.includes(image) && when < (last?.at ?? 0),
+          )
+          expect(before.length).toBeLessThanOrEqual(1)
+          expect([...node.store].toSorted()).toEqual(others.toSorted())
+          expect(
+            node.ledger.filter(({ state, reason }) => state === 'Failed' && reason === 'RegistryUnavailable'),
+          ).toHaveLength(silent.length)
+        }
+      }),
+      { numRuns: 25 },
+    )
+  }, 60_000)
+
+  it('tries again with growing pauses, at most twelve minutes', () => {
+    const cluster = new TestCluster(
+      [cacheOf('cache', ['good.test/a:1', 'good.test/b:1'])],
+      [{ method: 'image-volumes', listed: false }],
+      new Map([
+        ['good.test/a:1', { errors: 1000 }],
+        ['good.test/b:1', { errors: 1000 }],
+      ]),
+    )
+    cluster.run(T0 + 3 * HOUR)
+    for (const image of ['good.test/a:1', 'good.test/b:1']) {
+      const times = cluster.attempts.filter(attempt => attempt.image === image).map(attempt => attempt.at)
+      // The first batch and the Job that tells its images apart follow each other at once.
+      const pauses = times.slice(2).map((time, index) => time - (times[index + 1] ?? 0))
+      expect(pauses.length).toBeGreaterThan(8)
+      expect(pauses.length).toBeLessThan(30)
+      expect(pauses.every(pause => pause > 25_000 && pause < 730_000)).toBe(true)
+      expect(Math.min(...pauses.slice(6))).toBeGreaterThan(550_000)
+      expect(pauses.slice(0, 4)).toEqual(pauses.slice(0, 4).toSorted((a, b) => a - b))
+    }
+  })
+
+  it('tries a permanent failure again after a refresh and after an edit, and never else', () => {
+    const cluster = new TestCluster(
+      [cacheOf('cache', ['good.test/none:1'])],
+      [{ method: 'image-volumes', listed: true }],
+      new Map([['good.test/none:1', 'missing']]),
+    )
+    const tried = () => cluster.attempts.length
+    expect(cluster.run(T0 + HOUR)).toBe(true)
+    expect(tried()).toBe(1)
+    for (const [index, status] of (['requestedAt', 'editedAt'] as const).entries()) {
+      cluster.runTo(T0 + (index + 1) * HOUR)
+      cluster.caches = [cacheOf('cache', ['good.test/none:1'], {}, { [status]: at((index + 1) * 3600) })]
+      expect(cluster.run(cluster.now + HOUR)).toBe(true)
+      expect(tried()).toBe(index + 2)
+    }
+    expect(cluster.violations).toEqual([])
+  })
+
+  it('brings back an image that was removed behind its back', () => {
+    const cluster = new TestCluster(
+      [cacheOf('cache', ['good.test/a:1'])],
+      [{ method: 'image-volumes', listed: true }],
+      new Map(),
+    )
+    expect(cluster.run(T0 + HOUR)).toBe(true)
+    const [node] = cluster.nodes
+    if (!node) throw new Error('the cluster has no node')
+    cluster.runTo(T0 + HOUR)
+    cluster.remove(node, 'good.test/a:1')
+    expect(cluster.run(T0 + 2 * HOUR)).toBe(true)
+    expect(cluster.attempts).toHaveLength(2)
+    check(cluster, new Map())
+  })
+})

@@ -1,0 +1,93 @@
+import type { CustomResourceDefinition } from '../../api/crd.ts'
+import {
+  isKubeError,
+  type KubeClient,
+  type Logger,
+  type Resource,
+  type ResourceDef,
+} from '../../kube/index.ts'
+import { sleep } from '../../base/wait.ts'
+import { isEstablished, newDefinition, type StoredDefinition, upgradedDefinition } from './upgrade.ts'
+
+/** Writes CustomResourceDefinitions whatever was there before, and never deletes one. */
+
+const DEFINITIONS: ResourceDef = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+}
+const FIELD_MANAGER = 'kubefledged-crds'
+const POLL_MS = 200
+
+/**
+ * Creates the definitions that are missing, brings the others up to date, and resolves once all are served. Objects of theirs are not touched.
+ * Throws KubeError; `Aborted` when the signal fires first.
+ */
+export async function applyDefinitions(
+  client: KubeClient,
+  wanted: readonly CustomResourceDefinition[],
+  { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
+): Promise<void> {
+  const definitions = client.resource<StoredDefinition>(DEFINITIONS)
+  for (const definition of wanted) {
+    const { name } = definition.metadata
+    const outcome = await write(definitions, definition, signal)
+    log.info({ definition: name, outcome }, 'definition written')
+  }
+  for (const { metadata } of wanted) {
+    while (!isEstablished(await definitions.get({ name: metadata.name, signal })))
+      await sleep(POLL_MS, signal)
+  }
+}
+
+/** Until it is written: somebody else may write at the same time, and one that is being deleted must be gone before it can be made anew. */
+async function write(
+  definitions: Resource<StoredDefinition>,
+  wanted: CustomResourceDefinition,
+  signal: AbortSignal,
+): Promise<'created' | 'changed' | 'unchanged'> {
+  const { name } = wanted.metadata
+  for (;;) {
+    const stored = await find(definitions, name, signal)
+    if (!stored) {
+      // By apply and not by create: only so can a role be bound to the names of the objects.
+      await definitions.apply(newDefinition(wanted), { fieldManager: FIELD_MANAGER, force: true, signal })
+      return 'created'
+    }
+    if (!stored.metadata.deletionTimestamp) {
+      const written = await replace(definitions, upgradedDefinition(stored, wanted), signal)
+      if (written) {
+        return written.metadata.resourceVersion === stored.metadata.resourceVersion ? 'unchanged' : 'changed'
+      }
+    }
+    await sleep(POLL_MS, signal)
+  }
+}
+
+async function find(
+  definitions: Resource<StoredDefinition>,
+  name: string,
+  signal: AbortSignal,
+): Promise<StoredDefinition | undefined> {
+  try {
+    return await definitions.get({ name, signal })
+  } catch (error) {
+    if (isKubeError(error, 'NotFound')) return undefined
+    throw error
+  }
+}
+
+async function replace(
+  definitions: Resource<StoredDefinition>,
+  definition: StoredDefinition,
+  signal: AbortSignal,
+): Promise<StoredDefinition | undefined> {
+  try {
+    return await definitions.replace(definition, { signal })
+  } catch (error) {
+    if (isKubeError(error, 'Conflict', 'NotFound')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { silentLogger } from '../../../kube/index.ts'
+import { GivenCertificates } from './given.ts'
+import type { ServingCertificate } from './source.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'given-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const files = { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key') }
+const { signal } = new AbortController()
+
+describe('GivenCertificates', () => {
+  it('takes what the files hold, again where that changes, and the bundle beside them', async () => {
+    const used: ServingCertificate[] = []
+    const given = new GivenCertificates(files, serving => used.push(serving), silentLogger)
+    await expect(given.reconcile(signal)).rejects.toThrow(/ENOENT/)
+    writeFileSync(files.certificate, 'c1')
+    writeFileSync(files.key, 'k1')
+    expect((await given.reconcile(signal)).changed).toBe(false)
+    await given.reconcile(signal)
+    expect(await given.bundle(signal)).toBeUndefined()
+    writeFileSync(files.key, 'k2')
+    writeFileSync(join(folder, 'ca.crt'), 'ca')
+    expect((await given.reconcile(signal)).changed).toBe(true)
+    expect(await given.bundle(signal)).toBe('ca')
+    // shown once the API server has had time to hear of the new authority
+    expect(used).toHaveLength(1)
+    expect((await given.reconcile(signal)).changed).toBe(false)
+    expect(used).toEqual([
+      { certificate: 'c1', key: 'k1' },
+      { certificate: 'c1', key: 'k2' },
+    ])
+  })
+
+  it('goes on trying what could not be used', async () => {
+    let tries = 0
+    const given = new GivenCertificates(
+      files,
+      () => {
+        tries += 1
+        throw new Error('key values mismatch')
+      },
+      silentLogger,
+    )
+    await expect(given.reconcile(signal)).rejects.toThrow('mismatch')
+    await expect(given.reconcile(signal)).rejects.toThrow('mismatch')
+    expect(tries).toBe(2)
+  })
+})

@@ -1,0 +1,166 @@
+import { type DesiredImage, entryKey } from '../api/node-images.ts'
+import { parseReference, registryHost } from '../oci/reference.ts'
+import { type Credentials, type RegistryClient, RegistryError, withDeadline } from '../oci/registry/index.ts'
+import { type HandlerResult, type Logger, isKubeError } from '../kube/index.ts'
+import type { TagAnswer } from '../core/plan/index.ts'
+import type { PullSecrets } from './pull-secrets.ts'
+
+/** How long an answer, or that there was none, serves all nodes that are about to pull. */
+const LATELY_MS = 60_000
+/** Longest time that a pull waits for the answer: nodes can do without, and ask for themselves at the next refresh. */
+const PATIENCE_MS = 2_000
+
+/** An image, and what it is pulled with. */
+export type AskedImage = Pick<DesiredImage, 'image' | 'credential' | 'pullSecrets'>
+
+/** Failures after which the kubelet tries the next credentials. */
+const DENIALS = new Set<string>(['Unauthorized', 'Forbidden', 'NotFound'])
+
+/** What questions work with. */
+export interface TagQuestionsOptions {
+  readonly registry: RegistryClient
+  /** Absent where the controller reads none: images that are pulled with some are not asked about. */
+  readonly pullSecrets?: PullSecrets
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Queues the key of an image for `reconcile`. */
+  readonly enqueue: (key: string) => void
+  /** Called with a node that has waited for answers and may go on. */
+  readonly wake: (nodeName: string) => void
+  readonly log: Logger
+}
+
+/**
+ * Asks registries what moving tags stand for, for all nodes together, and remembers the answers for a minute. What is known
+ * before a pull is what the next refresh compares with.
+ */
+export class TagQuestions {
+  readonly #options: TagQuestionsOptions
+  readonly #answers = new Map<string, TagAnswer>()
+  /** Registries that gave no answer in time, and until when nobody waits for them. */
+  readonly #silent = new Map<string, number>()
+  /** Images that nodes wait for, by key, and the names of the nodes. */
+  readonly #waiting = new Map<string, { readonly asked: AskedImage; readonly nodes: Set<string> }>()
+
+  constructor(options: TagQuestionsOptions) {
+    this.#options = options
+  }
+
+  /** What came of the questions of the last minute, by entry key. */
+  get answers(): ReadonlyMap<string, TagAnswer> {
+    for (const [key, { at }] of this.#answers) if (!this.#isRecent(at)) this.#answers.delete(key)
+    for (const [host, until] of this.#silent) if (until <= this.#options.now()) this.#silent.delete(host)
+    return this.#answers
+  }
+
+  /** Whether it is for the controller to ask about the image, and not only for the nodes. */
+  mayAsk({ credential }: AskedImage): boolean {
+    return credential === undefined || this.#options.pullSecrets !== undefined
+  }
+
+  /** The registry was asked about this image within the last minute, whatever came of it. */
+  askedLately(asked: AskedImage): boolean {
+    const answer = this.#answers.get(entryKey(asked))
+    return answer !== undefined && this.#isRecent(answer.at)
+  }
+
+  /** Has the images asked for, and the node woken when all of them are. */
+  ask(nodeName: string, images: readonly AskedImage[]): void {
+    for (const asked of images) {
+      const key = entryKey(asked)
+      const nodes = this.#waiting.get(key)?.nodes ?? new Set()
+      this.#waiting.set(key, { asked, nodes: nodes.add(nodeName) })
+    }
+    for (const asked of images) this.#options.enqueue(entryKey(asked))
+  }
+
+  /** Asks about one image that nodes wait for, by its key, unless that is known by now, and lets them go on. */
+  async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
+    const waiting = this.#waiting.get(key)
+    if (!waiting) return
+    if (!this.askedLately(waiting.asked)) await this.#askInTime(waiting.asked, signal)
+    this.#waiting.delete(key)
+    const others = [...this.#waiting.values()]
+    for (const node of waiting.nodes) {
+      if (!others.some(({ nodes }) => nodes.has(node))) this.#options.wake(node)
+    }
+  }
+
+  /** Asks the registry now. Throws RegistryError, KubeError where a pull secret cannot be read, or the reason of the signal. */
+  async resolve(asked: AskedImage, signal: AbortSignal): Promise<TagAnswer> {
+    try {
+      return this.#keep(asked, await this.#digestOf(asked, signal))
+    } catch (error) {
+      if (error instanceof RegistryError) this.#keep(asked)
+      throw error
+    }
+  }
+
+  async #digestOf(asked: AskedImage, signal: AbortSignal): Promise<string> {
+    const reference = parseReference(asked.image)
+    const others = [...(await this.#credentialsFor(asked, signal))]
+    for (;;) {
+      try {
+        return (await this.#options.registry.resolve(reference, others.shift(), signal)).digest
+      } catch (error) {
+        const isDenied = error instanceof RegistryError && DENIALS.has(error.code)
+        if (!isDenied || others.length === 0) throw error
+      }
+    }
+  }
+
+  /** Empty where it is to be asked for without any. */
+  async #credentialsFor(
+    { image, credential, pullSecrets = [] }: AskedImage,
+    signal: AbortSignal,
+  ): Promise<readonly Credentials[]> {
+    if (credential === undefined) return []
+    const [namespace = ''] = credential.split(':')
+    const names = pullSecrets.flatMap(({ name }) => name ?? [])
+    const known = await this.#options.pullSecrets?.credentialsFor(
+      parseReference(image),
+      namespace,
+      names,
+      signal,
+    )
+    if (!known) throw new RegistryError('Unauthorized', `no right to read the pull secrets of ${namespace}`)
+    return known
+  }
+
+  /** Whatever comes of it, there is an answer then: a pull waits for no registry, and for no API server that does not give a Secret. */
+  async #askInTime(asked: AskedImage, signal: AbortSignal): Promise<void> {
+    const host = registryHost(parseReference(asked.image))
+    if ((this.#silent.get(host) ?? 0) > this.#options.now()) {
+      this.#keep(asked)
+      return
+    }
+    try {
+      await withDeadline(host, PATIENCE_MS, signal, inTime => this.resolve(asked, inTime))
+      this.#silent.delete(host)
+    } catch (error) {
+      if (signal.aborted || !(error instanceof RegistryError || isKubeError(error))) throw error
+      const isSilent = error.code === 'Timeout' || error.code === 'Unavailable'
+      if (error instanceof RegistryError && isSilent) {
+        this.#silent.set(host, this.#options.now() + LATELY_MS)
+      }
+      this.#keep(asked)
+      this.#options.log.debug(
+        { image: asked.image, code: error.code, reason: error.message },
+        'pulled without knowing what its tag stands for',
+      )
+    }
+  }
+
+  #keep(asked: AskedImage, digest?: string): TagAnswer {
+    const answer = {
+      at: new Date(this.#options.now()).toISOString(),
+      ...(digest !== undefined && { digest }),
+    }
+    this.#answers.set(entryKey(asked), answer)
+    return answer
+  }
+
+  #isRecent(at: string): boolean {
+    return this.#options.now() - Date.parse(at) < LATELY_MS
+  }
+}
