@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 
 const FIRST_MS = 15_000
-const MOST_MS = 600_000
+const MAX_MS = 600_000
 
 /**
  * Pause before an image is tried again after failed attempts: 30 s, 60 s, … 10 min, each up to 20 % longer by a hash of
  * the key, so that the nodes of a cluster do not come back all at once and a restart does not change the time.
  */
 export function backoffMs(attempts: number, key: string): number {
-  const base = Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(attempts, 10))
+  const base = Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(attempts, 10))
   return Math.round(base * (1 + 0.2 * fraction(key)))
 }
 

@@ -7,9 +7,9 @@ import type { Change, WorkQueue } from '../kube/index.ts'
 import type { KubeObject } from '../api/object.ts'
 import type { NodeImages } from '../api/node-images.ts'
 import type { ImageCache } from '../api/image-cache.ts'
-import { isLeftBehind } from './old-jobs/old-jobs.ts'
-import type { Slots } from '../engines/jobs/slots.ts'
-import type { World } from '../state/cluster-state.ts'
+import { isLegacyJob } from './old-jobs/old-jobs.ts'
+import type { JobSlots } from '../engines/jobs/job-slots.ts'
+import type { ClusterState } from '../state/cluster-state.ts'
 
 /**
  * The queues: names of nodes; `namespace/name` of caches for their status and for their refreshes, and of old Jobs; images that
@@ -25,56 +25,61 @@ export interface Queues {
 }
 
 /**
- * Says which keys a change concerns. The outcome depends on the state of the world, never on which change was seen: one
+ * Says which keys a change concerns. The outcome depends on the state of the cluster, never on which change was seen: one
  * key too many costs a look, and every key is looked at when the controller starts.
  */
-export function connect(world: World, queues: Queues, registries: RegistryHealth, slots: Slots): void {
+export function connect(
+  cluster: ClusterState,
+  queues: Queues,
+  registries: RegistryHealth,
+  slots: JobSlots,
+): void {
   const allNodes = () => {
-    for (const node of world.nodeInformer.list()) queues.nodes.add(node.metadata.name)
+    for (const node of cluster.nodeInformer.list()) queues.nodes.add(node.metadata.name)
   }
   const allCaches = () => {
-    for (const cache of world.compiledCaches()) queues.caches.add(cache.key)
+    for (const cache of cluster.compiledCaches()) queues.caches.add(cache.key)
   }
-  world.nodeInformer.subscribe(({ type, object, previous }) => {
+  cluster.nodeInformer.subscribe(({ type, object, previous }) => {
     if (type === 'updated' && previous && sameFacts(previous, object)) return
     queues.nodes.add(object.metadata.name)
     if (type !== 'updated' || !previous || concernsCaches(previous, object)) allCaches()
   })
-  world.cacheInformer.subscribe(change => {
+  cluster.cacheInformer.subscribe(change => {
     queues.caches.add(cacheKey(change.object))
     if (!concernsNodes(change)) return
     queues.refreshes.add(cacheKey(change.object))
-    const compiled = world.compiled(cacheKey(change.object))
-    const isPlain = change.type === 'added' && compiled?.activity !== 'leaving'
-    for (const node of world.nodeInformer.list()) {
+    const compiled = cluster.compiled(cacheKey(change.object))
+    const isPlain = change.type === 'added' && compiled?.activity !== 'purging'
+    for (const node of cluster.nodeInformer.list()) {
       if (!isPlain || !compiled || isSelected(compiled, node)) queues.nodes.add(node.metadata.name)
     }
   })
-  world.namespaceInformer.subscribe(({ object, previous }) => {
+  cluster.namespaceInformer.subscribe(({ object, previous }) => {
     const isFenced = !isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)
     if (!isFenced && !object.metadata.deletionTimestamp) return
-    const caches = world.cachesIn(object.metadata.name)
+    const caches = cluster.cachesIn(object.metadata.name)
     for (const { key } of caches) queues.caches.add(key)
     if (isFenced && caches.length > 0) allNodes()
   })
-  world.nodeImagesInformer.subscribe(change => {
+  cluster.nodeImagesInformer.subscribe(change => {
     queues.nodes.add(change.object.metadata.name)
-    for (const cache of ownersOf(change, world)) queues.caches.add(cache)
+    for (const cache of ownersOf(change, cluster)) queues.caches.add(cache)
     const { metadata, status } = change.object
     if (change.type === 'deleted') registries.forget(metadata.name)
     else if (registries.observe(metadata.name, status?.images ?? [])) allNodes()
   })
-  world.jobInformer.subscribe(({ type, object, previous }) => {
+  cluster.jobInformer.subscribe(({ type, object, previous }) => {
     if (object.nodeName) queues.nodes.add(object.nodeName)
-    if (isLeftBehind(object)) queues.oldJobs.add(`${object.metadata.namespace ?? ''}/${object.metadata.name}`)
+    if (isLegacyJob(object)) queues.oldJobs.add(`${object.metadata.namespace ?? ''}/${object.metadata.name}`)
     const ended = object.finished || object.metadata.deletionTimestamp !== undefined
     if (type === 'deleted' || (ended && previous?.finished !== object.finished)) slots.wakeNext()
   })
-  world.removalJobInformer.subscribe(({ type, object }) => {
+  cluster.removalJobInformer.subscribe(({ type, object }) => {
     if (object.nodeName) queues.nodes.add(object.nodeName)
     if (type === 'deleted' || object.metadata.deletionTimestamp) slots.wakeNext()
   })
-  for (const informer of [world.podInformer, world.removalPodInformer]) {
+  for (const informer of [cluster.podInformer, cluster.removalPodInformer]) {
     informer.subscribe(({ object }: Change<KubeObject & { readonly nodeName: string }>) => {
       if (object.nodeName) queues.nodes.add(object.nodeName)
     })
@@ -102,7 +107,7 @@ function concernsNodes({ type, object, previous }: Change<ImageCache>): boolean 
   return (
     object.metadata.generation !== previous.metadata.generation ||
     activityOf(object) !== activityOf(previous) ||
-    (activityOf(object) === 'leaving' && leavingSince(object) !== leavingSince(previous)) ||
+    (activityOf(object) === 'purging' && leavingSince(object) !== leavingSince(previous)) ||
     object.status?.requestedAt !== previous.status?.requestedAt ||
     object.status?.editedAt !== previous.status?.editedAt
   )
@@ -112,13 +117,13 @@ function isSelected(cache: CompiledCache, node: NodeFacts): boolean {
   return cache.lists.some(list => select(node, list).kind !== 'unselected')
 }
 
-function ownersOf({ object, previous }: Change<NodeImages>, world: World): string[] {
+function ownersOf({ object, previous }: Change<NodeImages>, cluster: ClusterState): string[] {
   const owners = new Set(
     [object.spec, previous?.spec].flatMap(spec =>
       [...(spec?.images ?? []), ...(spec?.remove ?? [])].flatMap(image => image.owners),
     ),
   )
-  return world
+  return cluster
     .compiledCaches()
     .filter(cache => owners.has(cache.owner))
     .map(cache => cache.key)

@@ -58,7 +58,7 @@ const METHOD_BY_VERB: Readonly<Record<Verb, string>> = {
 
 const DEFAULT_TIMEOUT_MS = 30_000
 /** Clocks that differ by less count as the same. */
-const LEAST_SKEW_MS = 2_000
+const MIN_SKEW_MS = 2_000
 const DEFAULT_RETRIES = 5
 /** A longer `Retry-After` is not waited for here but handed to the caller. */
 const MAX_RETRY_AFTER_MS = 30_000
@@ -111,7 +111,7 @@ export class KubeClient {
    * compared with. Our own where the two differ by less than two seconds.
    */
   now(): number {
-    const offset = Math.abs(this.#clockOffsetMs) > LEAST_SKEW_MS ? this.#clockOffsetMs : 0
+    const offset = Math.abs(this.#clockOffsetMs) > MIN_SKEW_MS ? this.#clockOffsetMs : 0
     return Date.now() + offset
   }
 

@@ -2,7 +2,7 @@ import type { KubeObject } from '../api/object.ts'
 import type { Informer } from '../kube/index.ts'
 
 /** What an informer shows of its loop. */
-export type SignOfLife = Pick<Informer<KubeObject>, 'plural' | 'quietMs'>
+export type WatchLiveness = Pick<Informer<KubeObject>, 'plural' | 'quietMs'>
 
 /**
  * Far longer than any reconcile or watch takes, with or without an API server: a refresh asks 1 700 images of silent
@@ -14,8 +14,8 @@ const STUCK_MS = 1_800_000
  * What of this process does not come forward any more, in words; undefined where all goes on. Only a new process can help
  * then. An API server that is away makes nothing stuck: whoever waits for it tries again and again.
  */
-export function whatIsStuck(
-  informers: readonly SignOfLife[],
+export function livenessProblem(
+  informers: readonly WatchLiveness[],
   queues: Readonly<Record<string, { readonly longestMs: number }>>,
 ): string | undefined {
   const silent = informers.find(informer => informer.quietMs > STUCK_MS)

@@ -30,7 +30,7 @@ import {
 } from '../core/demand/index.ts'
 import { type NodeFacts, type RawNode, projectNode } from '../core/node/index.ts'
 import { byAge } from '../core/plan/index.ts'
-import type { SignOfLife } from '../process/liveness.ts'
+import type { WatchLiveness } from '../process/liveness.ts'
 
 /** Index of Jobs and Pods by the node that they are pinned to. */
 const BY_NODE = 'node'
@@ -41,7 +41,7 @@ const BY_OWNER = 'owner'
  * What the controller knows of the cluster: one informer for each kind of object, and the clients to change them. The
  * only state that it works from; everything in it comes from the API server.
  */
-export class World {
+export class ClusterState {
   /** The API server's time, in milliseconds since the epoch. */
   readonly now: () => number
   readonly caches: Resource<ImageCache>
@@ -211,11 +211,11 @@ export class World {
   }
 
   /** Its informers, for those who watch over them. */
-  get informers(): readonly SignOfLife[] {
+  get informers(): readonly WatchLiveness[] {
     return this.#informers()
   }
 
-  #informers(): readonly (Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'> & SignOfLife)[] {
+  #informers(): readonly (Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'> & WatchLiveness)[] {
     return [
       this.nodeInformer,
       this.namespaceInformer,
@@ -244,8 +244,9 @@ export class World {
       const next =
         old && isSame ? { ...old, cache: object, activity: activityOf(object) } : this.#compile(object)
       // Our first status takes the place of the old release's, before all nodes may have been looked at.
-      const isSuccessor = old?.cache.metadata.uid === object.metadata.uid && old?.keptBeforeAt !== undefined
-      this.#compiled.set(key, isSuccessor ? { ...next, keptBeforeAt: old.keptBeforeAt } : next)
+      const isSuccessor =
+        old?.cache.metadata.uid === object.metadata.uid && old?.legacyFinishedAt !== undefined
+      this.#compiled.set(key, isSuccessor ? { ...next, legacyFinishedAt: old.legacyFinishedAt } : next)
     })
     this.namespaceInformer.subscribe(({ object, previous }) => {
       if (isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)) return
@@ -262,8 +263,8 @@ export class World {
   }
 
   #compile(cache: ImageCache): CompiledCache {
-    const fence = this.namespaceInformer.get(cache.metadata.namespace ?? '')?.nodeSelector
-    return compileCache(cache, this.#defaultPolicy, { allowed: this.#allowed, fence })
+    const namespaceNodeSelector = this.namespaceInformer.get(cache.metadata.namespace ?? '')?.nodeSelector
+    return compileCache(cache, this.#defaultPolicy, { allowed: this.#allowed, namespaceNodeSelector })
   }
 }
 

@@ -15,7 +15,7 @@ const DOCKER_CONFIG = '.dockerconfigjson'
 const KEPT_MS = 30_000
 
 /** A cache that names more leaves its registries to the nodes: reading them would take the requests of all other caches. */
-const MOST_SECRETS = 16
+const MAX_SECRETS = 16
 
 interface Secret extends KubeObject {
   readonly data?: Readonly<Record<string, string>>
@@ -56,7 +56,7 @@ export class PullSecrets {
     names: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly Credentials[] | undefined> {
-    if (names.length > MOST_SECRETS) return undefined
+    if (names.length > MAX_SECRETS) return undefined
     const all: DockerConfigEntry[] = []
     for (const name of names) {
       const entries = await this.#entriesOf(namespace, name, signal)

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { RegistryClient } from '../oci/registry/index.ts'
 import { silentLogger } from '../kube/index.ts'
 import { PullSecrets } from './pull-secrets.ts'
-import { TagQuestions } from './tag-resolver.ts'
+import { TagResolver } from './tag-resolver.ts'
 import { type ApiAnswer, apiServer } from './testing.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
@@ -43,7 +43,7 @@ async function questionsTo(listener: RequestListener, pullSecrets?: PullSecrets)
   const woken: string[] = []
   const queued: string[] = []
   let now = Date.parse('2026-01-01T00:00:00.000Z')
-  const questions = new TagQuestions({
+  const questions = new TagResolver({
     registry,
     ...(pullSecrets && { pullSecrets }),
     now: () => now,
@@ -54,7 +54,7 @@ async function questionsTo(listener: RequestListener, pullSecrets?: PullSecrets)
   return { questions, asked, woken, queued, host, pass: (ms: number) => (now += ms) }
 }
 
-describe('TagQuestions', () => {
+describe('TagResolver', () => {
   it('asks once for all nodes, and wakes a node when all that it waits for is known', async () => {
     const { questions, asked, woken, queued, host } = await questionsTo(answering)
     const [one, two] = [`${host}/one:latest`, `${host}/two`]

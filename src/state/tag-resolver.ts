@@ -17,7 +17,7 @@ export type AskedImage = Pick<DesiredImage, 'image' | 'credential' | 'pullSecret
 const DENIALS = new Set<string>(['Unauthorized', 'Forbidden', 'NotFound'])
 
 /** What questions work with. */
-export interface TagQuestionsOptions {
+export interface TagResolverOptions {
   readonly registry: RegistryClient
   /** Absent where the controller reads none: images that are pulled with some are not asked about. */
   readonly pullSecrets?: PullSecrets
@@ -34,15 +34,15 @@ export interface TagQuestionsOptions {
  * Asks registries what moving tags stand for, for all nodes together, and remembers the answers for a minute. What is known
  * before a pull is what the next refresh compares with.
  */
-export class TagQuestions {
-  readonly #options: TagQuestionsOptions
+export class TagResolver {
+  readonly #options: TagResolverOptions
   readonly #answers = new Map<string, TagAnswer>()
   /** Registries that gave no answer in time, and until when nobody waits for them. */
   readonly #silent = new Map<string, number>()
   /** Images that nodes wait for, by key, and the names of the nodes. */
   readonly #waiting = new Map<string, { readonly asked: AskedImage; readonly nodes: Set<string> }>()
 
-  constructor(options: TagQuestionsOptions) {
+  constructor(options: TagResolverOptions) {
     this.#options = options
   }
 

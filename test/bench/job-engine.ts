@@ -13,7 +13,7 @@ import { pullByRuntime, removeByRuntime } from './floor.ts'
 const IMAGES = 50
 const IMAGE_BYTES = 2_000_000
 const IDLE_SECONDS = 15
-const MOST_KINDS = 12
+const MAX_KINDS = 12
 /** kube-fledged 0.10 on a cluster like this one. */
 const KUBE_FLEDGED = { onNodes: 41.9, succeeded: 61.7, requests: 40.8, megabytes: 38 }
 
@@ -163,7 +163,7 @@ function report(measured: Measured, floor: { serial: number; parallel: number })
   line('  at most', `${megabytes(memory.most)} MB`)
   line("controller's own requests", [...own].map(([verb, count]) => `${verb} ${count}`).join(', '))
   console.log('API requests by kind, those of an idle cluster taken off:')
-  for (const [kind, count] of [...byKind].toSorted(([, a], [, b]) => b - a).slice(0, MOST_KINDS)) {
+  for (const [kind, count] of [...byKind].toSorted(([, a], [, b]) => b - a).slice(0, MAX_KINDS)) {
     console.log(`${count.toFixed(0).padStart(7)}  ${kind}`)
   }
 }

@@ -21,7 +21,7 @@ const ROUND_SECONDS = 20
 const ROUNDS = 3
 /** How long the status may go on changing after the last pull: the nodes' own lists come late. */
 const REST_MS = 45_000
-const MOST_KINDS = 8
+const MAX_KINDS = 8
 const ALLOWED_MS = 300_000
 /** kube-fledged 0.10 on a cluster like this one: each round has a Job for every moving tag and node. */
 const KUBE_FLEDGED_REQUESTS = 40.8
@@ -169,7 +169,7 @@ function reportRound(what: string, { requests, byKind, pods, asked }: Cost, coun
   const theirs = KUBE_FLEDGED_REQUESTS * pairs
   const beside = `kube-fledged, measured elsewhere: ${theirs.toFixed(0)}; this is ${(requests / count / theirs).toFixed(4)}x`
   line('  API requests', each(requests), beside)
-  for (const [kind, number] of [...byKind].toSorted(([, a], [, b]) => b - a).slice(0, MOST_KINDS)) {
+  for (const [kind, number] of [...byKind].toSorted(([, a], [, b]) => b - a).slice(0, MAX_KINDS)) {
     console.log(`${each(number).padStart(9)}  ${kind}`)
   }
 }

@@ -10,7 +10,7 @@ import {
   withoutManagedFields,
 } from '../../kube/index.ts'
 import { PurgeFinalizer } from './purge-finalizer.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /** Least time between two status writes of a cache, unless its action begins or ends. */
 const WRITE_INTERVAL_MS = 2_000
@@ -19,11 +19,11 @@ const WRITE_INTERVAL_MS = 2_000
 const TYPE = { apiVersion: API_VERSION, kind: 'ImageCache' }
 
 /** Least time between two looks at all nodes for a cache. */
-const LEAST_PAUSE_MS = 100
+const MIN_PAUSE_MS = 100
 
 /** What the reconciler of caches works with. */
 export interface CacheReconcilerOptions {
-  readonly world: World
+  readonly cluster: ClusterState
   readonly events: EventRecorder
   /** Longest time that a deletion waits for a purge, in milliseconds. */
   readonly purgeDeadlineMs: number
@@ -32,7 +32,7 @@ export interface CacheReconcilerOptions {
 
 /** Keeps the status of one ImageCache true, begins its actions and ends them. */
 export class CacheReconciler {
-  readonly #world: World
+  readonly #cluster: ClusterState
   readonly #events: EventRecorder
   readonly #log: Logger
   readonly #finalizer: PurgeFinalizer
@@ -41,7 +41,7 @@ export class CacheReconciler {
   readonly #refreshFound = new Set<string>()
 
   constructor(options: CacheReconcilerOptions) {
-    this.#world = options.world
+    this.#cluster = options.cluster
     this.#events = options.events
     this.#log = options.log
     this.#finalizer = new PurgeFinalizer(options)
@@ -54,7 +54,7 @@ export class CacheReconciler {
 
   /** Reconciles the cache `namespace/name`. */
   async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
-    const cache = this.#world.compiled(key)
+    const cache = this.#cluster.compiled(key)
     if (cache && (await this.#finalizer.adjust(cache.cache, signal))) return {}
     if (!cache || cache.activity === 'deleted') {
       this.#lastWrite.delete(key)
@@ -62,20 +62,20 @@ export class CacheReconciler {
       this.#refreshFound.delete(key)
       return {}
     }
-    const now = new Date(this.#world.now())
+    const now = new Date(this.#cluster.now())
     const early = (this.#nextLook.get(key) ?? 0) - now.getTime()
     if (early > 0) return { requeueAfterMs: early }
     const began = performance.now()
     const next = aggregate(
       cache,
-      this.#world.nodeInformer.list(),
-      node => this.#world.nodeImagesInformer.get(node),
+      this.#cluster.nodeInformer.list(),
+      node => this.#cluster.nodeImagesInformer.get(node),
       now.toISOString(),
       this.#refreshFound.has(key),
     )
     // Counting costs time with every node: where nodes report all the time, all caches together shall take half of it at most.
-    const share = Math.max(10, 2 * this.#world.compiledCaches().length)
-    const pause = Math.max(LEAST_PAUSE_MS, (performance.now() - began) * share)
+    const share = Math.max(10, 2 * this.#cluster.compiledCaches().length)
+    const pause = Math.max(MIN_PAUSE_MS, (performance.now() - began) * share)
     this.#nextLook.set(key, now.getTime() + pause)
     const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
     if (
@@ -97,7 +97,7 @@ export class CacheReconciler {
   }
 
   async #write(cache: ImageCache, next: Aggregate, patch: unknown, signal: AbortSignal): Promise<void> {
-    const { caches, cacheInformer } = this.#world
+    const { caches, cacheInformer } = this.#cluster
     const { name, namespace } = cache.metadata
     let { resourceVersion } = cache.metadata
     // First the annotations, then the status: broken off between the two, the action ends again; the other way about, a

@@ -4,11 +4,11 @@ import type { EventReason } from '../../api/event-reasons.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
 import { type EventRecorder, type HandlerResult, type Logger, isKubeError } from '../../kube/index.ts'
 import { cacheKey } from '../../core/demand/index.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /** What the finalizer works with. */
 interface PurgeFinalizerOptions {
-  readonly world: World
+  readonly cluster: ClusterState
   readonly events: EventRecorder
   /** In milliseconds. */
   readonly purgeDeadlineMs: number
@@ -53,12 +53,12 @@ export class PurgeFinalizer {
   async waitFor(cache: ImageCache, { awaited }: Aggregate, signal: AbortSignal): Promise<HandlerResult> {
     const { deletionTimestamp } = cache.metadata
     if (deletionTimestamp === undefined) return {}
-    const { world, purgeDeadlineMs } = this.#options
-    const left = Date.parse(deletionTimestamp) + purgeDeadlineMs - world.now()
+    const { cluster, purgeDeadlineMs } = this.#options
+    const left = Date.parse(deletionTimestamp) + purgeDeadlineMs - cluster.now()
     const why =
       left <= 0
         ? 'the purge deadline has passed'
-        : this.#options.world.namespaceInformer.get(cache.metadata.namespace ?? '')?.metadata
+        : this.#options.cluster.namespaceInformer.get(cache.metadata.namespace ?? '')?.metadata
               .deletionTimestamp
           ? 'the namespace is being deleted'
           : undefined
@@ -74,7 +74,7 @@ export class PurgeFinalizer {
     const others = finalizers.filter(finalizer => finalizer !== PURGE_FINALIZER)
     const metadata = { resourceVersion, finalizers: isOn ? [...others, PURGE_FINALIZER] : others }
     try {
-      await this.#options.world.caches.mergePatch({ name, namespace }, { metadata }, { signal })
+      await this.#options.cluster.caches.mergePatch({ name, namespace }, { metadata }, { signal })
     } catch (error) {
       if (!isKubeError(error, 'NotFound')) throw error
     }

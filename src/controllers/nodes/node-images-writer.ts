@@ -2,7 +2,7 @@ import { API_VERSION } from '../../api/constants.ts'
 import type { DesiredImage, LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-images.ts'
 import { isKubeError, mergePatchOf, withoutManagedFields } from '../../kube/index.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /** Least time between two ledger writes of a node; with many nodes more, so that all together write 50 a second. */
 const WRITE_INTERVAL_MS = 2_000
@@ -13,12 +13,12 @@ const WRITES_PER_SECOND = 50
  * written. All methods throw KubeError.
  */
 export class NodeImagesWriter {
-  readonly #world: World
+  readonly #cluster: ClusterState
   /** When the ledger of each node was last written, on this machine's clock. */
   readonly #lastWrite = new Map<string, number>()
 
-  constructor(world: World) {
-    this.#world = world
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster
   }
 
   /** The node of this name is gone. */
@@ -29,7 +29,7 @@ export class NodeImagesWriter {
   /** Deletes the object, unless somebody has it made anew already. */
   async delete({ metadata: { name, uid = '' } }: NodeImages, signal: AbortSignal): Promise<void> {
     try {
-      await this.#world.nodeImages.delete({ name }, { preconditions: { uid }, signal })
+      await this.#cluster.nodeImages.delete({ name }, { preconditions: { uid }, signal })
     } catch (error) {
       if (!isKubeError(error, 'NotFound', 'Conflict')) throw error
     }
@@ -39,7 +39,7 @@ export class NodeImagesWriter {
   async create(node: NodeFacts, images: readonly DesiredImage[], signal: AbortSignal): Promise<NodeImages> {
     const { name, uid = '' } = node.metadata
     const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }]
-    const created = await this.#world.nodeImages.create(
+    const created = await this.#cluster.nodeImages.create(
       {
         apiVersion: API_VERSION,
         kind: 'NodeImages',
@@ -56,7 +56,7 @@ export class NodeImagesWriter {
     const patch = mergePatchOf(current.spec ?? {}, spec)
     if (patch === undefined) return current
     const { name } = current.metadata
-    return this.#kept(await this.#world.nodeImages.mergePatch({ name }, { spec: patch }, { signal }))
+    return this.#kept(await this.#cluster.nodeImages.mergePatch({ name }, { spec: patch }, { signal }))
   }
 
   /**
@@ -80,12 +80,12 @@ export class NodeImagesWriter {
     }
     const patch = mergePatchOf(nodeImages.status ?? {}, status)
     if (patch === undefined) return 0
-    const nodes = this.#world.nodeInformer.size
+    const nodes = this.#cluster.nodeInformer.size
     const interval = Math.max(WRITE_INTERVAL_MS, (nodes / WRITES_PER_SECOND) * 1000)
     const wait = (this.#lastWrite.get(name) ?? 0) + interval - Date.now()
     if (wait > 0 && !rests) return wait
     const body = { metadata: { resourceVersion }, status: patch }
-    this.#kept(await this.#world.nodeImages.mergePatch({ name }, body, { subresource: 'status', signal }))
+    this.#kept(await this.#cluster.nodeImages.mergePatch({ name }, body, { subresource: 'status', signal }))
     this.#lastWrite.set(name, Date.now())
     return 0
   }
@@ -93,7 +93,7 @@ export class NodeImagesWriter {
   /** Read-your-writes: the next look sees what was written. */
   #kept(written: NodeImages): NodeImages {
     const object = withoutManagedFields(written)
-    this.#world.nodeImagesInformer.upsert(object)
+    this.#cluster.nodeImagesInformer.upsert(object)
     return object
   }
 }

@@ -11,10 +11,10 @@ import { JobWriter } from '../../engines/jobs/job-writer.ts'
 import { NodeReconciler } from './node-reconciler.ts'
 import { RefusedNamespaces } from '../../engines/jobs/refused-namespaces.ts'
 import { Remover } from '../../engines/jobs/remover.ts'
-import { Slots } from '../../engines/jobs/slots.ts'
-import { TagQuestions } from '../../state/tag-resolver.ts'
+import { JobSlots } from '../../engines/jobs/job-slots.ts'
+import { TagResolver } from '../../state/tag-resolver.ts'
 import { type ApiAnswer, type ApiRequest, apiServer } from '../../state/testing.ts'
-import { World } from '../../state/cluster-state.ts'
+import { ClusterState } from '../../state/cluster-state.ts'
 
 const IMAGE = 'registry.test/app:1'
 const NODE = nodeOf('n1')
@@ -24,27 +24,27 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
-/** A reconciler in a world of one node and one cache, before an API server that answers as told. */
+/** A reconciler in a cluster of one node and one cache, before an API server that answers as told. */
 async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
   const { client, requests, close } = await apiServer(answer)
   closers.push(close)
-  const world = new World(client, {
+  const cluster = new ClusterState(client, {
     namespace: 'kube-fledged',
     defaultPolicy: 'IfNotPresent',
     log: silentLogger,
   })
-  world.nodeInformer.upsert(NODE)
-  world.cacheInformer.upsert(cacheOf('cache', [IMAGE]))
-  world.nodeImagesInformer.upsert(stored({}))
+  cluster.nodeInformer.upsert(NODE)
+  cluster.cacheInformer.upsert(cacheOf('cache', [IMAGE]))
+  cluster.nodeImagesInformer.upsert(stored({}))
   const refused = new RefusedNamespaces()
   const woken: string[] = []
-  const slots = new Slots({
-    inFlight: () => world.jobInformer.list(),
+  const slots = new JobSlots({
+    inFlight: () => cluster.jobInformer.list(),
     nodeCount: () => 1,
     maxSurge: 0,
     wake: node => woken.push(node),
   })
-  const jobs = new JobWriter(client, world, { pulls: refused, removals: refused }, silentLogger, () => {})
+  const jobs = new JobWriter(client, cluster, { pulls: refused, removals: refused }, silentLogger, () => {})
   const settings = {
     namespace: 'kube-fledged',
     criClientImage: 'registry.test/kubefledged-cri-client:1',
@@ -55,18 +55,18 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
   const registry = new RegistryClient({ userAgent: 'test' })
   closers.push(() => registry.close())
   const asked: string[] = []
-  const questions = new TagQuestions({
+  const questions = new TagResolver({
     registry,
-    now: world.now,
+    now: cluster.now,
     enqueue: image => asked.push(image),
     wake: node => woken.push(node),
     log: silentLogger,
   })
   const made = new NodeReconciler({
-    world,
+    cluster,
     jobs,
     slots,
-    remover: new Remover({ world, jobs, slots, refused, settings, ownImages: [], log: silentLogger }),
+    remover: new Remover({ cluster, jobs, slots, refused, settings, ownImages: [], log: silentLogger }),
     registries: new RegistryHealth(),
     refused,
     refreshes: new Map(),
@@ -77,7 +77,7 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
     log: silentLogger,
   })
   return {
-    world,
+    cluster,
     requests,
     slots,
     woken,
@@ -114,10 +114,10 @@ function ledgers(requests: readonly ApiRequest[]): unknown[] {
 
 describe('NodeReconciler', () => {
   it('asks about a Job without a Pod again after seconds, where nobody has said anything', async () => {
-    const { world, requests, reconcile } = await reconciler(({ path }) =>
+    const { cluster, requests, reconcile } = await reconciler(({ path }) =>
       path.endsWith('/events') ? { body: { items: [] } } : { body: stored({}) },
     )
-    world.jobInformer.upsert(
+    cluster.jobInformer.upsert(
       projectJob({
         metadata: {
           name: 'cache-0123456789',
@@ -174,8 +174,8 @@ describe('NodeReconciler', () => {
         images: [{ ...desired, image: moving, pullPolicy: 'Always', owners: [shortHash('uid-of-moving')] }],
       },
     }
-    const { world, requests, asked, questions, reconcile } = await reconciler(() => ({ body: object }))
-    world.cacheInformer.upsert(cacheOf('moving', [moving]))
+    const { cluster, requests, asked, questions, reconcile } = await reconciler(() => ({ body: object }))
+    cluster.cacheInformer.upsert(cacheOf('moving', [moving]))
     const made = () => requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/jobs'))
     await reconcile()
     expect(asked).toEqual([moving])
@@ -205,11 +205,11 @@ describe('NodeReconciler', () => {
       metadata: { ...before.metadata, resourceVersion: '2' },
       spec: { images: images ?? [], remove: [removal] },
     }
-    const { world, requests, reconcile } = await reconciler(() => ({ body: object }))
-    world.nodeImagesInformer.upsert(object)
+    const { cluster, requests, reconcile } = await reconciler(() => ({ body: object }))
+    cluster.nodeImagesInformer.upsert(object)
     for (const name of ['a', 'b', 'c', 'd']) {
       const many = Array.from({ length: 1_500 }, (_, index) => `registry.test/${name}-${index}:1`)
-      world.cacheInformer.upsert(cacheOf(name, many, { suspend: true }))
+      cluster.cacheInformer.upsert(cacheOf(name, many, { suspend: true }))
     }
     await reconcile()
     const [ledger] = ledgers(requests)
@@ -243,12 +243,12 @@ describe('NodeReconciler', () => {
       metadata: { ...before.metadata, resourceVersion: '2' },
       spec: { images: [], remove: [removal] },
     }
-    const { world, slots, woken, reconcile } = await reconciler(({ method, path }) =>
+    const { cluster, slots, woken, reconcile } = await reconciler(({ method, path }) =>
       method === 'POST' && path.endsWith('/jobs')
         ? { status: 403, body: { kind: 'Status', reason: 'Forbidden', code: 403, message: 'exceeded quota' } }
         : { body: object },
     )
-    world.nodeImagesInformer.upsert(object)
+    cluster.nodeImagesInformer.upsert(object)
     expect(slots.tryTake('busy', 'team/cache', true)).toBe(true)
     expect(slots.tryTake('n2', 'team/another', false)).toBe(false)
     slots.release('busy')
@@ -257,10 +257,10 @@ describe('NodeReconciler', () => {
   })
 
   it('holds up no other node where its own NodeImages cannot be written', async () => {
-    const { world, slots, reconcile } = await reconciler(({ method }) =>
+    const { cluster, slots, reconcile } = await reconciler(({ method }) =>
       method === 'PATCH' ? { status: 413, body: { kind: 'Status', code: 413 } } : { body: stored({}) },
     )
-    world.cacheInformer.upsert(cacheOf('another', ['registry.test/other:1']))
+    cluster.cacheInformer.upsert(cacheOf('another', ['registry.test/other:1']))
     expect(slots.tryTake('busy', 'team/cache', true)).toBe(true)
     expect(slots.tryTake('n1', 'team/cache', true)).toBe(false)
     slots.release('busy')

@@ -13,16 +13,22 @@ import {
 import { type RegistryHealth, sameMachine } from '../../core/ledger/index.ts'
 import type { RemovalDecision } from '../../engines/jobs/removal/index.ts'
 import type { HandlerResult, Logger } from '../../kube/index.ts'
-import { type NodeFacts } from '../../core/node/index.ts'
-import { type TagAnswer, fitting, planNode, planRemovals, startableKeys } from '../../core/plan/index.ts'
+import type { NodeFacts } from '../../core/node/index.ts'
+import {
+  type TagAnswer,
+  fitObjectSize,
+  planNode,
+  planRemovals,
+  startableKeys,
+} from '../../core/plan/index.ts'
 import { isRefusal } from '../../engines/jobs/job-refusal.ts'
 import type { JobWriter } from '../../engines/jobs/job-writer.ts'
 import { NodeImagesWriter } from './node-images-writer.ts'
 import type { RefusedNamespaces } from '../../engines/jobs/refused-namespaces.ts'
 import type { Remover } from '../../engines/jobs/remover.ts'
-import type { Slots } from '../../engines/jobs/slots.ts'
-import type { TagQuestions } from '../../state/tag-resolver.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { JobSlots } from '../../engines/jobs/job-slots.ts'
+import type { TagResolver } from '../../state/tag-resolver.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /** How soon a node that may not start a Job looks again, should nobody wake it. */
 const SLOT_PATIENCE_MS = 30_000
@@ -31,15 +37,15 @@ const EXPLAINED_MS = 50
 
 /** What the reconciler of nodes works with. */
 export interface NodeReconcilerOptions {
-  readonly world: World
+  readonly cluster: ClusterState
   readonly jobs: JobWriter
-  readonly slots: Slots
+  readonly slots: JobSlots
   readonly remover: Remover
   readonly registries: RegistryHealth
   readonly refused: RefusedNamespaces
   /** What came of the last periodic refresh, by entry key. */
   readonly refreshes: ReadonlyMap<string, TagAnswer>
-  readonly questions: TagQuestions
+  readonly questions: TagResolver
   readonly settings: JobSettings
   readonly pullMethod: PullMethodSetting
   /** Minor version of the API server. */
@@ -58,18 +64,18 @@ export class NodeReconciler {
 
   constructor(options: NodeReconcilerOptions) {
     this.#options = options
-    this.#writer = new NodeImagesWriter(options.world)
+    this.#writer = new NodeImagesWriter(options.cluster)
     this.#serverMinor = options.serverMinor
   }
 
   /** Reconciles the node of this name. */
   async reconcile(name: string, signal: AbortSignal): Promise<HandlerResult> {
-    const { world, slots } = this.#options
-    const node = world.nodeInformer.get(name)
+    const { cluster, slots } = this.#options
+    const node = cluster.nodeInformer.get(name)
     if (!node) {
       slots.leave(name)
       this.#writer.forget(name)
-      await this.#options.jobs.deleteAll([...world.jobsOf(name), ...world.removalJobsOf(name)], signal)
+      await this.#options.jobs.deleteAll([...cluster.jobsOf(name), ...cluster.removalJobsOf(name)], signal)
       return {}
     }
     try {
@@ -86,9 +92,9 @@ export class NodeReconciler {
 
   /** Writes what the node shall hold; undefined where nobody wants anything of it. */
   async #plan(node: NodeFacts, signal: AbortSignal): Promise<NodeImages | undefined> {
-    const { world, log } = this.#options
+    const { cluster, log } = this.#options
     const { name, uid } = node.metadata
-    let current = world.nodeImagesInformer.get(name)
+    let current = cluster.nodeImagesInformer.get(name)
     if (current && !current.metadata.ownerReferences?.some(owner => owner.uid === uid)) {
       log.info({ node: name }, 'the Node was made anew: its NodeImages starts empty')
       await this.#writer.delete(current, signal)
@@ -96,15 +102,15 @@ export class NodeReconciler {
     }
     const input = {
       node,
-      caches: world.compiledCaches(),
+      caches: cluster.compiledCaches(),
       existing: current?.spec?.images ?? [],
       ledger: current?.status?.images ?? [],
-      now: new Date(world.now()).toISOString(),
+      now: new Date(cluster.now()).toISOString(),
     }
     const { refreshes, questions } = this.#options
     const planned = planNode({ ...input, refreshes, beforePulls: questions.answers })
     const remove = planRemovals({ ...input, desired: planned, removals: current?.spec?.remove ?? [] })
-    const { images, crowdedOut } = fitting(planned, world.compiledCaches(), remove)
+    const { images, crowdedOut } = fitObjectSize(planned, cluster.compiledCaches(), remove)
     if (!current && images.length === 0) return undefined
     if (!current) return this.#writer.create(node, images, signal)
     const spec = {
@@ -161,10 +167,10 @@ export class NodeReconciler {
   }
 
   #gather(node: NodeFacts, nodeImages: NodeImages): NodeWork {
-    const { world, registries, refused, settings, jobs, questions } = this.#options
+    const { cluster, registries, refused, settings, jobs, questions } = this.#options
     const { name } = node.metadata
-    const now = world.now()
-    const caches = world.compiledCaches()
+    const now = cluster.now()
+    const caches = cluster.compiledCaches()
     return {
       node,
       desired: nodeImages.spec?.images ?? [],
@@ -173,7 +179,7 @@ export class NodeReconciler {
       removing: new Set((nodeImages.spec?.remove ?? []).map(removal => entryKey(removal))),
       removalRuns: this.#options.remover.isRunning(node),
       jobs: jobs.unread(name),
-      pods: world.podsOf(name),
+      pods: cluster.podsOf(name),
       caches: new Map(caches.map(cache => [cache.owner, cache])),
       method: choosePullMethod(node, this.#serverMinor, this.#options.pullMethod),
       registries: {
@@ -198,7 +204,7 @@ export class NodeReconciler {
     settings: JobSettings,
     signal: AbortSignal,
   ): Promise<{ ledger: readonly LedgerEntry[]; retryMs?: number }> {
-    const { slots, jobs, refused, world } = this.#options
+    const { slots, jobs, refused, cluster } = this.#options
     const { name } = node.metadata
     if (!start) {
       slots.leave(name)
@@ -208,13 +214,13 @@ export class NodeReconciler {
       return { ledger, retryMs: SLOT_PATIENCE_MS }
     try {
       // Another node is just finding out how the namespace fares.
-      if (!refused.mayTry(start.cache.cache.metadata.namespace ?? '', world.now()))
+      if (!refused.mayTry(start.cache.cache.metadata.namespace ?? '', cluster.now()))
         return { ledger, retryMs: SLOT_PATIENCE_MS }
       await jobs.create(start, node, settings, signal)
-      return { ledger: pulling(ledger, start, new Date(world.now()).toISOString()) }
+      return { ledger: pulling(ledger, start, new Date(cluster.now()).toISOString()) }
     } catch (error) {
       if (!isRefusal(error)) throw error
-      const now = world.now()
+      const now = cluster.now()
       // What is wrong with one Job says nothing about those of other caches.
       if (error.code !== 'Invalid' && error.code !== 'BadRequest') {
         refused.refuse(start.cache.cache.metadata.namespace ?? '', error.message, now)

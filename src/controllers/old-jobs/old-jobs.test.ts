@@ -3,7 +3,7 @@ import { API_VERSION } from '../../api/constants.ts'
 import type { OwnerReference } from '../../api/object.ts'
 import { buildJob, projectJob } from '../../engines/jobs/pull/index.ts'
 import { SETTINGS, compiledOf, desiredOf, nodeOf } from '../../engines/jobs/pull/testing.ts'
-import { isLeftBehind } from './old-jobs.ts'
+import { isLegacyJob } from './old-jobs.ts'
 
 const OWNER: OwnerReference = {
   apiVersion: API_VERSION,
@@ -21,9 +21,9 @@ function labelled(...ownerReferences: OwnerReference[]) {
   return projectJob({ metadata, spec: { template: { spec: { containers: [] } } } })
 }
 
-describe('isLeftBehind', () => {
+describe('isLegacyJob', () => {
   it('is true of what kube-fledged made', () => {
-    expect(isLeftBehind(labelled(OWNER))).toBe(true)
+    expect(isLegacyJob(labelled(OWNER))).toBe(true)
   })
 
   it.each<[string, OwnerReference[]]>([
@@ -32,7 +32,7 @@ describe('isLeftBehind', () => {
     ['an ImageCache of another group', [{ ...OWNER, apiVersion: 'example.org/v1' }]],
     ['an owner that is not its controller', [{ ...OWNER, controller: false }]],
   ])('is false of what %s owns', (_, owners) => {
-    expect(isLeftBehind(labelled(...owners))).toBe(false)
+    expect(isLegacyJob(labelled(...owners))).toBe(false)
   })
 
   it('is false of what this release makes', () => {
@@ -49,6 +49,6 @@ describe('isLeftBehind', () => {
       urgent: true,
     } as const
     const job = projectJob(buildJob(request, nodeOf('n1'), SETTINGS))
-    expect(isLeftBehind(job)).toBe(false)
+    expect(isLegacyJob(job)).toBe(false)
   })
 })

@@ -1,13 +1,13 @@
 import type { PullJob } from '../../engines/jobs/pull/index.ts'
 import type { Logger } from '../../kube/index.ts'
 import type { JobWriter } from '../../engines/jobs/job-writer.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /**
  * A Job that kube-fledged before 0.12 made and left behind: an ImageCache controls it, and nothing says what it pulls. A
  * Job that only has the same labels is somebody else's.
  */
-export function isLeftBehind({ ownerUid, nodeUid, images }: PullJob): boolean {
+export function isLegacyJob({ ownerUid, nodeUid, images }: PullJob): boolean {
   return ownerUid !== '' && nodeUid === '' && images.length === 0
 }
 
@@ -16,20 +16,20 @@ export function isLeftBehind({ ownerUid, nodeUid, images }: PullJob): boolean {
  * when it starts. What they were to pull is pulled anew where a node lacks it.
  */
 export class OldJobs {
-  readonly #world: World
+  readonly #cluster: ClusterState
   readonly #jobs: JobWriter
   readonly #log: Logger
 
-  constructor(world: World, jobs: JobWriter, log: Logger) {
-    this.#world = world
+  constructor(cluster: ClusterState, jobs: JobWriter, log: Logger) {
+    this.#cluster = cluster
     this.#jobs = jobs
     this.#log = log
   }
 
   /** Deletes the Job `namespace/name` if it was left behind. */
   async reconcile(key: string, signal: AbortSignal): Promise<void> {
-    const job = this.#world.jobInformer.get(key)
-    if (!job || job.metadata.deletionTimestamp || !isLeftBehind(job)) return
+    const job = this.#cluster.jobInformer.get(key)
+    if (!job || job.metadata.deletionTimestamp || !isLegacyJob(job)) return
     await this.#jobs.deleteAll([job], signal)
     this.#log.info({ job: key }, `Dangling Job(${job.metadata.name}) deleted`)
   }

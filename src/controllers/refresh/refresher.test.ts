@@ -3,9 +3,9 @@ import { cacheOf } from '../../engines/jobs/pull/testing.ts'
 import { RegistryClient } from '../../oci/registry/index.ts'
 import { silentLogger } from '../../kube/index.ts'
 import { Refresher } from './refresher.ts'
-import { TagQuestions } from '../../state/tag-resolver.ts'
+import { TagResolver } from '../../state/tag-resolver.ts'
 import { apiServer } from '../../state/testing.ts'
-import { World } from '../../state/cluster-state.ts'
+import { ClusterState } from '../../state/cluster-state.ts'
 
 const MINUTE = 60_000
 
@@ -23,7 +23,7 @@ async function refresher(ledBeforeAt?: string) {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
   const registry = new RegistryClient({ userAgent: 'test' })
   closers.push(close, () => registry.close())
-  const world = new World(client, {
+  const cluster = new ClusterState(client, {
     namespace: 'kube-fledged',
     defaultPolicy: 'IfNotPresent',
     log: silentLogger,
@@ -33,16 +33,16 @@ async function refresher(ledBeforeAt?: string) {
     const spec = { imagePullSecrets: [{ name: 'pull' }], refresh: { schedule: '30 12 * * *' } }
     const cache = cacheOf('cache', ['registry.test/app:latest'], spec, { status })
     version += 1
-    world.cacheInformer.upsert({
+    cluster.cacheInformer.upsert({
       ...cache,
       metadata: { ...cache.metadata, generation: 1, resourceVersion: String(version) },
     })
   }
   const made = new Refresher({
-    world,
-    questions: new TagQuestions({
+    cluster,
+    questions: new TagResolver({
       registry,
-      now: world.now,
+      now: cluster.now,
       enqueue: () => {},
       wake: () => {},
       log: silentLogger,

@@ -5,8 +5,8 @@ import { fraction } from '../../base/backoff.ts'
 import { type HandlerResult, type Logger, isKubeError } from '../../kube/index.ts'
 import { type CompiledCache, nextRefresh, pullSecretNames } from '../../core/demand/index.ts'
 import { type TagAnswer, needsPull } from '../../core/plan/index.ts'
-import type { AskedImage, TagQuestions } from '../../state/tag-resolver.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { AskedImage, TagResolver } from '../../state/tag-resolver.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /** An answer of a registry serves all caches that want the image, for so long. */
 const FRESH_MS = 2_000
@@ -26,8 +26,8 @@ const INCONCLUSIVE = new Set(['NotFound', 'RateLimited'])
 
 /** What the refresher works with. */
 export interface RefresherOptions {
-  readonly world: World
-  readonly questions: TagQuestions
+  readonly cluster: ClusterState
+  readonly questions: TagResolver
   /** In milliseconds, 0: never. */
   readonly frequencyMs: number
   /** When another process was last seen to lead, RFC 3339: what came due since then is made up for. Absent: nothing is. */
@@ -51,7 +51,7 @@ export class Refresher {
 
   constructor(options: RefresherOptions) {
     this.#options = options
-    this.#startedAt = options.world.now()
+    this.#startedAt = options.cluster.now()
   }
 
   /** What came of asking the registries, by entry key: for the plan. */
@@ -61,13 +61,13 @@ export class Refresher {
 
   /** Refreshes the cache `namespace/name` if it is due, and says when to look again. */
   async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
-    const cache = this.#options.world.compiled(key)
+    const cache = this.#options.cluster.compiled(key)
     if (cache?.activity !== 'active') {
       this.#due.delete(key)
       this.#caughtUp.delete(key)
       return {}
     }
-    const now = new Date(this.#options.world.now())
+    const now = new Date(this.#options.cluster.now())
     const due = earlier(this.#due.get(key), this.#missed(cache))
     if (due && due <= now) {
       // It stays due: a schedule may not come round again before tomorrow.
@@ -78,7 +78,7 @@ export class Refresher {
     const next = earlier(nextRefresh(cache.cache, this.#options.frequencyMs, now), this.#missed(cache))
     if (!next) this.#due.delete(key)
     else this.#due.set(key, next)
-    const wait = next ? next.getTime() - this.#options.world.now() : LOOK_MS
+    const wait = next ? next.getTime() - this.#options.cluster.now() : LOOK_MS
     return { requeueAfterMs: Math.min(Math.max(wait, 1), LOOK_MS) }
   }
 
@@ -118,7 +118,7 @@ export class Refresher {
     const { questions } = this.#options
     const key = entryKey(asked)
     const known = this.#refreshes.get(key)
-    const now = this.#options.world.now()
+    const now = this.#options.cluster.now()
     if (known && now - Date.parse(known.at) < FRESH_MS) return
     const at = new Date(now).toISOString()
     if (!questions.mayAsk(asked)) {
@@ -146,7 +146,7 @@ export class Refresher {
   /** Wakes the nodes that have to pull; answers how many. */
   #tell(cache: CompiledCache): number {
     let nodes = 0
-    for (const { metadata, spec, status } of this.#options.world.nodeImagesInformer.list()) {
+    for (const { metadata, spec, status } of this.#options.cluster.nodeImagesInformer.list()) {
       const ours = (spec?.images ?? []).filter(
         image => image.pullPolicy === 'Always' && image.owners.includes(cache.owner),
       )
@@ -165,7 +165,7 @@ export class Refresher {
 
   #forgetUnwanted(): void {
     const wanted = new Set(
-      this.#options.world
+      this.#options.cluster
         .compiledCaches()
         .flatMap(({ credential, lists }) =>
           lists.flatMap(list => list.wanted.map(({ image }) => entryKey({ image, credential }))),

@@ -6,7 +6,7 @@ import {
   type Resource,
   withoutManagedFields,
 } from '../../kube/index.ts'
-import type { SignOfLife } from '../../process/liveness.ts'
+import type { WatchLiveness } from '../../process/liveness.ts'
 import type { ReleaseKind, ReleaseObject } from './kind.ts'
 
 /** Deployments of releases: the objects of theirs whose loss is noticed at once. */
@@ -53,7 +53,8 @@ export class ReleaseObjects {
   }
 
   /** Its informers, for those who watch over them. */
-  get informers(): readonly (Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'> & SignOfLife)[] {
+  get informers(): readonly (Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'> &
+    WatchLiveness)[] {
     return [...this.#informers.values(), ...this.#deployments]
   }
 

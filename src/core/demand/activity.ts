@@ -8,13 +8,13 @@ import { ACTION } from '../../api/messages.ts'
  * - `suspended`, `deleted`: nothing; what they hold stays
  * - `leaving`: that its images go, because it is purged, or deleted with the policy Purge
  */
-export type Activity = 'active' | 'suspended' | 'deleted' | 'leaving'
+export type Activity = 'active' | 'suspended' | 'deleted' | 'purging'
 
 /** What a cache wants of the nodes now. */
 export function activityOf(cache: ImageCache): Activity {
-  if (cache.metadata.deletionTimestamp !== undefined) return isHeldForPurge(cache) ? 'leaving' : 'deleted'
+  if (cache.metadata.deletionTimestamp !== undefined) return isHeldForPurge(cache) ? 'purging' : 'deleted'
   if (cache.spec.suspend === true) return 'suspended'
-  return isPurged(cache) ? 'leaving' : 'active'
+  return isPurged(cache) ? 'purging' : 'active'
 }
 
 /** The annotation is there, with any value. */

@@ -8,7 +8,7 @@ export {
   hasLetGo,
   pullSecretNames,
   shortHash,
-} from './compiled-cache.ts'
+} from './compile-cache.ts'
 export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'
 export { type NamespaceFacts, projectNamespace } from './namespace-facts.ts'
 export { isTimeZone, nextRefresh, scheduleError } from './refresh-schedule.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compileCache } from './compiled-cache.ts'
+import { compileCache } from './compile-cache.ts'
 import { projectNamespace } from './namespace-facts.ts'
 import { projectNode } from '../node/index.ts'
 import { planNode, select } from '../plan/index.ts'
@@ -32,7 +32,7 @@ describe('the node selector of a namespace', () => {
   ])('%j on %j', (text, labels, isOpen) => {
     const spec = { cacheSpec: [{ images: ['r.test/a:1'] }] }
     const metadata = { name: 'c', namespace: 'ns', uid: 'u' }
-    const cache = compileCache({ metadata, spec }, 'IfNotPresent', { fence: fenceOf(text) })
+    const cache = compileCache({ metadata, spec }, 'IfNotPresent', { namespaceNodeSelector: fenceOf(text) })
     const facts = node(labels)
     const [list] = cache.lists
     expect(list && select(facts, list)).toEqual(

@@ -4,7 +4,7 @@ import { InvalidDurationError, parseDuration } from '../../base/duration.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
 
 /** Least time between two refreshes: an interval of `1ns` is for the CRD a duration like any other. */
-const LEAST_MS = 1_000
+const MIN_MS = 1_000
 /** Characters of the parser's words that are shown. */
 const MAX_WORDS = 120
 
@@ -21,7 +21,7 @@ export function nextRefresh(cache: ImageCache, frequencyMs: number, after: Date)
   const next = schedule ? bySchedule(schedule, timeZone, after) : undefined
   if (next) return next
   const every = interval ? millisecondsOf(interval, frequencyMs) : frequencyMs
-  return every > 0 ? byInterval(cache.metadata.uid ?? '', Math.max(every, LEAST_MS), after) : undefined
+  return every > 0 ? byInterval(cache.metadata.uid ?? '', Math.max(every, MIN_MS), after) : undefined
 }
 
 /** Why a schedule cannot be used, in a few words; undefined where it can. A time zone that is none counts as none given. */

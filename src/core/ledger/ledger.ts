@@ -7,7 +7,7 @@ export const UNPROVEN = 'Unproven'
 /** `reason` of a Pending image that was there and is no more. */
 export const DISAPPEARED = 'Disappeared'
 /** Attempts after which an image that nothing is learned of counts as failed, so that its cache does not wait for ever. */
-const MOST_UNKNOWN = 5
+const MAX_UNKNOWN = 5
 /** Longest message, in bytes. */
 const MESSAGE_BYTES = 256
 /** Of these, the bytes before the cut. */
@@ -67,7 +67,7 @@ export function record(
         ...times,
       }
     case 'unknown':
-      if (attempts >= MOST_UNKNOWN) {
+      if (attempts >= MAX_UNKNOWN) {
         const message = `${attempts} attempts came to nothing: ${verdict.message}`
         return record(desired, old, { kind: 'failed', reason: 'PullFailed', message }, attempt)
       }

@@ -31,7 +31,7 @@ function knownOrigins({ ledger }: NodeWork): Map<string, boolean> {
 function wasKeptBefore(desired: DesiredImage, work: NodeWork): boolean {
   if (work.ledger.length > 0) return false
   const since = Date.parse(work.node.metadata.creationTimestamp ?? '')
-  return desired.owners.some(owner => Date.parse(work.caches.get(owner)?.keptBeforeAt ?? '') >= since)
+  return desired.owners.some(owner => Date.parse(work.caches.get(owner)?.legacyFinishedAt ?? '') >= since)
 }
 
 function nameOf(image: string): string {

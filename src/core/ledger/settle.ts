@@ -16,7 +16,7 @@ import type { Verdict } from '../../engines/jobs/pull/index.ts'
 /** Of a Job that somebody deleted. */
 const GONE_UNREAD = { kind: 'unknown', message: 'the Job went away unread' } as const
 /** Entries of images that nobody wants, for each node. */
-const MOST_TOMBSTONES = 200
+const MAX_TOMBSTONES = 200
 
 /** The ledger of what is wanted, with what the Jobs and the node's list say of it. */
 export function settle(work: NodeWork, readings: readonly ReadJob[]): Map<string, LedgerEntry> {
@@ -95,7 +95,7 @@ function tombstones(work: NodeWork, wanted: ReadonlyMap<string, LedgerEntry>): L
     if (entry.reason === REMOVED) return !isNewerThan(work.node, entry.finishedAt)
     return entry.state === 'Present' && !isGone(work.node, entry)
   })
-  return [...going, ...others.slice(0, MOST_TOMBSTONES)]
+  return [...going, ...others.slice(0, MAX_TOMBSTONES)]
 }
 
 /**

@@ -17,9 +17,9 @@ const UNSELECTED: Selection = { kind: 'unselected' }
 const DESIRED: Selection = { kind: 'desired' }
 
 /** Whether a node shall hold the images of a list, and why not where it shall not. */
-export function select(node: NodeFacts, { list, fence }: CompiledList): Selection {
+export function select(node: NodeFacts, { list, namespaceNodeSelector }: CompiledList): Selection {
   if (!matchesLabels(node, list.nodeSelector) || !matchesAffinity(node, list.nodeAffinity)) return UNSELECTED
-  const reason = matchesLabels(node, fence) ? skipReason(node, list) : 'NamespaceNodeSelector'
+  const reason = matchesLabels(node, namespaceNodeSelector) ? skipReason(node, list) : 'NamespaceNodeSelector'
   return reason ? { kind: 'skipped', reason } : DESIRED
 }
 
@@ -58,7 +58,12 @@ export function planNode({
         const key = entryKey({ image, credential: cache.credential })
         const old = before.get(key)
         if (selection.kind === 'skipped' && !old?.owners.includes(cache.owner)) continue
-        const merged = merge(wanted.get(key) ?? fresh(cache, image, old, now), cache, list.mark, pullPolicy)
+        const merged = merge(
+          wanted.get(key) ?? fresh(cache, image, old, now),
+          cache,
+          list.listHash,
+          pullPolicy,
+        )
         wanted.set(key, { ...merged, requestedAt: requestTime(merged, cache, old, entries.get(key), now) })
       }
     }
@@ -115,13 +120,13 @@ function fresh(
 function merge(
   image: DesiredImage,
   cache: CompiledCache,
-  mark: string | undefined,
+  listHash: string | undefined,
   pullPolicy: DesiredImage['pullPolicy'],
 ): DesiredImage {
   const { lists = [] } = image
   return {
     ...image,
-    ...(mark !== undefined && { lists: lists.includes(mark) ? lists : [...lists, mark] }),
+    ...(listHash !== undefined && { lists: lists.includes(listHash) ? lists : [...lists, listHash] }),
     pullPolicy: image.pullPolicy === 'Always' ? 'Always' : pullPolicy,
     owners: image.owners.includes(cache.owner) ? image.owners : [...image.owners, cache.owner],
   }

@@ -8,7 +8,7 @@ import type { NodeFacts } from '../node/index.ts'
 import { select } from './plan.ts'
 
 /** Most removals of one node: a request to a node takes as many. Those that were asked for last wait. */
-const MOST_REMOVALS = 1_000
+const MAX_REMOVALS = 1_000
 
 /** What the removals of one node are planned from. */
 export interface RemovalInput {
@@ -57,7 +57,7 @@ export function planRemovals(input: RemovalInput): Removal[] {
     ])
     const isNew = old?.requestedAt !== requestedAt
     if (leavers.length === 0 || (!isNew && entry?.reason === REMOVED)) return []
-    const stays = (isNew ? undefined : old.stays) ?? whyItStays(wanting.size > 0, entry)
+    const stays = (isNew ? undefined : old.stays) ?? keptReason(wanting.size > 0, entry)
     return [
       {
         image,
@@ -83,7 +83,7 @@ export function isAnswered(removal: Removal, entry: LedgerEntry | undefined): bo
 
 /** All references that caches want on a node, be there work for it now or not: these stay, whatever is removed. */
 export function keptReferences(node: NodeFacts, caches: readonly CompiledCache[]): string[] {
-  return [...new Set([...wantedTexts(node, caches)].map(({ image }) => image))]
+  return [...new Set([...wantedReferences(node, caches)].map(({ image }) => image))]
 }
 
 interface Candidate {
@@ -112,7 +112,7 @@ function candidates({ existing, removals, ledger, desired }: RemovalInput): Cand
       old: before.get(key),
     }
     for (const owner of from.owners ?? []) candidate.owners.add(owner)
-    for (const mark of ('lists' in from && from.lists) || []) candidate.lists.add(mark)
+    for (const listHash of ('lists' in from && from.lists) || []) candidate.lists.add(listHash)
     found.set(key, candidate)
   }
   for (const image of desired) {
@@ -121,7 +121,7 @@ function candidates({ existing, removals, ledger, desired }: RemovalInput): Cand
   return [...found.values()]
 }
 
-function* wantedTexts(
+function* wantedReferences(
   node: NodeFacts,
   caches: readonly CompiledCache[],
 ): Generator<{ owner: string; image: string }> {
@@ -138,7 +138,7 @@ function* wantedTexts(
 /** The caches that want an image on the node, by its normalised name: `nginx` is `docker.io/library/nginx:latest`. */
 function wantersOf({ node, caches }: RemovalInput): Map<string, Set<string>> {
   const wanters = new Map<string, Set<string>>()
-  for (const { owner, image } of wantedTexts(node, caches)) {
+  for (const { owner, image } of wantedReferences(node, caches)) {
     const name = nameOf(image)
     wanters.set(name, (wanters.get(name) ?? new Set()).add(owner))
   }
@@ -150,18 +150,18 @@ function isThere(cache: CompiledCache | undefined): cache is CompiledCache {
 }
 
 function requestTime(cache: CompiledCache | undefined): string | undefined {
-  return cache?.activity === 'leaving' ? leavingSince(cache.cache) : undefined
+  return cache?.activity === 'purging' ? leavingSince(cache.cache) : undefined
 }
 
-function whyItStays(isWanted: boolean, entry: LedgerEntry | undefined): Removal['stays'] {
+function keptReason(isWanted: boolean, entry: LedgerEntry | undefined): Removal['stays'] {
   if (isWanted) return 'WantedByOthers'
   return entry?.pulledByUs === false ? 'NotOurs' : undefined
 }
 
 function bounded(removals: Removal[]): Removal[] {
-  if (removals.length <= MOST_REMOVALS) return removals
+  if (removals.length <= MAX_REMOVALS) return removals
   const byTime = removals.toSorted((a, b) => Date.parse(a.requestedAt) - Date.parse(b.requestedAt))
-  return byTime.slice(0, MOST_REMOVALS)
+  return byTime.slice(0, MAX_REMOVALS)
 }
 
 function latest(times: readonly (string | undefined)[]): string {

@@ -32,7 +32,7 @@ function ready(activity: Activity, { nodes, wanted }: Observation): Draft<'Ready
   const type = 'Ready'
   if (activity === 'suspended')
     return { type, status: 'False', reason: 'Suspended', message: 'spec.suspend is true' }
-  if (activity === 'leaving') {
+  if (activity === 'purging') {
     const message = 'purged: an edit of the spec or a refresh brings the images back'
     return { type, status: 'False', reason: 'Purged', message }
   }
@@ -54,7 +54,7 @@ function progressing(activity: Activity, { unsettled }: Observation): Draft<'Pro
   if (unsettled === 0 || activity === 'suspended') {
     return { type, status: 'False', reason: 'Settled', message: '' }
   }
-  const reason = activity === 'leaving' ? 'Removing' : 'Pulling'
+  const reason = activity === 'purging' ? 'Removing' : 'Pulling'
   return { type, status: 'True', reason, message: `waiting for ${unsettled} images on nodes` }
 }
 

@@ -77,7 +77,7 @@ export class RemovalTally {
 
   /** An answer to an earlier purge is none to this one. */
   #isAnswered(removal: Removal, entry: LedgerEntry | undefined): boolean {
-    const since = this.#cache.activity === 'leaving' ? leavingSince(this.#cache.cache) : undefined
+    const since = this.#cache.activity === 'purging' ? leavingSince(this.#cache.cache) : undefined
     const isOld = Date.parse(removal.requestedAt) < Date.parse(since ?? '')
     return !isOld && isAnswered(removal, entry)
   }

@@ -3,8 +3,8 @@ import { type DesiredImage, type LedgerEntry, type NodeImages, entryKey } from '
 import { hasFailed } from '../../api/failure-reasons.ts'
 import { HOSTNAME_LABEL } from '../../api/constants.ts'
 import type { SkipReason } from '../../api/skip-reasons.ts'
-import { type CompiledCache } from '../demand/index.ts'
-import { type NodeFacts } from '../node/index.ts'
+import type { CompiledCache } from '../demand/index.ts'
+import type { NodeFacts } from '../node/index.ts'
 import { select } from '../plan/index.ts'
 import { type KeptOnNodes, RemovalTally } from './observe-removals.ts'
 
@@ -94,7 +94,7 @@ class Tally {
     this.#unsettled += removals.open
     if (!isNew) this.#awaited += removals.open
     for (const { image, reason, message } of removals.failures) this.#fail(node, image, reason, message)
-    if (this.#cache.activity === 'leaving') {
+    if (this.#cache.activity === 'purging') {
       this.#addLeaving(node, own)
       return
     }

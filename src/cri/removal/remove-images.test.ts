@@ -10,7 +10,7 @@ const D1 = `sha256:${'1'.repeat(64)}`
 const HEX = 'a'.repeat(64)
 
 /** What is on a node, and what its runtime says to calls. */
-interface World {
+interface ClusterState {
   images: Image[]
   containers: Container[]
 }
@@ -18,9 +18,9 @@ interface World {
 /** The calls that every runtime answers alike; `answers` has the others. */
 async function purgeOf(
   name: string,
-  world: World,
+  world: ClusterState,
   remove: readonly string[],
-  answers: (world: World) => Answers,
+  answers: (world: ClusterState) => Answers,
 ) {
   const client = await clientOf({
     ListImages: () => ({ images: world.images }),
@@ -37,7 +37,7 @@ async function purgeOf(
 }
 
 const textOf = ({ image }: { readonly image?: ImageSpec }) => image?.image ?? ''
-const named = (world: World, request: { readonly image?: ImageSpec }) =>
+const named = (world: ClusterState, request: { readonly image?: ImageSpec }) =>
   world.images.find(({ repoTags, repoDigests }) => [...repoTags, ...repoDigests].includes(textOf(request)))
 const removed: PurgeAnswer = { outcome: 'Removed', detail: '' }
 
@@ -46,7 +46,7 @@ describe('purge, with CRI-O', () => {
     const images = ['r.test/model:1', 'r.test/model:2'].map(tag =>
       listed(HEX, tag, `r.test/model@sha256:${HEX}`),
     )
-    const world: World = { images, containers: [] }
+    const world: ClusterState = { images, containers: [] }
     const answers = await purgeOf('cri-o', world, ['r.test/model:1', 'r.test/model:2'], () => ({
       RemoveImage: request => {
         world.images = world.images.filter(image => image !== named(world, request))
@@ -59,7 +59,7 @@ describe('purge, with CRI-O', () => {
 
   it('removes what an ended pull left behind, without which the image would stay', async () => {
     const left = containerOf('pull', '', { imageId: HEX, state: 2, podSandboxId: 'over' })
-    const world: World = { images: [listed(HEX, 'r.test/app:1')], containers: [left] }
+    const world: ClusterState = { images: [listed(HEX, 'r.test/app:1')], containers: [left] }
     const answers = await purgeOf('cri-o', world, ['r.test/app:1'], () => ({
       ListPodSandbox: request => {
         expect(request).toEqual({ filter: { labelSelector: { ...JOB_LABELS } } })
@@ -85,7 +85,7 @@ describe('purge, with CRI-O', () => {
     ['is of a Pod that goes on', { state: 2, podSandboxId: 'ready' }],
     ['is of a Pod of others', { state: 2, podSandboxId: 'foreign' }],
   ])('leaves the container of a pull, and the image, where it %s', async (_, options) => {
-    const world: World = {
+    const world: ClusterState = {
       images: [listed(HEX, 'r.test/app:1')],
       containers: [containerOf('pull', '', { imageId: HEX, ...options })],
     }
@@ -104,7 +104,7 @@ describe('purge, with CRI-O', () => {
 
   it('takes no image for used whose tag was another’s when the container was made', async () => {
     const image = { image: 'r.test/app:1', userSpecifiedImage: '', imageRef: '' }
-    const world: World = {
+    const world: ClusterState = {
       images: [listed(HEX, 'r.test/app:1')],
       containers: [containerOf('old', `r.test/app@${D1}`, { image, imageId: 'b'.repeat(64) })],
     }
@@ -119,7 +119,7 @@ describe('purge, with CRI-O', () => {
 
   it('removes what it takes a short name for', async () => {
     const hub = listed('b'.repeat(64), 'docker.io/library/nginx:1')
-    const world: World = { images: [hub, listed(HEX, 'q.test/nginx:1')], containers: [] }
+    const world: ClusterState = { images: [hub, listed(HEX, 'q.test/nginx:1')], containers: [] }
     const answers = await purgeOf('cri-o', world, ['nginx:1'], () => ({
       ImageStatus: request => ({
         image: world.images.find(({ id }) => id === HEX && /^(q\.test\/)?nginx:1$/.test(textOf(request))),
@@ -137,7 +137,10 @@ describe('purge, with CRI-O', () => {
 describe('purge, with Docker', () => {
   it('goes on where a container goes between two looks', async () => {
     const id = `sha256:${HEX}`
-    const world: World = { images: [listed(id, 'r.test/app:1')], containers: [containerOf('c0ffee', id)] }
+    const world: ClusterState = {
+      images: [listed(id, 'r.test/app:1')],
+      containers: [containerOf('c0ffee', id)],
+    }
     const answers = await purgeOf('docker', world, ['r.test/app:1'], () => ({
       ContainerStatus: () => {
         world.containers = []
@@ -155,7 +158,7 @@ describe('purge, with Docker', () => {
 
   it('says InUse of what a container uses that Kubernetes did not make, and Removed of the names that went', async () => {
     const id = `sha256:${HEX}`
-    const world: World = { images: [listed(id, 'r.test/a:1', 'r.test/b:1')], containers: [] }
+    const world: ClusterState = { images: [listed(id, 'r.test/a:1', 'r.test/b:1')], containers: [] }
     const words =
       'Error response from daemon: conflict: unable to remove repository reference "r.test/b:1" (must force) - container c0ffee is using its referenced image aaaa'
     const answers = await purgeOf('docker', world, ['r.test/a:1', 'r.test/b:1'], () => ({
@@ -168,7 +171,7 @@ describe('purge, with Docker', () => {
   })
 
   it('says Failed in its words of everything else', async () => {
-    const world: World = { images: [listed(HEX, 'r.test/a:1')], containers: [] }
+    const world: ClusterState = { images: [listed(HEX, 'r.test/a:1')], containers: [] }
     const answers = await purgeOf('docker', world, ['r.test/a:1'], () => ({
       RemoveImage: () => {
         throw unknown('Cannot connect to the Docker daemon')

@@ -5,7 +5,7 @@ import { silentLogger } from '../../kube/index.ts'
 import { JobWriter } from './job-writer.ts'
 import { RefusedNamespaces } from './refused-namespaces.ts'
 import { apiServer } from '../../state/testing.ts'
-import { World } from '../../state/cluster-state.ts'
+import { ClusterState } from '../../state/cluster-state.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -24,12 +24,12 @@ describe('JobWriter.deleteAll', () => {
       return path.endsWith('/gone') ? { status: 404, body: { kind: 'Status', code: 404 } } : { body: {} }
     })
     closers.push(close)
-    const world = new World(client, {
+    const cluster = new ClusterState(client, {
       namespace: 'kube-fledged',
       defaultPolicy: 'IfNotPresent',
       log: silentLogger,
     })
-    const writer = new JobWriter(client, world, refusals(), silentLogger, () => {})
+    const writer = new JobWriter(client, cluster, refusals(), silentLogger, () => {})
     const job = jobOf(['registry.test/app:1'])
     const jobs = ['kept', 'gone', 'last'].map(name => ({
       ...job,
@@ -48,12 +48,12 @@ describe('JobWriter.retain', () => {
   it('keeps the newest 50 finished Jobs of each cache, and shows none of them again', async () => {
     const { client, requests, close } = await apiServer(() => ({ body: {} }))
     closers.push(close)
-    const world = new World(client, {
+    const cluster = new ClusterState(client, {
       namespace: 'kube-fledged',
       defaultPolicy: 'IfNotPresent',
       log: silentLogger,
     })
-    for (const name of ['cache', 'other']) world.cacheInformer.upsert(cacheOf(name, []))
+    for (const name of ['cache', 'other']) cluster.cacheInformer.upsert(cacheOf(name, []))
     const made = (cache: string, index: number): PullJob => {
       const job = jobOf(['registry.test/app:1'], 'batch', index)
       const name = `${cache}-${index}`
@@ -64,13 +64,13 @@ describe('JobWriter.retain', () => {
     const other = made('other', 0)
     const failed = { ...made('cache', 99), finished: false }
     const jobs = [...finished, other, failed]
-    for (const job of jobs) world.jobInformer.upsert(job)
-    const writer = new JobWriter(client, world, refusals(), silentLogger, () => {})
+    for (const job of jobs) cluster.jobInformer.upsert(job)
+    const writer = new JobWriter(client, cluster, refusals(), silentLogger, () => {})
     const { signal } = new AbortController()
     // Its container has ended, and the job controller has not said so yet.
     const ending = { ...made('other', 1), finished: false }
-    world.jobInformer.upsert(ending)
-    world.podInformer.upsert(podOf(ending, { states: [{ terminated: { reason: 'Completed' } }] }))
+    cluster.jobInformer.upsert(ending)
+    cluster.podInformer.upsert(podOf(ending, { states: [{ terminated: { reason: 'Completed' } }] }))
     await writer.retain([ending], signal)
     expect(requests).toEqual([])
     expect(writer.unread('n1')).toHaveLength(55)

@@ -11,7 +11,7 @@ import { type Change, type KubeClient, type Logger, type Resource, isKubeError }
 import type { KubeObject } from '../../api/object.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import type { Refusals } from './refused-namespaces.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /** core/v1 Event, as far as it is read. */
 interface FailedCreate extends KubeObject {
@@ -19,16 +19,16 @@ interface FailedCreate extends KubeObject {
 }
 
 /** Finished Jobs that are retained for each cache. */
-const MOST_RETAINED = 50
+const MAX_RETAINED = 50
 /** What the job controller says before it says why. */
 const PREAMBLE = /^Error creating: (pods "[^"]*" is forbidden: )?/
 
 /** Explanations that are kept; each goes with its Job. */
-const MOST_EXPLANATIONS = 1_000
+const MAX_EXPLANATIONS = 1_000
 
 /** Makes, deletes and explains Jobs. */
 export class JobWriter {
-  readonly #world: World
+  readonly #cluster: ClusterState
   readonly #events: Resource<FailedCreate>
   readonly #refused: Refusals
   readonly #log: Logger
@@ -39,8 +39,14 @@ export class JobWriter {
   readonly #retained = new Set<string>()
 
   /** @param onRecovery called when Pods can be made again in a namespace where they could not */
-  constructor(client: KubeClient, world: World, refused: Refusals, log: Logger, onRecovery: () => void) {
-    this.#world = world
+  constructor(
+    client: KubeClient,
+    cluster: ClusterState,
+    refused: Refusals,
+    log: Logger,
+    onRecovery: () => void,
+  ) {
+    this.#cluster = cluster
     this.#events = client.resource({
       group: '',
       version: 'v1',
@@ -58,12 +64,12 @@ export class JobWriter {
     }
     const recover = (kind: keyof Refusals) => (change: Change<KubeObject>) => {
       const { namespace = '' } = change.object.metadata
-      if (change.type === 'added' && refused[kind].clear(namespace, world.now())) onRecovery()
+      if (change.type === 'added' && refused[kind].clear(namespace, cluster.now())) onRecovery()
     }
-    world.jobInformer.subscribe(forget)
-    world.removalJobInformer.subscribe(forget)
-    world.podInformer.subscribe(recover('pulls'))
-    world.removalPodInformer.subscribe(recover('removals'))
+    cluster.jobInformer.subscribe(forget)
+    cluster.removalJobInformer.subscribe(forget)
+    cluster.podInformer.subscribe(recover('pulls'))
+    cluster.removalPodInformer.subscribe(recover('removals'))
   }
 
   /** Why a Job has no Pod, in the API server's words, by Job UID. */
@@ -80,8 +86,8 @@ export class JobWriter {
   ): Promise<void> {
     const manifest = buildJob(request, node, settings)
     try {
-      const created = await this.#world.jobs.create(manifest, { signal })
-      this.#world.jobInformer.upsert(projectJob(created))
+      const created = await this.#cluster.jobs.create(manifest, { signal })
+      this.#cluster.jobInformer.upsert(projectJob(created))
       const fields = {
         job: request.name,
         node: node.metadata.name,
@@ -102,8 +108,8 @@ export class JobWriter {
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      const created = await this.#world.jobs.create(buildRemovalJob(request, node, settings), { signal })
-      this.#world.removalJobInformer.upsert(projectRemovalJob(created))
+      const created = await this.#cluster.jobs.create(buildRemovalJob(request, node, settings), { signal })
+      this.#cluster.removalJobInformer.upsert(projectRemovalJob(created))
       const fields = { job: request.name, node: node.metadata.name, images: request.remove.length }
       this.#log.info(fields, 'removal Job created')
     } catch (error) {
@@ -113,7 +119,7 @@ export class JobWriter {
 
   /** Jobs that are pinned to a node, without those that were read to their end and are only there to be looked at. */
   unread(nodeName: string): PullJob[] {
-    return this.#world.jobsOf(nodeName).filter(job => !this.#retained.has(job.metadata.uid ?? ''))
+    return this.#cluster.jobsOf(nodeName).filter(job => !this.#retained.has(job.metadata.uid ?? ''))
   }
 
   /** Retains the newest Jobs of each cache that have come to their end, or are about to, and deletes the others. */
@@ -121,13 +127,13 @@ export class JobWriter {
     const finished = jobs.filter(job => job.finished || this.#isEnding(job))
     for (const { metadata } of finished) this.#retained.add(metadata.uid ?? '')
     const owners = new Set(finished.map(job => job.ownerUid))
-    const surplus = [...owners].flatMap(owner => this.#retainedOf(owner).slice(MOST_RETAINED))
+    const surplus = [...owners].flatMap(owner => this.#retainedOf(owner).slice(MAX_RETAINED))
     await this.deleteAll([...jobs.filter(job => !finished.includes(job)), ...surplus], signal)
   }
 
   /** All its containers have started: it is read before the job controller says that it is complete. */
   #isEnding({ nodeName, metadata: { uid } }: PullJob): boolean {
-    const pod = this.#world.podsOf(nodeName).find(({ jobUid }) => jobUid === uid)
+    const pod = this.#cluster.podsOf(nodeName).find(({ jobUid }) => jobUid === uid)
     const started = pod?.containers.map(
       ({ state }) => state.phase === 'running' || state.phase === 'terminated',
     )
@@ -137,7 +143,7 @@ export class JobWriter {
   /** The newest first. */
   #retainedOf(ownerUid: string): PullJob[] {
     const created = ({ metadata }: PullJob) => metadata.creationTimestamp ?? ''
-    return this.#world
+    return this.#cluster
       .jobsOfCache(ownerUid)
       .filter(job => this.#retained.has(job.metadata.uid ?? ''))
       .toSorted((a, b) => (created(a) > created(b) ? -1 : 1))
@@ -158,9 +164,9 @@ export class JobWriter {
         signal,
       } as const
       try {
-        await this.#world.jobs.delete({ name, namespace }, options)
+        await this.#cluster.jobs.delete({ name, namespace }, options)
         const key = `${namespace ?? ''}/${name}`
-        const known = this.#world.jobInformer.get(key) ?? this.#world.removalJobInformer.get(key)
+        const known = this.#cluster.jobInformer.get(key) ?? this.#cluster.removalJobInformer.get(key)
         if (known?.metadata.uid === uid) this.#deleted.add(uid)
         this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
       } catch (error) {
@@ -184,16 +190,16 @@ export class JobWriter {
     const { items } = await this.#events.list({ namespace, fieldSelector, limit: 1, signal })
     const message = items[0]?.message?.replace(PREAMBLE, '')
     if (message === undefined) return false
-    if (this.#explanations.size >= MOST_EXPLANATIONS) this.#explanations.clear()
+    if (this.#explanations.size >= MAX_EXPLANATIONS) this.#explanations.clear()
     this.#explanations.set(uid, message)
     const kind = 'keys' in job ? 'removals' : 'pulls'
-    this.#refused[kind].refuse(namespace ?? '', message, this.#world.now())
+    this.#refused[kind].refuse(namespace ?? '', message, this.#cluster.now())
     return true
   }
 
   /** Another node's Job is pulling from this registry now. */
   isProbing(host: string, nodeName: string): boolean {
-    for (const job of this.#world.pullsInFlight()) {
+    for (const job of this.#cluster.pullsInFlight()) {
       if (job.nodeName !== nodeName && job.images.some(image => hostOf(image) === host)) return true
     }
     return false

@@ -1,10 +1,10 @@
 const FIRST_MS = 5_000
 /** Nothing tells that a quota was raised: this is how long that may go unnoticed. */
-const MOST_MS = 60_000
+const MAX_MS = 60_000
 /** How long to wait for how the one fares who was let through: a Job without a Pod is explained within seconds. */
 const TRIAL_MS = 10_000
 /** Namespaces whose recovery is remembered; forgetting one costs its images their pause, no more. */
-const MOST_RECOVERED = 10_000
+const MAX_RECOVERED = 10_000
 
 interface Refusal {
   readonly message: string
@@ -43,7 +43,7 @@ export class RefusedNamespaces {
     const before = this.#refusals.get(namespace)
     if (before && !before.isOnTrial && now < before.until) return
     const attempts = (before?.attempts ?? 0) + 1
-    const pause = Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(attempts - 1, 10))
+    const pause = Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(attempts - 1, 10))
     this.#refusals.set(namespace, { message, attempts, until: now + pause, isOnTrial: false })
   }
 
@@ -55,7 +55,7 @@ export class RefusedNamespaces {
   /** A Pod was made there: all is well. True where it had been refused before. */
   clear(namespace: string, now: number): boolean {
     const wasRefused = this.#refusals.delete(namespace)
-    if (this.#recovered.size >= MOST_RECOVERED) this.#recovered.clear()
+    if (this.#recovered.size >= MAX_RECOVERED) this.#recovered.clear()
     if (wasRefused) this.#recovered.set(namespace, new Date(now).toISOString())
     return wasRefused
   }

@@ -14,17 +14,17 @@ import { keptReferences } from '../../core/plan/index.ts'
 import { isRefusal } from './job-refusal.ts'
 import type { JobWriter } from './job-writer.ts'
 import type { RefusedNamespaces } from './refused-namespaces.ts'
-import type { Slots } from './slots.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { JobSlots } from './job-slots.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /** How soon a node that may not start a Job looks again, should nobody wake it. */
 const SLOT_PATIENCE_MS = 30_000
 
 /** What removals work with. */
 export interface RemoverOptions {
-  readonly world: World
+  readonly cluster: ClusterState
   readonly jobs: JobWriter
-  readonly slots: Slots
+  readonly slots: JobSlots
   readonly refused: RefusedNamespaces
   readonly settings: RemovalSettings
   /** Images of the operator itself, which stay wherever they are. */
@@ -42,7 +42,7 @@ export class Remover {
 
   /** A removal Job that is pinned to the node has not been read and deleted yet. */
   isRunning(node: NodeFacts): boolean {
-    return this.#options.world
+    return this.#options.cluster
       .removalJobsOf(node.metadata.name)
       .some(job => job.nodeUid === node.metadata.uid && !job.metadata.deletionTimestamp)
   }
@@ -52,24 +52,24 @@ export class Remover {
     const removals = (nodeImages.spec?.remove ?? []).filter(({ stays }) => stays === undefined)
     const going = new Set(removals.map(({ image }) => image))
     if (going.size === 0) return []
-    const jobs = this.#options.world.jobsOf(node.metadata.name)
+    const jobs = this.#options.cluster.jobsOf(node.metadata.name)
     return jobs.filter(job => job.finished && job.images.some(image => going.has(image)))
   }
 
   /** Decides about a node's removals. */
   decide(node: NodeFacts, nodeImages: NodeImages, ledger: readonly LedgerEntry[]): RemovalDecision {
-    const { world, jobs, settings, ownImages } = this.#options
+    const { cluster, jobs, settings, ownImages } = this.#options
     const { name } = node.metadata
-    const now = world.now()
+    const now = cluster.now()
     const removals = nodeImages.spec?.remove ?? []
     return decideRemoval({
       node,
       removals,
       ledger,
-      keep: removals.length > 0 ? [...keptReferences(node, world.compiledCaches()), ...ownImages] : [],
-      jobs: world.removalJobsOf(name),
-      pods: world.removalPodsOf(name),
-      pulling: imagesInPullJobs(world.jobsOf(name), world.podsOf(name), now),
+      keep: removals.length > 0 ? [...keptReferences(node, cluster.compiledCaches()), ...ownImages] : [],
+      jobs: cluster.removalJobsOf(name),
+      pods: cluster.removalPodsOf(name),
+      pulling: imagesInPullJobs(cluster.jobsOf(name), cluster.podsOf(name), now),
       eligible: skipReason(node, { images: [] }) === undefined,
       refusals: jobs.explanations,
       settings,
@@ -88,10 +88,10 @@ export class Remover {
     readonly busy: boolean
     readonly retryMs?: number
   }> {
-    const { world, jobs, slots, refused, settings } = this.#options
+    const { cluster, jobs, slots, refused, settings } = this.#options
     if (!start) return { ledger, busy: false }
     const { name } = node.metadata
-    const now = world.now()
+    const now = cluster.now()
     const at = new Date(now).toISOString()
     const words = refused.messageFor(settings.namespace, now)
     const refusedWith = (reason: 'JobRefused' | 'RemovalFailed', message: string) => ({

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { readText } from './answer-body.ts'
-import type { Asker } from './asker.ts'
+import type { RedirectingClient } from './redirecting-client.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { basicAuthorization, type Credentials } from './credentials.ts'
 import { LruMap } from '../../base/lru-map.ts'
@@ -33,11 +33,11 @@ const TOKEN_ANSWER = z.object({
  * authentication). Remembers what a repository wanted, so that the next question is a single request.
  */
 export class Authorizer {
-  readonly #asker: Asker
+  readonly #asker: RedirectingClient
   readonly #tokens = new TokenCache()
   readonly #challenges = new LruMap<string, Challenge>(MAX_CHALLENGES)
 
-  constructor(asker: Asker) {
+  constructor(asker: RedirectingClient) {
     this.#asker = asker
   }
 

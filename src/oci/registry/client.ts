@@ -5,7 +5,7 @@ import { checkDigest } from '../reference-grammar.ts'
 import { InvalidReferenceError } from '../reference-error.ts'
 import { AddressGuard } from './address-guard.ts'
 import { digestOfBody, discard } from './answer-body.ts'
-import { Asker } from './asker.ts'
+import { RedirectingClient } from './redirecting-client.ts'
 import { type Access, Authorizer } from './authorizer.ts'
 import type { Credentials } from './credentials.ts'
 import { withDeadline } from './deadline.ts'
@@ -69,7 +69,7 @@ export class RegistryClient {
   readonly #log: Logger
   readonly #gate = new HostGate(MAX_PER_HOST)
   readonly #transport: Transport
-  readonly #asker: Asker
+  readonly #asker: RedirectingClient
   readonly #authorizer: Authorizer
 
   constructor(options: RegistryClientOptions) {
@@ -80,7 +80,7 @@ export class RegistryClient {
     this.#transport = new Transport(
       new AddressGuard({ blocked: options.blocked ?? (() => false), loopbackHosts }),
     )
-    this.#asker = new Asker(this.#transport, this.#insecureHosts, options.userAgent)
+    this.#asker = new RedirectingClient(this.#transport, this.#insecureHosts, options.userAgent)
     this.#authorizer = new Authorizer(this.#asker)
   }
 

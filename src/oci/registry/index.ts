@@ -1,6 +1,6 @@
 /** Asks a registry which digest a tag stands for right now. */
 export { RegistryClient, type RegistryClientOptions, type Resolution } from './client.ts'
-export { type Credentials } from './credentials.ts'
+export type { Credentials } from './credentials.ts'
 export { withDeadline } from './deadline.ts'
 export {
   InvalidDockerConfigError,

@@ -11,7 +11,7 @@ import {
   type Environment,
   type Flag,
 } from '../../process/flags/flag-types.ts'
-import { hosts, objectName, socketPath } from '../../process/flags/checked-texts.ts'
+import { hosts, objectName, socketPath } from '../../process/flags/text-flags.ts'
 import { clusterFlags } from '../../process/flags/cluster-flags.ts'
 import { logFlags } from '../../process/flags/log-flags.ts'
 import { GUARDED_FIELDS } from '../../core/demand/index.ts'

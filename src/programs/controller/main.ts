@@ -4,7 +4,7 @@ import type { pino } from 'pino'
 import { RegistryHealth } from '../../core/ledger/index.ts'
 import { EventRecorder, KubeClient, WorkQueue, loadConfig, runWithLeaderElection } from '../../kube/index.ts'
 import { runUntilStopped } from '../../process/long-running.ts'
-import { whatIsStuck } from '../../process/liveness.ts'
+import { livenessProblem } from '../../process/liveness.ts'
 import { VERSION } from '../../base/version.ts'
 import { RegistryClient } from '../../oci/registry/index.ts'
 import { CacheReconciler } from '../../controllers/caches/cache-reconciler.ts'
@@ -19,10 +19,10 @@ import { PullSecrets } from '../../state/pull-secrets.ts'
 import { Remover } from '../../engines/jobs/remover.ts'
 import { Refresher } from '../../controllers/refresh/refresher.ts'
 import { RefusedNamespaces } from '../../engines/jobs/refused-namespaces.ts'
-import { Slots } from '../../engines/jobs/slots.ts'
-import { TagQuestions } from '../../state/tag-resolver.ts'
+import { JobSlots } from '../../engines/jobs/job-slots.ts'
+import { TagResolver } from '../../state/tag-resolver.ts'
 import { type Queues, connect } from '../../controllers/enqueue-on-change.ts'
-import { World } from '../../state/cluster-state.ts'
+import { ClusterState } from '../../state/cluster-state.ts'
 
 /** Name of the Lease that the leader holds, and of the component in events. */
 const COMPONENT = 'kubefledged-controller'
@@ -46,7 +46,7 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     burst: options.kubeApiBurst,
     userAgent: `${COMPONENT}/${VERSION}`,
   })
-  const world = new World(client, {
+  const cluster = new ClusterState(client, {
     namespace: options.namespace,
     defaultPolicy: options.imagePullPolicy,
     allowed: options.jobTemplateAllow,
@@ -59,12 +59,12 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     questions: new WorkQueue<string>(),
     oldJobs: new WorkQueue<string>(),
   }
-  const metrics = new Metrics(client, world, queues)
+  const metrics = new Metrics(client, cluster, queues)
   await serveHttp(
     options.metricsBindAddress,
     {
-      problem: () => whatIsStuck(world.informers, queues),
-      isReady: () => world.hasSynced,
+      problem: () => livenessProblem(cluster.informers, queues),
+      isReady: () => cluster.hasSynced,
       metrics: async () => ({
         contentType: metrics.registry.contentType,
         body: await metrics.registry.metrics(),
@@ -72,10 +72,10 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     },
     signal,
   )
-  const watching = world.run(signal)
+  const watching = cluster.run(signal)
   const apiServer = new URL(config.server).hostname
   const lead = (leading: AbortSignal, ledBeforeAt?: string) =>
-    work({ options, log, client, apiServer, world, queues, metrics, ledBeforeAt, signal: leading })
+    work({ options, log, client, apiServer, cluster, queues, metrics, ledBeforeAt, signal: leading })
   try {
     await (options.leaderElect
       ? runWithLeaderElection({
@@ -103,7 +103,7 @@ interface Leadership {
   readonly client: KubeClient
   /** Host of its URL. */
   readonly apiServer: string
-  readonly world: World
+  readonly cluster: ClusterState
   readonly queues: Queues
   readonly metrics: Metrics
   /** When another process was last seen to lead, RFC 3339; undefined where none was. */
@@ -117,14 +117,14 @@ async function work({
   log,
   client,
   apiServer,
-  world,
+  cluster,
   queues,
   metrics,
   ledBeforeAt,
   signal,
 }: Leadership): Promise<void> {
   const version = await client.serverVersion(signal)
-  await world.waitForSync(signal)
+  await cluster.waitForSync(signal)
   const addresses = new ClusterAddresses(client, apiServer, log)
   await addresses.read(signal)
   const upkeep = new WorkQueue<string>()
@@ -132,22 +132,22 @@ async function work({
   const events = new EventRecorder(client, { component: COMPONENT, log })
   const refused = { pulls: new RefusedNamespaces(), removals: new RefusedNamespaces() }
   const registries = new RegistryHealth()
-  const slots = new Slots({
-    inFlight: () => world.jobsInFlight(),
-    nodeCount: () => world.nodeInformer.size,
+  const slots = new JobSlots({
+    inFlight: () => cluster.jobsInFlight(),
+    nodeCount: () => cluster.nodeInformer.size,
     maxSurge: options.jobsMaxSurge,
     wake: node => queues.nodes.add(node),
   })
-  const jobs = new JobWriter(client, world, refused, log, () => {
-    for (const node of world.nodeInformer.list()) queues.nodes.add(node.metadata.name)
+  const jobs = new JobWriter(client, cluster, refused, log, () => {
+    for (const node of cluster.nodeInformer.list()) queues.nodes.add(node.metadata.name)
   })
   const caches = new CacheReconciler({
-    world,
+    cluster,
     events,
     purgeDeadlineMs: options.purgeDeadlineMs,
     log,
   })
-  const questions = new TagQuestions({
+  const questions = new TagResolver({
     registry: new RegistryClient({
       userAgent: `${COMPONENT}/${VERSION}`,
       insecureHosts: new Set(options.insecureRegistries),
@@ -155,13 +155,13 @@ async function work({
       log,
     }),
     ...(options.readPullSecrets && { pullSecrets: new PullSecrets(client, log) }),
-    now: world.now,
+    now: cluster.now,
     enqueue: key => queues.questions.add(key),
     wake: node => queues.nodes.add(node),
     log,
   })
   const refresher = new Refresher({
-    world,
+    cluster,
     questions,
     frequencyMs: options.imageCacheRefreshFrequencyMs,
     ...(ledBeforeAt !== undefined && { ledBeforeAt }),
@@ -173,7 +173,7 @@ async function work({
     log,
   })
   const remover = new Remover({
-    world,
+    cluster,
     jobs,
     slots,
     refused: refused.removals,
@@ -189,7 +189,7 @@ async function work({
     log,
   })
   const nodes = new NodeReconciler({
-    world,
+    cluster,
     jobs,
     slots,
     remover,
@@ -209,9 +209,9 @@ async function work({
     serverMinor: version.minor,
     log,
   })
-  const oldJobs = new OldJobs(world, jobs, log)
-  connect(world, queues, registries, slots)
-  log.info({ kubernetes: version.gitVersion, nodes: world.nodeInformer.size }, 'leading')
+  const oldJobs = new OldJobs(cluster, jobs, log)
+  connect(cluster, queues, registries, slots)
+  log.info({ kubernetes: version.gitVersion, nodes: cluster.nodeInformer.size }, 'leading')
   const onError = (key: string, err: unknown) =>
     log.warn({ key, err }, 'reconcile failed; it will be tried again')
   await Promise.all([

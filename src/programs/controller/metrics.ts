@@ -1,24 +1,28 @@
 import type { KubeClient, WorkQueue } from '../../kube/index.ts'
 import { ProcessMetrics } from '../../process/metrics.ts'
-import type { World } from '../../state/cluster-state.ts'
+import type { ClusterState } from '../../state/cluster-state.ts'
 
 /** What Prometheus may scrape of the controller. */
 export class Metrics extends ProcessMetrics {
-  constructor(client: KubeClient, world: World, queues: Readonly<Record<string, WorkQueue<string>>>) {
+  constructor(
+    client: KubeClient,
+    cluster: ClusterState,
+    queues: Readonly<Record<string, WorkQueue<string>>>,
+  ) {
     super(client, queues)
     this.gauge('kubefledged_images', 'Images on nodes by state', ['state'], set => {
       const states = { Pending: 0, Pulling: 0, Present: 0, Failed: 0, Removing: 0 }
-      for (const { status } of world.nodeImagesInformer.list()) {
+      for (const { status } of cluster.nodeImagesInformer.list()) {
         for (const { state } of status?.images ?? []) states[state] += 1
       }
       for (const [state, count] of Object.entries(states)) set({ state }, count)
     })
     this.gauge('kubefledged_jobs_in_flight', 'Pull Jobs that have not ended', [], set => {
-      set({}, [...world.jobsInFlight()].length)
+      set({}, [...cluster.jobsInFlight()].length)
     })
     this.gauge('kubefledged_imagecaches', 'ImageCaches by status', ['status'], set => {
       const byStatus = new Map<string, number>()
-      for (const { status } of world.cacheInformer.list()) {
+      for (const { status } of cluster.cacheInformer.list()) {
         const key = status?.status ?? 'None'
         byStatus.set(key, (byStatus.get(key) ?? 0) + 1)
       }

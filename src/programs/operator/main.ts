@@ -5,7 +5,7 @@ import type { pino } from 'pino'
 import { serveHttp } from '../../process/http-server.ts'
 import { EventRecorder, KubeClient, loadConfig, runWithLeaderElection, WorkQueue } from '../../kube/index.ts'
 import { runUntilStopped } from '../../process/long-running.ts'
-import { whatIsStuck } from '../../process/liveness.ts'
+import { livenessProblem } from '../../process/liveness.ts'
 import { VERSION } from '../../base/version.ts'
 import { Helm } from '../../controllers/releases/helm.ts'
 import { kubeFledgedKind } from '../../controllers/releases/kube-fledged.ts'
@@ -38,7 +38,7 @@ async function run(options: OperatorOptions, log: pino.Logger, stop: AbortContro
   await serveHttp(
     options.metricsBindAddress,
     {
-      problem: () => whatIsStuck(objects.informers, { release: queue }),
+      problem: () => livenessProblem(objects.informers, { release: queue }),
       isReady: () => objects.hasSynced,
       metrics: async () => ({
         contentType: metrics.registry.contentType,

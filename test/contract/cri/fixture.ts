@@ -13,7 +13,7 @@ import { Node } from './node.ts'
 export const GIVEN_SOCKET = process.env['CRI_SOCKET']
 
 /** A runtime, by default a containerd with nothing but its sandbox image, and a registry to fill it from. */
-export interface World {
+export interface ClusterState {
   readonly socketPath: string
   readonly runtime: RuntimeVersion
   /** Name of the image that its sandboxes run. */
@@ -31,7 +31,7 @@ export interface World {
 }
 
 /** Starts a world before the tests of a file and ends it afterwards. */
-export function useWorld(): World {
+export function useWorld(): ClusterState {
   let registry: FaultyRegistry
   let containerd: Containerd | undefined
   let socketPath: string

@@ -2,7 +2,7 @@ import { API_VERSION, CACHE_LABEL, JOB_ANNOTATIONS, JOB_LABELS } from '../../../
 import type { ImageCacheSpec } from '../../../api/image-cache.ts'
 import type { DesiredImage } from '../../../api/node-images.ts'
 import type { KubeObject } from '../../../api/object.ts'
-import { type NodeFacts } from '../../../core/node/index.ts'
+import type { NodeFacts } from '../../../core/node/index.ts'
 import { shortHash } from '../../../core/demand/index.ts'
 import type { JobRequest, JobSettings } from './node-work.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry } from '../../../api/node-images.ts'
-import { type NodeFacts } from '../../../core/node/index.ts'
+import type { NodeFacts } from '../../../core/node/index.ts'
 import { compileCache } from '../../../core/demand/index.ts'
 import { decide, refuse } from './decide.ts'
 import type { NodeWork } from './node-work.ts'

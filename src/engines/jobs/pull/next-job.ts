@@ -14,7 +14,7 @@ const ALWAYS_COST_MS = 2 * PULL_COST_MS
 /** How soon a node that a deleted Pod holds up is looked at again. */
 const HELD_UP_LOOK_MS = 30_000
 /** Two Jobs of one node never share a creation time, which has no fractions. */
-const LEAST_PACE_MS = 1_000
+const MIN_PACE_MS = 1_000
 /** How soon to look whether this node may try a silent registry. */
 const OTHERS_TURN_MS = 60_000
 /** Time that a Job is given beyond its pulls before Kubernetes ends it; ours is the shorter one while we live. */
@@ -84,7 +84,7 @@ function paceMs(work: NodeWork): number {
   )
   for (const [startedAt, entries] of gone) pulls.push([startedAt, costOf(entries.map(entryKey))])
   const free = pulls
-    .map(([begun, cost]) => Date.parse(begun) + Math.max(LEAST_PACE_MS, cost))
+    .map(([begun, cost]) => Date.parse(begun) + Math.max(MIN_PACE_MS, cost))
     .filter(time => !Number.isNaN(time))
   return Math.max(0, ...free) - work.now
 }

@@ -162,7 +162,7 @@ export class TestCluster {
     }
   }
 
-  /** True where the world changed by it. */
+  /** True where the cluster changed by it. */
   #apply(node: SimNode, decision: Decision, cut: Cut | undefined): boolean {
     const before = JSON.stringify([node.ledger, node.jobs.length])
     const old = byKey(node.ledger)

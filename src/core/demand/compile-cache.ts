@@ -13,7 +13,7 @@ export interface WantedImage {
 }
 
 /** An image of the spec that no node is asked for, and why. */
-export interface RefusedImage {
+export interface RejectedImage {
   readonly image: string
   readonly reason: 'InvalidReference' | 'TooManyImages' | 'NotAllowed'
   readonly message: string
@@ -23,14 +23,14 @@ export interface RefusedImage {
 export interface CompiledList {
   readonly list: CacheList
   readonly wanted: readonly WantedImage[]
-  readonly refused: readonly RefusedImage[]
+  readonly refused: readonly RejectedImage[]
   /**
    * Tells the lists of a cache apart by the nodes that they are for, as in `NodeImages.spec.images[].lists`; absent where the cache has but
    * one.
    */
-  readonly mark?: string
+  readonly listHash?: string
   /** Labels that the cache's namespace asks of a node; absent where it asks for none. */
-  readonly fence?: Readonly<Record<string, string>>
+  readonly namespaceNodeSelector?: Readonly<Record<string, string>>
 }
 
 /** What the administrator sets for the caches of a namespace. */
@@ -38,7 +38,7 @@ export interface Bounds {
   /** Fields of `spec.jobTemplate` that authors may set; absent: none. */
   readonly allowed?: ReadonlySet<GuardedField>
   /** Labels that nodes must have for Pods of the namespace. */
-  readonly fence?: Readonly<Record<string, string>> | undefined
+  readonly namespaceNodeSelector?: Readonly<Record<string, string>> | undefined
 }
 
 const NONE: ReadonlySet<GuardedField> = new Set()
@@ -54,11 +54,11 @@ export interface CompiledCache {
   readonly credential?: string
   readonly lists: readonly CompiledList[]
   /** When kube-fledged before 0.12 last did something for it, RFC 3339; absent where it is of this release. */
-  readonly keptBeforeAt?: string
+  readonly legacyFinishedAt?: string
   /** Why `spec.refresh.schedule` cannot be followed; absent where it can, or where there is none. */
   readonly scheduleProblem?: string
-  /** All texts of its lists, refused ones too. */
-  readonly texts: ReadonlySet<string>
+  /** All specImages of its lists, refused ones too. */
+  readonly specImages: ReadonlySet<string>
   readonly activity: Activity
 }
 
@@ -90,16 +90,16 @@ export function pullSecretNames(cache: ImageCache): string[] {
 export function compileCache(
   cache: ImageCache,
   defaultPolicy: PullPolicy,
-  { allowed = NONE, fence }: Bounds = {},
+  { allowed = NONE, namespaceNodeSelector }: Bounds = {},
 ): CompiledCache {
   const credential = credentialOf(cache)
-  const keptBeforeAt = lastOfOldRelease(cache)
+  const legacyFinishedAt = lastOfOldRelease(cache)
   const policy = cache.spec.pullPolicy ?? defaultPolicy
   const refusal = templateRefusal(cache.spec.jobTemplate, allowed)
   const owner = shortHash(cache.metadata.uid ?? cacheKey(cache))
   const scheduleProblem = problemOf(cache.spec.refresh ?? {})
   const cacheLists = cache.spec.cacheSpec ?? []
-  const marks = cacheLists.length > 1 ? cacheLists.map(list => markOf(list, owner)) : []
+  const listHashes = cacheLists.length > 1 ? cacheLists.map(list => listHashOf(list, owner)) : []
   return {
     cache,
     key: cacheKey(cache),
@@ -108,18 +108,18 @@ export function compileCache(
     lists: refuseAll(bounded(cacheLists.map(list => compileList(list, policy))), refusal).map(
       (list, index) => ({
         ...list,
-        ...(marks[index] !== undefined && { mark: marks[index] }),
-        ...(fence && { fence }),
+        ...(listHashes[index] !== undefined && { listHash: listHashes[index] }),
+        ...(namespaceNodeSelector && { namespaceNodeSelector }),
       }),
     ),
-    ...(keptBeforeAt !== undefined && { keptBeforeAt }),
+    ...(legacyFinishedAt !== undefined && { legacyFinishedAt }),
     ...(scheduleProblem !== undefined && { scheduleProblem }),
-    texts: new Set(cacheLists.flatMap(list => list.images)),
+    specImages: new Set(cacheLists.flatMap(list => list.images)),
     activity: activityOf(cache),
   }
 }
 
-function markOf({ nodeSelector, nodeAffinity, tolerations }: CacheList, owner: string): string {
+function listHashOf({ nodeSelector, nodeAffinity, tolerations }: CacheList, owner: string): string {
   const labels = Object.entries(nodeSelector ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1))
   return shortHash(JSON.stringify([owner, labels, nodeAffinity, tolerations]))
 }
@@ -128,15 +128,15 @@ function markOf({ nodeSelector, nodeAffinity, tolerations }: CacheList, owner: s
  * Whether the cache wants an image gone from a node that it wanted it on before: it is purged, or the image was taken out of its lists, or out
  * of the list that is for this node. Where a list was given to other nodes, or a node left it by its labels, what is there stays.
  *
- * @param lists marks of the lists that wanted the image
+ * @param lists listHashes of the lists that wanted the image
  */
 export function hasLetGo(
-  { activity, texts, lists: current }: CompiledCache,
+  { activity, specImages, lists: current }: CompiledCache,
   { image, lists = [] }: { readonly image: string; readonly lists?: readonly string[] | undefined },
 ): boolean {
-  if (activity !== 'active') return activity === 'leaving'
-  if (!texts.has(image)) return true
-  const same = current.filter(({ mark }) => mark !== undefined && lists.includes(mark))
+  if (activity !== 'active') return activity === 'purging'
+  if (!specImages.has(image)) return true
+  const same = current.filter(({ listHash }) => listHash !== undefined && lists.includes(listHash))
   return same.length > 0 && !same.some(({ list }) => list.images.includes(image))
 }
 
@@ -155,15 +155,15 @@ function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
 /**
  * Images of one cache: as many as a node's spec and ledger have room for (see `room.ts`).
  */
-const MOST_IMAGES = 1_700
+const MAX_IMAGES = 1_700
 
 /** Refuses the images beyond the bound, rather than letting them keep the nodes' ledgers from being written. */
 function bounded(lists: readonly CompiledList[]): CompiledList[] {
-  let left = MOST_IMAGES
+  let left = MAX_IMAGES
   return lists.map(({ list, wanted, refused }) => {
     const kept = wanted.slice(0, left)
     left -= kept.length
-    const message = `an image cache may have ${MOST_IMAGES} images; put the others into another one`
+    const message = `an image cache may have ${MAX_IMAGES} images; put the others into another one`
     const beyond = wanted
       .slice(kept.length)
       .map(({ image }) => ({ image, reason: 'TooManyImages' as const, message }))
@@ -182,7 +182,7 @@ function refuseAll(lists: readonly CompiledList[], message: string | undefined):
 
 function compileList(list: CacheList, policy: PullPolicy): CompiledList {
   const wanted: WantedImage[] = []
-  const refused: RefusedImage[] = []
+  const refused: RejectedImage[] = []
   for (const image of new Set(list.images)) {
     try {
       const reference = parseReference(image)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ImageCache } from '../../api/image-cache.ts'
-import { compileCache } from './compiled-cache.ts'
+import { compileCache } from './compile-cache.ts'
 import type { GuardedField } from './job-template.ts'
 
 function cache(...lists: string[][]): ImageCache {

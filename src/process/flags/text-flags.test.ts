@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hosts, objectName, socketPath } from './checked-texts.ts'
+import { hosts, objectName, socketPath } from './text-flags.ts'
 
 describe('socketPath', () => {
   const { parse } = socketPath(['cri-socket-path', ''])

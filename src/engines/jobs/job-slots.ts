@@ -17,7 +17,7 @@ interface Waiter {
  * Limits how many pull Jobs are in flight in the whole cluster, and shares them out: images that nobody has tried go
  * before catch-up, retries and refreshes, and the cache with the fewest Jobs in flight is next.
  */
-export class Slots {
+export class JobSlots {
   readonly #inFlight: () => Iterable<InFlight>
   readonly #nodeCount: () => number
   readonly #maxSurge: number

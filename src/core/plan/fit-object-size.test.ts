@@ -3,7 +3,7 @@ import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
 import { compileCache } from '../demand/index.ts'
 import { projectNode } from '../node/index.ts'
 import { planNode } from './plan.ts'
-import { fitting } from './room.ts'
+import { fitObjectSize } from './fit-object-size.ts'
 
 const NOW = '2026-01-01T00:00:00.000Z'
 const ETCD_BYTES = 1.5 * 1024 * 1024
@@ -47,11 +47,11 @@ function ledgerOf(images: readonly DesiredImage[]): LedgerEntry[] {
   }))
 }
 
-describe('fitting', () => {
+describe('fitObjectSize', () => {
   it('keeps everything where there is room', () => {
     const caches = [cacheOf('a', 1, names('a', 800)), cacheOf('b', 2, names('b', 800))]
     const images = plan(caches)
-    expect(fitting(images, caches, [])).toEqual({ images, crowdedOut: [] })
+    expect(fitObjectSize(images, caches, [])).toEqual({ images, crowdedOut: [] })
   })
 
   it('leaves out images of the youngest caches, and what stays can be written', () => {
@@ -61,7 +61,7 @@ describe('fitting', () => {
     const youngest = cacheOf('youngest', 3, [...names('a', 1_000), shared])
     const all = [oldest, middle, youngest]
     const planned = plan(all)
-    const { images, crowdedOut } = fitting(planned, all, [])
+    const { images, crowdedOut } = fitObjectSize(planned, all, [])
     expect(crowdedOut).toEqual([youngest.owner])
     expect(images.length).toBeLessThan(planned.length)
     const of = (owner: string) => images.filter(image => image.owners.includes(owner)).length
@@ -83,7 +83,7 @@ describe('fitting', () => {
     const planned = plan(caches)
     const left = plan([cacheOf('old', 1, names('o', 1_200))])
     const remove = left.slice(0, 1_000).map(({ image, owners }) => ({ image, owners, requestedAt: NOW }))
-    const { images, crowdedOut } = fitting(planned, caches, remove)
+    const { images, crowdedOut } = fitObjectSize(planned, caches, remove)
     expect(crowdedOut).toHaveLength(1)
     const digest = `sha256:${'0'.repeat(64)}`
     const written = JSON.stringify({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PullJob } from './pull/index.ts'
-import { Slots } from './slots.ts'
+import { JobSlots } from './job-slots.ts'
 
 function job(name: string, cache: string): PullJob {
   return {
@@ -20,7 +20,7 @@ function job(name: string, cache: string): PullJob {
 function slots(maxSurge: number, nodeCount = 10) {
   const inFlight: PullJob[] = []
   const woken: string[] = []
-  const made = new Slots({
+  const made = new JobSlots({
     inFlight: () => inFlight,
     nodeCount: () => nodeCount,
     maxSurge,
@@ -43,7 +43,7 @@ function slots(maxSurge: number, nodeCount = 10) {
   return { made, start, end, woken, inFlight }
 }
 
-describe('Slots', () => {
+describe('JobSlots', () => {
   it('never gives more slots than the limit', () => {
     const { start, inFlight } = slots(3)
     const taken = Array.from({ length: 10 }, (_, index) => start(`n${index}`, 'c'))

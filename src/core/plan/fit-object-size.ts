@@ -12,7 +12,7 @@ const ENTRY_BYTES = 700
 const OWNER_BYTES = 22
 
 /** What fits into the NodeImages of a node. */
-export interface Fitting {
+export interface FittedImages {
   readonly images: readonly DesiredImage[]
   /** Short hashes of the UIDs of the caches that have images which do not fit. */
   readonly crowdedOut: readonly string[]
@@ -26,11 +26,11 @@ export interface Fitting {
  * @param caches the oldest first
  * @param removals what is to be removed from the node needs room until it is
  */
-export function fitting(
+export function fitObjectSize(
   images: readonly DesiredImage[],
   caches: readonly CompiledCache[],
   removals: readonly Removal[],
-): Fitting {
+): FittedImages {
   const free = removals.reduce((room, removal) => room - bytesOf(removal), ROOM_BYTES)
   let left = free
   for (const image of images) left -= bytesOf(image)

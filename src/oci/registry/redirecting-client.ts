@@ -22,7 +22,7 @@ const MAX_REDIRECTS = 3
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /** Asks by https (by HTTP only hosts that were named for it) and follows redirects. */
-export class Asker {
+export class RedirectingClient {
   readonly #transport: Transport
   readonly #insecureHosts: ReadonlySet<string>
   readonly #userAgent: string
