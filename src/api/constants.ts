@@ -35,8 +35,8 @@ export const JOB_ANNOTATIONS = {
   method: 'kubefledged.io/pull-method',
   /** What it pulls with: `DesiredImage.credential`. */
   credential: 'kubefledged.io/credential',
-  /** The newest request that it answers, RFC 3339. */
-  requestedAt: 'kubefledged.io/requested-at',
+  /** Revision of the newest request that it answers. */
+  revision: 'kubefledged.io/revision',
   /** When it was made, RFC 3339 with fractions, which creation times have not. */
   startedAt: 'kubefledged.io/started-at',
   /** The images that it pulls, one a line. */
@@ -55,8 +55,8 @@ export const REMOVAL_SELECTOR = 'app=kubefledged,kubefledged=kubefledged-image-r
 export const REMOVAL_ANNOTATIONS = {
   /** UID of the Node object that the Job was made for. */
   nodeUid: 'kubefledged.io/node-uid',
-  /** The newest request that it answers, RFC 3339. */
-  requestedAt: 'kubefledged.io/requested-at',
+  /** Revision of the newest request that it answers. */
+  revision: 'kubefledged.io/revision',
   /** Keys of the ledger entries that it answers for, one a line, in the order of the request. */
   keys: 'kubefledged.io/images',
   /** What is to be removed, as JSON: read by the Pod through the downward API. */

@@ -8,7 +8,7 @@ import { structural, type StructuralSchema } from './structural.ts'
 /** A column of `kubectl get`; those with a priority show with `-o wide` only. */
 interface PrinterColumn {
   readonly name: string
-  readonly type: 'string' | 'date'
+  readonly type: 'string' | 'date' | 'integer'
   readonly jsonPath: string
   readonly description?: string
   readonly priority?: number
@@ -97,7 +97,35 @@ export const nodeImagesCrd: CustomResourceDefinition = definition({
     singular: 'nodeimages',
     shortNames: ['ni'],
   },
-  columns: [{ name: 'Node UID', type: 'string', jsonPath: '.status.nodeUid', priority: 1 }, AGE],
+  columns: [
+    {
+      name: 'Desired',
+      type: 'integer',
+      jsonPath: '.status.counts.desired',
+      description: 'Images that the node is to hold',
+    },
+    {
+      name: 'Present',
+      type: 'integer',
+      jsonPath: '.status.counts.present',
+      description: 'Of these, images that are on the node',
+    },
+    {
+      name: 'Failed',
+      type: 'integer',
+      jsonPath: '.status.counts.failed',
+      description: 'Images whose last pull or removal failed',
+    },
+    {
+      name: 'Removing',
+      type: 'integer',
+      jsonPath: '.status.counts.removing',
+      description: 'Images that are being removed',
+      priority: 1,
+    },
+    { name: 'Node UID', type: 'string', jsonPath: '.status.nodeUid', priority: 1 },
+    AGE,
+  ],
   schema: object({
     description:
       'NodeImages is the ledger of one node: the images that it shall hold and what happened to them.',

@@ -171,11 +171,6 @@ export function isPermanent(reason: string | undefined): boolean {
   )
 }
 
-/** True where the last attempt at an image failed, be an older one still there or not. */
-export function hasFailed(entry: { readonly state: string; readonly reason?: string | undefined }): boolean {
-  return entry.state === 'Failed' || (entry.reason !== undefined && entry.reason in FAILURE_REASONS)
-}
-
 /**
  * The reason behind a kubelet's `state.waiting` (its reason and message joined). Words that nothing recognises are
  * `PullFailed`.

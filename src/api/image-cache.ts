@@ -141,13 +141,15 @@ export const imageCacheStatus = z.object({
   completionTime: z.iso.datetime().optional().meta({ description: 'When it ended; absent while it runs.' }),
   moreFailures: z.int32().optional().meta({ description: 'Failures that are not listed for want of room.' }),
   observedGeneration: z.int().optional(),
-  requestedAt: z.iso.datetime().optional().meta({
-    description: 'When the last refresh was asked for: what was verified before is verified again.',
+  refreshRevision: z.int().optional().meta({
+    description:
+      'Number of refreshes that were asked for by annotation. Each node pulls again for a new number.',
   }),
-  editedAt: z.iso
-    .datetime()
-    .optional()
-    .meta({ description: 'When the last change of spec was seen: what failed before is tried again.' }),
+  refreshAnnotation: z.string().optional().meta({
+    description:
+      'Short hash of the value of the refresh annotation that the running or last refresh carries out.',
+  }),
+  purgeRevision: z.int().optional().meta({ description: 'Number of purges that were asked for.' }),
   conditions: z
     .array(condition)
     .optional()

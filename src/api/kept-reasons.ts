@@ -9,11 +9,3 @@ export const KEPT_REASONS = {
 
 /** Name of such a reason. */
 export type KeptReason = keyof typeof KEPT_REASONS
-
-/** `reason` of a ledger entry whose image was removed; it goes once the node's own list says so too. */
-export const REMOVED = 'Removed'
-
-/** True for a reason of this table. */
-export function isKeptReason(reason: string | undefined): reason is KeptReason {
-  return reason !== undefined && reason in KEPT_REASONS
-}

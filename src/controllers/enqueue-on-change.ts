@@ -1,39 +1,46 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type CompiledCache, activityOf, cacheKey, leavingSince } from '../core/demand/index.ts'
+import { type CompiledCache, activityOf, cacheKey, purgeRevision } from '../core/demand/index.ts'
 import { type NodeFacts, sameFacts } from '../core/node/index.ts'
 import { select } from '../core/plan/index.ts'
-import type { RegistryHealth } from '../core/ledger/index.ts'
+import type { JobState } from '../engines/jobs/index.ts'
+import type { CircuitBreaker } from '../state/circuit-breaker.ts'
 import type { Change, WorkQueue } from '../kube/index.ts'
 import type { KubeObject } from '../api/object.ts'
 import type { NodeImages } from '../api/node-images.ts'
 import type { ImageCache } from '../api/image-cache.ts'
 import { isLegacyJob } from './old-jobs/old-jobs.ts'
-import type { JobSlots } from '../engines/jobs/job-slots.ts'
+import type { JobSlots } from '../engines/jobs/index.ts'
 import type { ClusterState } from '../state/cluster-state.ts'
 
-/**
- * The queues: names of nodes; `namespace/name` of caches for their status and for their refreshes, and of old Jobs; images that
- * registries are asked about.
- */
+/** The queues that changes of the cluster fill. */
 export interface Queues {
-  readonly [name: string]: WorkQueue<string>
+  /** Names of nodes. */
   readonly nodes: WorkQueue<string>
+  /** `namespace/name` of caches whose status may change. */
   readonly caches: WorkQueue<string>
+  /** `namespace/name` of caches whose schedule may change. */
   readonly refreshes: WorkQueue<string>
-  readonly questions: WorkQueue<string>
+  /** `namespace/name` of Jobs that an old release may have left behind. */
   readonly oldJobs: WorkQueue<string>
 }
 
 /**
- * Says which keys a change concerns. The outcome depends on the state of the cluster, never on which change was seen: one
- * key too many costs a look, and every key is looked at when the controller starts.
+ * Enqueues the keys that a change concerns. The outcome depends on the state of the cluster, never on the change that was
+ * seen: a key too many costs one reconcile, and each key is reconciled when the controller starts.
  */
-export function connect(
-  cluster: ClusterState,
-  queues: Queues,
-  registries: RegistryHealth,
-  slots: JobSlots,
-): void {
+export function enqueueOnChange({
+  cluster,
+  jobs,
+  slots,
+  breaker,
+  queues,
+}: {
+  readonly cluster: ClusterState
+  readonly jobs: JobState
+  readonly slots: JobSlots
+  readonly breaker: CircuitBreaker
+  readonly queues: Queues
+}): void {
   const allNodes = () => {
     for (const node of cluster.nodeInformer.list()) queues.nodes.add(node.metadata.name)
   }
@@ -66,20 +73,20 @@ export function connect(
     queues.nodes.add(change.object.metadata.name)
     for (const cache of ownersOf(change, cluster)) queues.caches.add(cache)
     const { metadata, status } = change.object
-    if (change.type === 'deleted') registries.forget(metadata.name)
-    else if (registries.observe(metadata.name, status?.images ?? [])) allNodes()
+    if (change.type === 'deleted') breaker.forgetNode(metadata.name)
+    else if (breaker.observeLedger(metadata.name, status?.images ?? [])) allNodes()
   })
-  cluster.jobInformer.subscribe(({ type, object, previous }) => {
+  jobs.pullJobs.subscribe(({ type, object, previous }) => {
     if (object.nodeName) queues.nodes.add(object.nodeName)
     if (isLegacyJob(object)) queues.oldJobs.add(`${object.metadata.namespace ?? ''}/${object.metadata.name}`)
     const ended = object.finished || object.metadata.deletionTimestamp !== undefined
     if (type === 'deleted' || (ended && previous?.finished !== object.finished)) slots.wakeNext()
   })
-  cluster.removalJobInformer.subscribe(({ type, object }) => {
+  jobs.removalJobs.subscribe(({ type, object }) => {
     if (object.nodeName) queues.nodes.add(object.nodeName)
     if (type === 'deleted' || object.metadata.deletionTimestamp) slots.wakeNext()
   })
-  for (const informer of [cluster.podInformer, cluster.removalPodInformer]) {
+  for (const informer of [jobs.pullPods, jobs.removalPods]) {
     informer.subscribe(({ object }: Change<KubeObject & { readonly nodeName: string }>) => {
       if (object.nodeName) queues.nodes.add(object.nodeName)
     })
@@ -101,15 +108,14 @@ function concernsCaches(before: NodeFacts, after: NodeFacts): boolean {
   return essence(before) !== essence(after)
 }
 
-/** The plan reads the spec and the times of the last refresh and edit, nothing else of a cache. */
+/** The plan reads the spec and the numbers of the last refresh and purge, nothing else of a cache. */
 function concernsNodes({ type, object, previous }: Change<ImageCache>): boolean {
   if (type !== 'updated' || !previous) return true
   return (
     object.metadata.generation !== previous.metadata.generation ||
     activityOf(object) !== activityOf(previous) ||
-    (activityOf(object) === 'purging' && leavingSince(object) !== leavingSince(previous)) ||
-    object.status?.requestedAt !== previous.status?.requestedAt ||
-    object.status?.editedAt !== previous.status?.editedAt
+    purgeRevision(object) !== purgeRevision(previous) ||
+    object.status?.refreshRevision !== previous.status?.refreshRevision
   )
 }
 

@@ -24,3 +24,5 @@ export {
 export { type Change, type ChangeHandler, type Indexer } from './store.ts'
 export type { WatchEvent } from './watch.ts'
 export { type HandlerResult, type RunOptions, WorkQueue } from './work-queue.ts'
+export { InformerSet } from './informer-set.ts'
+export { type Controller, runControllers } from './controller.ts'

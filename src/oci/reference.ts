@@ -92,6 +92,17 @@ export function normalizedName(ref: Reference): string {
   return ref.digest === undefined ? `${repository}:${ref.tag ?? DEFAULT_TAG}` : `${repository}@${ref.digest}`
 }
 
+/** The normalised name of an image in any spelling. Text that is no reference is its own name. */
+export function imageName(image: string): string {
+  const reference = tryParseReference(image)
+  return reference ? normalizedName(reference) : image
+}
+
+/** True for a reference with a digest: its content never changes. */
+export function isDigestPinned(image: string): boolean {
+  return tryParseReference(image)?.digest !== undefined
+}
+
 /** True where the name is expected to point to something else tomorrow: no digest, and untagged or tagged `latest`. */
 export function isMoving(ref: Reference): boolean {
   return ref.digest === undefined && (ref.tag ?? DEFAULT_TAG) === DEFAULT_TAG

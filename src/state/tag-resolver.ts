@@ -3,6 +3,7 @@ import { parseReference, registryHost } from '../oci/reference.ts'
 import { type Credentials, type RegistryClient, RegistryError, withDeadline } from '../oci/registry/index.ts'
 import { type HandlerResult, type Logger, isKubeError } from '../kube/index.ts'
 import type { TagAnswer } from '../core/plan/index.ts'
+import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { PullSecrets } from './pull-secrets.ts'
 
 /** How long an answer, or that there was none, serves all nodes that are about to pull. */
@@ -19,6 +20,7 @@ const DENIALS = new Set<string>(['Unauthorized', 'Forbidden', 'NotFound'])
 /** What questions work with. */
 export interface TagResolverOptions {
   readonly registry: RegistryClient
+  readonly breaker: CircuitBreaker
   /** Absent where the controller reads none: images that are pulled with some are not asked about. */
   readonly pullSecrets?: PullSecrets
   /** Milliseconds since the epoch. */
@@ -37,8 +39,6 @@ export interface TagResolverOptions {
 export class TagResolver {
   readonly #options: TagResolverOptions
   readonly #answers = new Map<string, TagAnswer>()
-  /** Registries that gave no answer in time, and until when nobody waits for them. */
-  readonly #silent = new Map<string, number>()
   /** Images that nodes wait for, by key, and the names of the nodes. */
   readonly #waiting = new Map<string, { readonly asked: AskedImage; readonly nodes: Set<string> }>()
 
@@ -49,7 +49,6 @@ export class TagResolver {
   /** What came of the questions of the last minute, by entry key. */
   get answers(): ReadonlyMap<string, TagAnswer> {
     for (const [key, { at }] of this.#answers) if (!this.#isRecent(at)) this.#answers.delete(key)
-    for (const [host, until] of this.#silent) if (until <= this.#options.now()) this.#silent.delete(host)
     return this.#answers
   }
 
@@ -130,18 +129,18 @@ export class TagResolver {
   /** Whatever comes of it, there is an answer then: a pull waits for no registry, and for no API server that does not give a Secret. */
   async #askInTime(asked: AskedImage, signal: AbortSignal): Promise<void> {
     const host = registryHost(parseReference(asked.image))
-    if ((this.#silent.get(host) ?? 0) > this.#options.now()) {
+    if (this.#options.breaker.isSilentForController(host, this.#options.now())) {
       this.#keep(asked)
       return
     }
     try {
       await withDeadline(host, PATIENCE_MS, signal, inTime => this.resolve(asked, inTime))
-      this.#silent.delete(host)
+      this.#options.breaker.answeredController(host)
     } catch (error) {
       if (signal.aborted || !(error instanceof RegistryError || isKubeError(error))) throw error
       const isSilent = error.code === 'Timeout' || error.code === 'Unavailable'
       if (error instanceof RegistryError && isSilent) {
-        this.#silent.set(host, this.#options.now() + LATELY_MS)
+        this.#options.breaker.silenceForController(host, this.#options.now() + LATELY_MS)
       }
       this.#keep(asked)
       this.#options.log.debug(

@@ -1,6 +1,7 @@
 import { API_VERSION } from '../../api/constants.ts'
-import type { DesiredImage, LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-images.ts'
+import type { LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-images.ts'
 import { isKubeError, mergePatchOf, withoutManagedFields } from '../../kube/index.ts'
+import { countImages } from '../../core/ledger/index.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
@@ -36,7 +37,7 @@ export class NodeImagesWriter {
   }
 
   /** Makes the object of a node that has none. */
-  async create(node: NodeFacts, images: readonly DesiredImage[], signal: AbortSignal): Promise<NodeImages> {
+  async create(node: NodeFacts, spec: NodeImagesSpec, signal: AbortSignal): Promise<NodeImages> {
     const { name, uid = '' } = node.metadata
     const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }]
     const created = await this.#cluster.nodeImages.create(
@@ -44,7 +45,7 @@ export class NodeImagesWriter {
         apiVersion: API_VERSION,
         kind: 'NodeImages',
         metadata: { name, ownerReferences },
-        spec: { images: [...images] },
+        spec,
       },
       { signal },
     )
@@ -76,6 +77,7 @@ export class NodeImagesWriter {
       ...(generation !== undefined && { observedGeneration: generation }),
       ...(uid !== undefined && { nodeUid: uid }),
       machineId: node.machineId,
+      counts: countImages(nodeImages.spec?.images ?? [], images),
       images,
     }
     const patch = mergePatchOf(nodeImages.status ?? {}, status)

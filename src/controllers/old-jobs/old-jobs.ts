@@ -1,7 +1,7 @@
 import type { PullJob } from '../../engines/jobs/pull/index.ts'
 import type { Logger } from '../../kube/index.ts'
-import type { JobWriter } from '../../engines/jobs/job-writer.ts'
-import type { ClusterState } from '../../state/cluster-state.ts'
+import type { JobWriter } from '../../engines/jobs/index.ts'
+import type { JobState } from '../../engines/jobs/index.ts'
 
 /**
  * A Job that kube-fledged before 0.12 made and left behind: an ImageCache controls it, and nothing says what it pulls. A
@@ -16,19 +16,19 @@ export function isLegacyJob({ ownerUid, nodeUid, images }: PullJob): boolean {
  * when it starts. What they were to pull is pulled anew where a node lacks it.
  */
 export class OldJobs {
-  readonly #cluster: ClusterState
+  readonly #state: JobState
   readonly #jobs: JobWriter
   readonly #log: Logger
 
-  constructor(cluster: ClusterState, jobs: JobWriter, log: Logger) {
-    this.#cluster = cluster
+  constructor(state: JobState, jobs: JobWriter, log: Logger) {
+    this.#state = state
     this.#jobs = jobs
     this.#log = log
   }
 
   /** Deletes the Job `namespace/name` if it was left behind. */
   async reconcile(key: string, signal: AbortSignal): Promise<void> {
-    const job = this.#cluster.jobInformer.get(key)
+    const job = this.#state.pullJobs.get(key)
     if (!job || job.metadata.deletionTimestamp || !isLegacyJob(job)) return
     await this.#jobs.deleteAll([job], signal)
     this.#log.info({ job: key }, `Dangling Job(${job.metadata.name}) deleted`)

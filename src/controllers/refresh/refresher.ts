@@ -27,7 +27,7 @@ const INCONCLUSIVE = new Set(['NotFound', 'RateLimited'])
 /** What the refresher works with. */
 export interface RefresherOptions {
   readonly cluster: ClusterState
-  readonly questions: TagResolver
+  readonly tags: TagResolver
   /** In milliseconds, 0: never. */
   readonly frequencyMs: number
   /** When another process was last seen to lead, RFC 3339: what came due since then is made up for. Absent: nothing is. */
@@ -115,19 +115,19 @@ export class Refresher {
   }
 
   async #ask(asked: AskedImage, signal: AbortSignal): Promise<void> {
-    const { questions } = this.#options
+    const { tags } = this.#options
     const key = entryKey(asked)
     const known = this.#refreshes.get(key)
     const now = this.#options.cluster.now()
     if (known && now - Date.parse(known.at) < FRESH_MS) return
     const at = new Date(now).toISOString()
-    if (!questions.mayAsk(asked)) {
+    if (!tags.mayAsk(asked)) {
       // The pull secret is the kubelet's to read, not ours.
       this.#refreshes.set(key, { at })
       return
     }
     try {
-      this.#refreshes.set(key, await questions.resolve(asked, signal))
+      this.#refreshes.set(key, await tags.resolve(asked, signal))
     } catch (error) {
       if (isKubeError(error) && !signal.aborted) {
         // A pull secret that cannot be read now says nothing about this image, and less about the others.

@@ -3,10 +3,10 @@ import type { ImageCache } from '../../api/image-cache.ts'
 import { ACTION } from '../../api/messages.ts'
 
 /**
- * What a cache wants of the nodes now:
- * - `active`: that they hold its images
- * - `suspended`, `deleted`: nothing; what they hold stays
- * - `leaving`: that its images go, because it is purged, or deleted with the policy Purge
+ * What a cache asks of the nodes now.
+ * - `active`: nodes hold its images.
+ * - `suspended`, `deleted`: nothing. Images that nodes hold stay.
+ * - `purging`: nodes remove its images. It is purged, or deleted with the policy Purge.
  */
 export type Activity = 'active' | 'suspended' | 'deleted' | 'purging'
 
@@ -22,9 +22,12 @@ export function wantsPurge(cache: ImageCache): boolean {
   return cache.metadata.annotations?.[PURGE_ANNOTATION] !== undefined
 }
 
-/** When the removal was asked for, RFC 3339: what was answered before is answered again. */
-export function leavingSince(cache: ImageCache): string | undefined {
-  return cache.metadata.deletionTimestamp ?? cache.status?.startTime
+/**
+ * Number of the purge that the cache asks for. A new number asks for every removal again.
+ * -1: the purge of its deletion, which is asked for once.
+ */
+export function purgeRevision(cache: ImageCache): number {
+  return cache.metadata.deletionTimestamp === undefined ? (cache.status?.purgeRevision ?? 0) : -1
 }
 
 /** Its deletion waits for its images to go. */

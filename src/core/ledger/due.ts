@@ -1,93 +1,127 @@
-import { hasFailed, isPermanent } from '../../api/failure-reasons.ts'
-import { REMOVED } from '../../api/kept-reasons.ts'
-import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
-import { isWhole } from '../node/index.ts'
+import { isPermanent } from '../../api/failure-reasons.ts'
+import { type DesiredImage, type LedgerEntry, type Removal, entryKey } from '../../api/node-images.ts'
 import { backoffMs, fraction } from '../../base/backoff.ts'
-import { answers } from './ledger.ts'
-import type { NodeWork } from '../../engines/jobs/pull/index.ts'
-import { isSilence } from './registry-health.ts'
 import { hostOf } from '../../oci/registry-host.ts'
+import type { CompiledCache } from '../demand/index.ts'
+import type { Inventory, NodeFacts } from '../node/index.ts'
+import { type Circuits, isSilence } from './circuits.ts'
+import { hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
+import { isRemovalAnswered } from './record-removal.ts'
 
-/** Whether an image needs a Job. */
+/** Whether an image needs an attempt, and when. */
 export type Due =
-  /** Not now, and by time alone never. */
+  /** Not now. Time alone does not change that. */
   | { readonly kind: 'settled' }
-  /** Not before that many milliseconds from now. */
+  /** In that many milliseconds. */
   | { readonly kind: 'later'; readonly inMs: number }
-  /** Now. `ask` where the registry is to be asked, `prove` where only the node is. `urgent` where nobody has tried it. */
+  /**
+   * Now.
+   * `ask`: the registry is asked. `prove`: only the node is asked whether it still has the image.
+   * `urgent`: nobody has tried it for this request.
+   */
   | { readonly kind: 'now'; readonly how: 'ask' | 'prove'; readonly urgent: boolean }
+
+/** What decides when an image is due. */
+export interface DueInput {
+  readonly node: NodeFacts
+  readonly inventory: Inventory
+  readonly caches: ReadonlyMap<string, CompiledCache>
+  readonly circuits: Circuits
+  /** Age at which a presence that no list confirms is proved again, in milliseconds. 0: never. */
+  readonly recheckIntervalMs: number
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
 
 const SETTLED: Due = { kind: 'settled' }
 
-/** Whether a desired image needs a Job, and when. */
-export function due(desired: DesiredImage, entry: LedgerEntry | undefined, work: NodeWork): Due {
-  const answered = answers(entry, desired)
-  if (entry && answered && hasFailed(entry)) return retry(desired, entry, work)
-  if (entry?.state === 'Present' && answered) return recheck(desired, entry, work)
-  // A proof that keeps coming to nothing (Pods deleted, throttled pulls) must not turn into a loop.
-  const attempts = entry?.attempts ?? 0
-  const isAskedAgain = entry !== undefined && hasFailed(entry)
-  const pause = attempts > 2 && !isAskedAgain ? backoffMs(attempts - 2, jitterKey(desired, work)) : 0
-  const at = Date.parse(entry?.finishedAt ?? '') + pause
-  if (pause > 0 && at > work.now) return { kind: 'later', inMs: at - work.now }
-  const isFirst = attempts === 0 && (entry?.reason === undefined || entry.reason === REMOVED)
-  return {
-    kind: 'now',
-    how: 'ask',
-    urgent: entry?.state === 'Failed' || (entry?.state !== 'Present' && isFirst),
-  }
+/** When an image that the node is to hold needs an attempt. */
+export function pullDue(desired: DesiredImage, entry: LedgerEntry | undefined, input: DueInput): Due {
+  const isAnswered = isPullAnswered(entry, desired)
+  if (entry && isAnswered && hasPullFailed(entry)) return retryDue(desired, entry, input)
+  if (entry && isAnswered && isPresent(entry)) return recheckDue(desired, entry, input)
+  // Attempts that keep teaching nothing (deleted Pods, throttled pulls) must not become a loop.
+  const count = entry?.attempt?.count ?? 0
+  const isAskedAgain = hasPullFailed(entry)
+  const pause = count > 2 && !isAskedAgain ? backoffMs(count - 2, jitterKey(desired, input)) : 0
+  const at = Date.parse(entry?.attempt?.finishedAt ?? '') + pause
+  if (pause > 0 && at > input.now) return { kind: 'later', inMs: at - input.now }
+  const hasDisappeared = entry?.presence?.state === 'Absent' && entry.presence.by === 'NodeList'
+  const isUntried = count === 0 && !hasDisappeared
+  const urgent = !isPresent(entry) && (hasPullFailed(entry) || isUntried)
+  return { kind: 'now', how: 'ask', urgent }
 }
 
-function retry(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {
-  if (isPermanent(entry.reason) && !lacksSecret(desired, entry)) return SETTLED
-  const at = Date.parse(entry.finishedAt ?? '') + backoffMs(entry.attempts ?? 1, jitterKey(desired, work))
-  const recovered = recoveredAt(desired, entry, work)
-  const isBack = recovered !== undefined && Date.parse(recovered) > Date.parse(entry.finishedAt ?? '')
-  if (isBack || !(at > work.now)) return { kind: 'now', how: 'ask', urgent: false }
-  return { kind: 'later', inMs: Math.min(at, trialAt(entry, desired, work) ?? at) - work.now }
+/** When a removal needs an attempt. */
+export function removalDue(
+  removal: Removal,
+  entry: LedgerEntry | undefined,
+  input: Pick<DueInput, 'node' | 'now'>,
+): Due {
+  if (removal.stays !== undefined) return SETTLED
+  if (!isRemovalAnswered(removal, entry)) return { kind: 'now', how: 'ask', urgent: true }
+  if (entry?.removal?.state !== 'Failed') return SETTLED
+  const { finishedAt = '', count = 1 } = entry.removal
+  const at = Date.parse(finishedAt) + backoffMs(count, jitterKey(removal, input))
+  return at > input.now ? { kind: 'later', inMs: at - input.now } : { kind: 'now', how: 'ask', urgent: false }
 }
 
-/** When a node whose own Job was refused tries its namespace again; the others hear of it when it is open. */
-function trialAt(entry: LedgerEntry, desired: DesiredImage, work: NodeWork): number | undefined {
-  if (entry.reason !== 'JobRefused' || entry.job === undefined) return undefined
-  const times = namespacesOf(desired, work).map(namespace => work.refusedUntil(namespace))
-  return times.find(time => time !== undefined && time > work.now)
+function retryDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
+  const { reason, finishedAt = '', count = 1 } = entry.attempt ?? {}
+  if (isPermanent(reason) && !lacksSecret(desired, entry)) return SETTLED
+  const at = Date.parse(finishedAt) + backoffMs(count, jitterKey(desired, input))
+  const recoveredAt = causeRecoveredAt(desired, entry, input)
+  const isRecovered = recoveredAt !== undefined && Date.parse(recoveredAt) > Date.parse(finishedAt)
+  if (isRecovered || !(at > input.now)) return { kind: 'now', how: 'ask', urgent: false }
+  return { kind: 'later', inMs: Math.min(at, namespaceTrialAt(entry, desired, input) ?? at) - input.now }
 }
 
-function namespacesOf(desired: DesiredImage, work: NodeWork): string[] {
-  return desired.owners.map(owner => work.caches.get(owner)?.cache.metadata.namespace ?? '')
+/** A node whose own Job was refused tries the namespace again. The other nodes learn of it when the namespace opens. */
+function namespaceTrialAt(entry: LedgerEntry, desired: DesiredImage, input: DueInput): number | undefined {
+  if (entry.attempt?.reason !== 'JobRefused' || entry.attempt.id === undefined) return undefined
+  const times = namespacesOf(desired, input).map(namespace => input.circuits.namespaceRetryAt(namespace))
+  return times.find(time => time !== undefined && time > input.now)
+}
+
+function namespacesOf(desired: DesiredImage, { caches }: DueInput): string[] {
+  return desired.owners.map(owner => caches.get(owner)?.cache.metadata.namespace ?? '')
 }
 
 /**
- * The kubelet asked without credentials although the cache names pull secrets: the Secret is not there yet, or was not shown to
- * the kubelet yet, which happens for a moment after it was made. Nobody tells us when that changes. A secret that the
- * registry refuses is another matter: tried again and again, it may lock an account.
+ * The kubelet asked without credentials although the cache names pull secrets: the Secret does not exist yet, or the
+ * kubelet does not see it yet. No event tells when that changes.
+ * A secret that the registry refuses is not tried again and again: that may lock an account.
  */
 function lacksSecret(desired: DesiredImage, entry: LedgerEntry): boolean {
-  return desired.credential !== undefined && /no basic auth credentials/.test(entry.message ?? '')
+  return desired.credential !== undefined && /no basic auth credentials/.test(entry.attempt?.message ?? '')
 }
 
-/** When what stood in the way of all images of a registry, or of a namespace, was over. */
-function recoveredAt(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): string | undefined {
-  // An error that a registry answers with is its image's own; silence is over for all images at once.
-  if (isSilence(entry)) return work.registries.lastSuccess(hostOf(desired.image))
-  if (entry.reason !== 'JobRefused') return undefined
-  const open = namespacesOf(desired, work).filter(namespace => work.refusedIn(namespace) === undefined)
-  return open.map(namespace => work.admittedAt(namespace)).find(time => time !== undefined)
+/** When the cause that all images of a registry, or of a namespace, had in common was over. */
+function causeRecoveredAt(desired: DesiredImage, entry: LedgerEntry, input: DueInput): string | undefined {
+  // An error status is about one image. Silence ends for all images of the registry at once.
+  if (isSilence(entry)) return input.circuits.registryAnsweredAt(hostOf(desired.image))
+  if (entry.attempt?.reason !== 'JobRefused') return undefined
+  return namespacesOf(desired, input)
+    .filter(namespace => input.circuits.namespaceRefusal(namespace) === undefined)
+    .map(namespace => input.circuits.namespaceOpenedAt(namespace))
+    .find(time => time !== undefined)
 }
 
-function recheck(desired: DesiredImage, entry: LedgerEntry, work: NodeWork): Due {
-  // A whole list is looked at with every report of the node: nothing to prove.
-  if (isWhole(work.node) || work.settings.recheckIntervalMs <= 0) return SETTLED
-  const verified = Date.parse(entry.verifiedAt ?? '')
-  const pressure = Date.parse(work.node.diskPressureAt ?? '')
-  const jitter = 0.9 + 0.2 * fraction(jitterKey(desired, work))
-  const at = verified + work.settings.recheckIntervalMs * jitter
-  if (pressure > verified || !(at > work.now)) return { kind: 'now', how: 'prove', urgent: false }
-  return { kind: 'later', inMs: at - work.now }
+function recheckDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
+  // A whole list is read with every report of the node. There is nothing to prove.
+  if (input.inventory.isWhole || input.recheckIntervalMs <= 0) return SETTLED
+  const provedAt = Date.parse(entry.presence?.since ?? '')
+  const pressureEndedAt = Date.parse(input.node.diskPressureAt ?? '')
+  const jitter = 0.9 + 0.2 * fraction(jitterKey(desired, input))
+  const at = provedAt + input.recheckIntervalMs * jitter
+  if (pressureEndedAt > provedAt || !(at > input.now)) return { kind: 'now', how: 'prove', urgent: false }
+  return { kind: 'later', inMs: at - input.now }
 }
 
-/** Differs from node to node, so that they do not all come back in the same second. */
-function jitterKey(desired: DesiredImage, work: NodeWork): string {
-  return `${work.node.metadata.uid ?? ''} ${entryKey(desired)}`
+/** Differs between nodes: not all of them come back in the same second. */
+function jitterKey(
+  image: { image: string; credential?: string | undefined },
+  { node }: Pick<DueInput, 'node'>,
+): string {
+  return `${node.metadata.uid ?? ''} ${entryKey(image)}`
 }

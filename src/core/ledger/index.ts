@@ -1,6 +1,27 @@
-/** TODO opening */
-export { type Due, due } from './due.ts'
-export { UNPROVEN, answers, byKey, clip, record, wantedBy } from './ledger.ts'
-export { RegistryHealth, withLatest } from './registry-health.ts'
-export { settle, settleHopeless } from './settle.ts'
-export { isDoubtful, isGone, sameMachine } from './truth.ts'
+/**
+ * The ledger of one node: three separate facts for each image.
+ * `presence`: is it there? `attempt`: how did the last pull end? `removal`: how did the last removal end?
+ *
+ * `updateLedger` records the evidence of the engines and the image list of the node.
+ * `pullDue` and `removalDue` say what needs an attempt, and when.
+ * All of it is pure and knows no engine.
+ */
+export { isDoubtful, isGone, isSameMachine } from './apply-inventory.ts'
+export { type Circuits, type RegistryCircuit, isSilence } from './circuits.ts'
+export { type Due, type DueInput, pullDue, removalDue } from './due.ts'
+export { attemptEndedAt, byKey, countImages, hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
+export {
+  type AttemptFacts,
+  type Evidence,
+  NO_EVIDENCE,
+  type PullEvidence,
+  type PullVerdict,
+  type RemovalEvidence,
+  type RemovalVerdict,
+} from './evidence.ts'
+export { failBlockedImages } from './fail-blocked-images.ts'
+export { shortMessage } from './message.ts'
+export { type DuePull, type OpenWork, openWork } from './open-work.ts'
+export { recordPull } from './record-pull.ts'
+export { isRemovalAnswered, recordRemoval } from './record-removal.ts'
+export { type LedgerInput, updateLedger } from './update-ledger.ts'

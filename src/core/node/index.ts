@@ -1,5 +1,5 @@
-/** TODO opening */
+/** Nodes: what is read of a Node, which nodes a selector matches, which may get work, and which images a node has. */
 export { skipReason } from './eligibility.ts'
-export { isNewerThan, isWhole, listedDigest, lookUp } from './image-list.ts'
+export { type Inventory, type Sighting, nodeListInventory } from './inventory.ts'
 export { type NodeFacts, type RawNode, projectNode, sameFacts } from './node-facts.ts'
 export { matchesAffinity, matchesLabels } from './selector.ts'

@@ -1,7 +1,7 @@
 import { REFRESH_ANNOTATION } from '../../api/constants.ts'
 import type { ImageCache, ImageCacheStatus } from '../../api/image-cache.ts'
 import { ACTION, type Action, MESSAGE, PROGRESS_MESSAGE, STATUS } from '../../api/messages.ts'
-import { isHeldForPurge, wantsPurge } from '../demand/index.ts'
+import { isHeldForPurge, shortHash, wantsPurge } from '../demand/index.ts'
 import type { Observation } from './observe.ts'
 
 /** The fields of the status that follow actions only: what an old client reads. */
@@ -13,8 +13,9 @@ export type ActionStatus = Pick<
   | 'startTime'
   | 'completionTime'
   | 'observedGeneration'
-  | 'requestedAt'
-  | 'editedAt'
+  | 'refreshRevision'
+  | 'refreshAnnotation'
+  | 'purgeRevision'
 >
 
 /**
@@ -55,32 +56,46 @@ function adopt(status: ImageCacheStatus): Action | undefined {
 
 /** The status at the beginning of an action. */
 export function begin(action: Action, cache: ImageCache, now: string): ActionStatus {
-  const { requestedAt, editedAt } = cache.status ?? {}
+  const { refreshRevision = 0, purgeRevision = 0 } = cache.status ?? {}
+  // The annotation asks for every image again. A periodic refresh has asked for newer images only.
+  const isFullRefresh = action === ACTION.refresh && wantsRefresh(cache)
+  const refresh = refreshRevision + (isFullRefresh ? 1 : 0)
+  const purge = purgeRevision + (action === ACTION.purge ? 1 : 0)
   return {
     status: STATUS.processing,
     reason: action,
     message: PROGRESS_MESSAGE[action],
     startTime: now,
     ...observed(cache),
-    // The annotation asks for everything again; a periodic refresh has asked for what is newer already.
-    ...(action === ACTION.refresh && wantsRefresh(cache)
-      ? { requestedAt: now }
-      : requestedAt !== undefined && { requestedAt }),
-    ...(action === ACTION.update ? { editedAt: now } : editedAt !== undefined && { editedAt }),
+    ...(refresh > 0 && { refreshRevision: refresh }),
+    ...(isFullRefresh && { refreshAnnotation: refreshAnnotation(cache) }),
+    ...(purge > 0 && { purgeRevision: purge }),
   }
+}
+
+/** Short hash of the value of the refresh annotation. */
+function refreshAnnotation(cache: ImageCache): string {
+  return shortHash(cache.metadata.annotations?.[REFRESH_ANNOTATION] ?? '')
+}
+
+/** True where the refresh that runs, or has just ended, was asked for by annotation. */
+export function isFullRefresh({ reason, refreshAnnotation: value }: ActionStatus): boolean {
+  return reason === ACTION.refresh && value !== undefined
 }
 
 /** The status of an action that goes on or is over. A late success corrects a failure. */
 export function carryOn(cache: ImageCache, observation: Observation, now: string): ActionStatus {
-  const { status, reason, message, startTime, completionTime, requestedAt, editedAt } = cache.status ?? {}
+  const { status, reason, message, startTime, completionTime } = cache.status ?? {}
+  const { refreshRevision, refreshAnnotation: annotation, purgeRevision } = cache.status ?? {}
   const old: ActionStatus = {
     ...(status !== undefined && { status }),
     ...(reason !== undefined && { reason }),
     ...(message !== undefined && { message }),
     ...(startTime !== undefined && { startTime }),
     ...(completionTime !== undefined && { completionTime }),
-    ...(requestedAt !== undefined && { requestedAt }),
-    ...(editedAt !== undefined && { editedAt }),
+    ...(refreshRevision !== undefined && { refreshRevision }),
+    ...(annotation !== undefined && { refreshAnnotation: annotation }),
+    ...(purgeRevision !== undefined && { purgeRevision }),
     ...observed(cache),
   }
   const isDeleting = cache.metadata.deletionTimestamp !== undefined

@@ -4,7 +4,7 @@ import { PURGE_ANNOTATION, REFRESH_ANNOTATION } from '../../api/constants.ts'
 import { ACTION, STATUS } from '../../api/messages.ts'
 import { type CompiledCache, activityOf, wantsPurge } from '../demand/index.ts'
 import type { NodeFacts } from '../node/index.ts'
-import { begin, carryOn, newAction, wantsRefresh } from './action.ts'
+import { begin, carryOn, newAction, wantsRefresh, isFullRefresh } from './action.ts'
 import { conditions } from './conditions.ts'
 import { type Observation, observe } from './observe.ts'
 
@@ -47,9 +47,8 @@ export function aggregate(
   const main = begun ?? carryOn(object, observation, now)
   const ended = main.completionTime !== undefined && main.completionTime !== object.status?.completionTime
   const wasRefresh = object.status?.reason === main.reason && object.status?.status === STATUS.processing
-  // A periodic refresh asks for less than the annotation does: one that was set meanwhile has its turn next.
-  const askedForAll = main.requestedAt !== undefined && main.requestedAt === main.startTime
-  const refreshDone = ended && wasRefresh && askedForAll && main.reason === ACTION.refresh
+  // An annotation that is set during a periodic refresh has its turn next.
+  const refreshDone = ended && wasRefresh && isFullRefresh(main)
   // A purge ends the refresh that was asked for before it: its images would come back.
   const refreshVoid = action === ACTION.purge
   const purgeDone = ended && main.reason === ACTION.purge

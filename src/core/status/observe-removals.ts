@@ -1,9 +1,8 @@
-import { hasFailed } from '../../api/failure-reasons.ts'
-import { REMOVED, isKeptReason } from '../../api/kept-reasons.ts'
-import { type LedgerEntry, type NodeImages, type Removal, entryKey } from '../../api/node-images.ts'
-import { type CompiledCache, hasLetGo, leavingSince } from '../demand/index.ts'
+import { type NodeImages, type Removal, entryKey } from '../../api/node-images.ts'
+import { type CompiledCache, hasLetGo } from '../demand/index.ts'
 import { type NodeFacts, skipReason } from '../node/index.ts'
-import { isAnswered } from '../plan/index.ts'
+import { isRemovalAnswered } from '../ledger/index.ts'
+import { newRequests } from '../plan/index.ts'
 
 /** An image that was to go and stays, for one reason. */
 export interface KeptOnNodes {
@@ -40,17 +39,20 @@ export class RemovalTally {
     const skip = skipReason(node, { images: [] })
     const failures: NodeRemovals['failures'][number][] = []
     let open = skip ? 0 : unplanned
+    const { purge } = newRequests(this.#cache, nodeImages?.spec?.owners?.[this.#cache.owner])
+    const isPlanned = this.#cache.activity !== 'purging' || !purge
     for (const removal of removals) {
       const entry = entries.get(entryKey(removal))
+      const { state, reason = '', message = '' } = entry?.removal ?? {}
       if (removal.stays !== undefined) {
         this.#keep(removal.image, removal.stays, '', node)
-      } else if (!this.#isAnswered(removal, entry)) {
+      } else if (!isPlanned || !isRemovalAnswered(removal, entry)) {
         if (skip) this.#keep(removal.image, skip, '', node)
         else open += 1
-      } else if (isKeptReason(entry?.reason)) {
-        this.#keep(removal.image, entry.reason, entry.message ?? '', node)
-      } else if (entry?.reason !== undefined && hasFailed(entry)) {
-        failures.push({ image: removal.image, reason: entry.reason, message: entry.message ?? '' })
+      } else if (state === 'Kept') {
+        this.#keep(removal.image, reason, message, node)
+      } else if (state === 'Failed') {
+        failures.push({ image: removal.image, reason, message })
       }
     }
     return { open, failures }
@@ -66,20 +68,13 @@ export class RemovalTally {
     const planned = new Set(removals.map(removal => entryKey(removal)))
     const held = [
       ...(nodeImages?.spec?.images ?? []),
-      ...(nodeImages?.status?.images ?? []).filter(entry => entry.reason !== REMOVED),
+      ...(nodeImages?.status?.images ?? []).filter(entry => entry.removal?.state !== 'Removed'),
     ]
     const open = held.filter(
       image =>
         hasLetGo(this.#cache, image) && this.#isIn(image.owners ?? []) && !planned.has(entryKey(image)),
     )
     return new Set(open.map(image => entryKey(image))).size
-  }
-
-  /** An answer to an earlier purge is none to this one. */
-  #isAnswered(removal: Removal, entry: LedgerEntry | undefined): boolean {
-    const since = this.#cache.activity === 'purging' ? leavingSince(this.#cache.cache) : undefined
-    const isOld = Date.parse(removal.requestedAt) < Date.parse(since ?? '')
-    return !isOld && isAnswered(removal, entry)
   }
 
   #isIn(owners: readonly string[]): boolean {

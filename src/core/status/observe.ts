@@ -1,11 +1,11 @@
 import type { Failure, ImageStatus } from '../../api/image-cache.ts'
 import { type DesiredImage, type LedgerEntry, type NodeImages, entryKey } from '../../api/node-images.ts'
-import { hasFailed } from '../../api/failure-reasons.ts'
 import { HOSTNAME_LABEL } from '../../api/constants.ts'
 import type { SkipReason } from '../../api/skip-reasons.ts'
 import type { CompiledCache } from '../demand/index.ts'
 import type { NodeFacts } from '../node/index.ts'
-import { select } from '../plan/index.ts'
+import { hasPullFailed, isPresent, isPullAnswered } from '../ledger/index.ts'
+import { newRequests, select } from '../plan/index.ts'
 import { type KeptOnNodes, RemovalTally } from './observe-removals.ts'
 
 /** Failures of one image. */
@@ -125,7 +125,7 @@ class Tally {
   #addLeaving(node: NodeFacts, nodeImages: NodeImages | undefined): void {
     if (this.#cache.lists.some(list => select(node, list).kind !== 'unselected')) this.#matched += 1
     for (const entry of nodeImages?.status?.images ?? []) {
-      const isThere = entry.state === 'Present' && entry.credential === this.#cache.credential
+      const isThere = isPresent(entry) && entry.credential === this.#cache.credential
       const tally = isThere ? this.#images.get(entry.image) : undefined
       if (tally) tally.present += 1
     }
@@ -147,6 +147,7 @@ class Tally {
     const spec = new Map((nodeImages?.spec?.images ?? []).map(image => [entryKey(image), image]))
     const ledger = new Map((nodeImages?.status?.images ?? []).map(entry => [entryKey(entry), entry]))
     const isCrowdedOut = nodeImages?.spec?.crowdedOut?.includes(this.#cache.owner) ?? false
+    const { refresh, edit } = newRequests(this.#cache, nodeImages?.spec?.owners?.[this.#cache.owner])
     let open = 0
     let missing = 0
     for (const image of wanted) {
@@ -161,28 +162,23 @@ class Tally {
         this.#failPull(node, image, 'TooManyImages', NO_ROOM)
         continue
       }
-      if (entry?.state === 'Present') {
+      if (isPresent(entry)) {
         tally.present += 1
-        tally.digests.add(entry.digest ?? '')
+        tally.digests.add(entry?.presence?.digest ?? '')
       } else missing += 1
-      if (entry?.state === 'Pulling') tally.pulling += 1
-      if (entry && hasFailed(entry)) this.#failPull(node, image, entry.reason, entry.message ?? '')
-      if (!this.#isSettled(spec.get(key), entry)) open += 1
+      if (entry?.attempt?.state === 'Pulling') tally.pulling += 1
+      if (entry?.attempt && hasPullFailed(entry)) {
+        this.#failPull(node, image, entry.attempt.reason, entry.attempt.message ?? '')
+      }
+      // The plan of the node does not follow the newest request yet. An edit asks again for what failed.
+      const isPlanned = !refresh && !(edit && hasPullFailed(entry))
+      if (!isPlanned || !this.#isSettled(spec.get(key), entry)) open += 1
     }
     return { open, missing }
   }
 
-  /** True where the ledger answers the newest request, and the plan has made that request. */
   #isSettled(desired: DesiredImage | undefined, entry: LedgerEntry | undefined): boolean {
-    if (!desired?.owners.includes(this.#cache.owner)) return false
-    if (entry?.state !== 'Present' && entry?.state !== 'Failed') return false
-    const { requestedAt, editedAt } = this.#cache.cache.status ?? {}
-    const least = Math.max(
-      Date.parse(desired.requestedAt),
-      time(requestedAt),
-      hasFailed(entry) ? time(editedAt) : 0,
-    )
-    return time(entry.requestedAt) >= least
+    return desired?.owners.includes(this.#cache.owner) === true && isPullAnswered(entry, desired)
   }
 
   #failPull(node: NodeFacts, image: string, reason: string | undefined, message: string): void {
@@ -230,9 +226,4 @@ function imageStatus(image: string, { desired, present, pulling, failed, digests
     ...(pulling > 0 && { pulling }),
     ...(failed > 0 && { failed }),
   }
-}
-
-function time(text: string | undefined): number {
-  const parsed = Date.parse(text ?? '')
-  return Number.isNaN(parsed) ? 0 : parsed
 }

@@ -86,6 +86,15 @@ export class JobSlots {
     }
   }
 
+  /** Slots in use and nodes that wait for one, for a dump. */
+  dump(): object {
+    return {
+      limit: this.#limit(),
+      used: Object.fromEntries(this.#used()),
+      waiting: [...this.#waiting.values()],
+    }
+  }
+
   #next(): Waiter | undefined {
     const load = new Map<string, number>()
     for (const cache of this.#used().values()) load.set(cache, (load.get(cache) ?? 0) + 1)

@@ -1,5 +1,4 @@
 import { type JobRequest, type JobSettings, type PullJob, buildJob, projectJob } from './pull/index.ts'
-import { hostOf } from '../../oci/registry-host.ts'
 import {
   type RemovalJob,
   type RemovalRequest,
@@ -10,8 +9,9 @@ import {
 import { type Change, type KubeClient, type Logger, type Resource, isKubeError } from '../../kube/index.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
-import type { Refusals } from './refused-namespaces.ts'
+import type { CircuitBreaker, NamespaceWork } from '../../state/circuit-breaker.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
+import type { JobState } from './job-state.ts'
 
 /** core/v1 Event, as far as it is read. */
 interface FailedCreate extends KubeObject {
@@ -29,8 +29,9 @@ const MAX_EXPLANATIONS = 1_000
 /** Makes, deletes and explains Jobs. */
 export class JobWriter {
   readonly #cluster: ClusterState
+  readonly #state: JobState
   readonly #events: Resource<FailedCreate>
-  readonly #refused: Refusals
+  readonly #breaker: CircuitBreaker
   readonly #log: Logger
   readonly #explanations = new Map<string, string>()
   /** UIDs of Jobs whose deletion has not been seen yet. */
@@ -38,14 +39,24 @@ export class JobWriter {
   /** UIDs of Jobs that were read to their end and are retained. */
   readonly #retained = new Set<string>()
 
-  /** @param onRecovery called when Pods can be made again in a namespace where they could not */
+  /** @param options.onRecovery called when Pods can be made again in a namespace where they could not */
   constructor(
     client: KubeClient,
-    cluster: ClusterState,
-    refused: Refusals,
-    log: Logger,
-    onRecovery: () => void,
+    {
+      cluster,
+      state,
+      breaker,
+      log,
+      onRecovery,
+    }: {
+      readonly cluster: ClusterState
+      readonly state: JobState
+      readonly breaker: CircuitBreaker
+      readonly log: Logger
+      readonly onRecovery: () => void
+    },
   ) {
+    this.#state = state
     this.#cluster = cluster
     this.#events = client.resource({
       group: '',
@@ -54,7 +65,7 @@ export class JobWriter {
       kind: 'Event',
       namespaced: true,
     })
-    this.#refused = refused
+    this.#breaker = breaker
     this.#log = log
     const forget = ({ type, object }: Change<KubeObject>) => {
       if (type !== 'deleted') return
@@ -62,14 +73,14 @@ export class JobWriter {
       this.#deleted.delete(object.metadata.uid ?? '')
       this.#retained.delete(object.metadata.uid ?? '')
     }
-    const recover = (kind: keyof Refusals) => (change: Change<KubeObject>) => {
+    const recover = (work: NamespaceWork) => (change: Change<KubeObject>) => {
       const { namespace = '' } = change.object.metadata
-      if (change.type === 'added' && refused[kind].clear(namespace, cluster.now())) onRecovery()
+      if (change.type === 'added' && breaker.openNamespace(work, namespace, cluster.now())) onRecovery()
     }
-    cluster.jobInformer.subscribe(forget)
-    cluster.removalJobInformer.subscribe(forget)
-    cluster.podInformer.subscribe(recover('pulls'))
-    cluster.removalPodInformer.subscribe(recover('removals'))
+    state.pullJobs.subscribe(forget)
+    state.removalJobs.subscribe(forget)
+    state.pullPods.subscribe(recover('pulls'))
+    state.removalPods.subscribe(recover('removals'))
   }
 
   /** Why a Job has no Pod, in the API server's words, by Job UID. */
@@ -86,8 +97,8 @@ export class JobWriter {
   ): Promise<void> {
     const manifest = buildJob(request, node, settings)
     try {
-      const created = await this.#cluster.jobs.create(manifest, { signal })
-      this.#cluster.jobInformer.upsert(projectJob(created))
+      const created = await this.#state.jobs.create(manifest, { signal })
+      this.#state.pullJobs.upsert(projectJob(created))
       const fields = {
         job: request.name,
         node: node.metadata.name,
@@ -108,8 +119,8 @@ export class JobWriter {
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      const created = await this.#cluster.jobs.create(buildRemovalJob(request, node, settings), { signal })
-      this.#cluster.removalJobInformer.upsert(projectRemovalJob(created))
+      const created = await this.#state.jobs.create(buildRemovalJob(request, node, settings), { signal })
+      this.#state.removalJobs.upsert(projectRemovalJob(created))
       const fields = { job: request.name, node: node.metadata.name, images: request.remove.length }
       this.#log.info(fields, 'removal Job created')
     } catch (error) {
@@ -119,7 +130,7 @@ export class JobWriter {
 
   /** Jobs that are pinned to a node, without those that were read to their end and are only there to be looked at. */
   unread(nodeName: string): PullJob[] {
-    return this.#cluster.jobsOf(nodeName).filter(job => !this.#retained.has(job.metadata.uid ?? ''))
+    return this.#state.pullJobsOf(nodeName).filter(job => !this.#retained.has(job.metadata.uid ?? ''))
   }
 
   /** Retains the newest Jobs of each cache that have come to their end, or are about to, and deletes the others. */
@@ -133,7 +144,7 @@ export class JobWriter {
 
   /** All its containers have started: it is read before the job controller says that it is complete. */
   #isEnding({ nodeName, metadata: { uid } }: PullJob): boolean {
-    const pod = this.#cluster.podsOf(nodeName).find(({ jobUid }) => jobUid === uid)
+    const pod = this.#state.pullPodsOf(nodeName).find(({ jobUid }) => jobUid === uid)
     const started = pod?.containers.map(
       ({ state }) => state.phase === 'running' || state.phase === 'terminated',
     )
@@ -143,8 +154,8 @@ export class JobWriter {
   /** The newest first. */
   #retainedOf(ownerUid: string): PullJob[] {
     const created = ({ metadata }: PullJob) => metadata.creationTimestamp ?? ''
-    return this.#cluster
-      .jobsOfCache(ownerUid)
+    return this.#state
+      .pullJobsOfCache(ownerUid)
       .filter(job => this.#retained.has(job.metadata.uid ?? ''))
       .toSorted((a, b) => (created(a) > created(b) ? -1 : 1))
   }
@@ -164,9 +175,9 @@ export class JobWriter {
         signal,
       } as const
       try {
-        await this.#cluster.jobs.delete({ name, namespace }, options)
+        await this.#state.jobs.delete({ name, namespace }, options)
         const key = `${namespace ?? ''}/${name}`
-        const known = this.#cluster.jobInformer.get(key) ?? this.#cluster.removalJobInformer.get(key)
+        const known = this.#state.pullJobs.get(key) ?? this.#state.removalJobs.get(key)
         if (known?.metadata.uid === uid) this.#deleted.add(uid)
         this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
       } catch (error) {
@@ -192,16 +203,8 @@ export class JobWriter {
     if (message === undefined) return false
     if (this.#explanations.size >= MAX_EXPLANATIONS) this.#explanations.clear()
     this.#explanations.set(uid, message)
-    const kind = 'keys' in job ? 'removals' : 'pulls'
-    this.#refused[kind].refuse(namespace ?? '', message, this.#cluster.now())
+    const work = 'keys' in job ? 'removals' : 'pulls'
+    this.#breaker.refuseNamespace(work, namespace ?? '', message, this.#cluster.now())
     return true
-  }
-
-  /** Another node's Job is pulling from this registry now. */
-  isProbing(host: string, nodeName: string): boolean {
-    for (const job of this.#cluster.pullsInFlight()) {
-      if (job.nodeName !== nodeName && job.images.some(image => hostOf(image) === host)) return true
-    }
-    return false
   }
 }

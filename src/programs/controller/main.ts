@@ -1,41 +1,58 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { pino } from 'pino'
-import { RegistryHealth } from '../../core/ledger/index.ts'
-import { EventRecorder, KubeClient, WorkQueue, loadConfig, runWithLeaderElection } from '../../kube/index.ts'
-import { runUntilStopped } from '../../process/long-running.ts'
-import { livenessProblem } from '../../process/liveness.ts'
 import { VERSION } from '../../base/version.ts'
-import { RegistryClient } from '../../oci/registry/index.ts'
 import { CacheReconciler } from '../../controllers/caches/cache-reconciler.ts'
-import { serveHttp } from '../../process/http-server.ts'
-import { ClusterAddresses } from '../../state/cluster-addresses.ts'
-import { JobWriter } from '../../engines/jobs/job-writer.ts'
-import { Metrics } from './metrics.ts'
+import { enqueueOnChange } from '../../controllers/enqueue-on-change.ts'
+import { NodeImagesWriter } from '../../controllers/nodes/node-images-writer.ts'
 import { NodeReconciler } from '../../controllers/nodes/node-reconciler.ts'
+import { WaitLog } from '../../controllers/nodes/wait-log.ts'
 import { OldJobs } from '../../controllers/old-jobs/old-jobs.ts'
-import { type ControllerOptions, parseControllerOptions } from './options.ts'
-import { PullSecrets } from '../../state/pull-secrets.ts'
-import { Remover } from '../../engines/jobs/remover.ts'
 import { Refresher } from '../../controllers/refresh/refresher.ts'
-import { RefusedNamespaces } from '../../engines/jobs/refused-namespaces.ts'
-import { JobSlots } from '../../engines/jobs/job-slots.ts'
-import { TagResolver } from '../../state/tag-resolver.ts'
-import { type Queues, connect } from '../../controllers/enqueue-on-change.ts'
+import { Admission, JobEngine, JobSlots, JobState, JobWriter } from '../../engines/jobs/index.ts'
+import {
+  type Controller,
+  EventRecorder,
+  InformerSet,
+  KubeClient,
+  WorkQueue,
+  loadConfig,
+  runControllers,
+  runWithLeaderElection,
+} from '../../kube/index.ts'
+import { RegistryClient } from '../../oci/registry/index.ts'
+import { dumpOnSignal } from '../../process/dump.ts'
+import { serveHttp } from '../../process/http-server.ts'
+import { livenessProblem } from '../../process/liveness.ts'
+import { runUntilStopped } from '../../process/long-running.ts'
+import { CircuitBreaker } from '../../state/circuit-breaker.ts'
+import { ClusterAddresses } from '../../state/cluster-addresses.ts'
 import { ClusterState } from '../../state/cluster-state.ts'
+import { PullSecrets } from '../../state/pull-secrets.ts'
+import { TagResolver } from '../../state/tag-resolver.ts'
+import { Metrics } from './metrics.ts'
+import { type ControllerOptions, parseControllerOptions } from './options.ts'
 
 /** Name of the Lease that the leader holds, and of the component in events. */
 const COMPONENT = 'kubefledged-controller'
-const NODE_WORKERS = 16
-const CACHE_WORKERS = 4
-const REFRESH_WORKERS = 4
-const QUESTION_WORKERS = 16
 /** How long what was recorded may take to be written when the controller stops. */
 const FLUSH_MS = 2_000
 
-/** Runs the controller until it is told to stop. Resolves to the exit code; throws `UsageError`. */
+/** Runs the controller until it is told to stop. Resolves to the exit code. Throws `UsageError`. */
 export async function runController(argv: readonly string[]): Promise<number> {
   return runUntilStopped(COMPONENT, parseControllerOptions(argv, process.env), run)
+}
+
+/** Queues by the name of their controller. */
+function makeQueues() {
+  return {
+    node: new WorkQueue<string>(),
+    cache: new WorkQueue<string>(),
+    refresh: new WorkQueue<string>(),
+    tag: new WorkQueue<string>(),
+    oldJob: new WorkQueue<string>(),
+    address: new WorkQueue<string>(),
+  }
 }
 
 async function run(options: ControllerOptions, log: pino.Logger, stop: AbortController): Promise<void> {
@@ -47,24 +64,19 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     userAgent: `${COMPONENT}/${VERSION}`,
   })
   const cluster = new ClusterState(client, {
-    namespace: options.namespace,
     defaultPolicy: options.imagePullPolicy,
     allowed: options.jobTemplateAllow,
     log,
   })
-  const queues = {
-    nodes: new WorkQueue<string>(),
-    caches: new WorkQueue<string>(),
-    refreshes: new WorkQueue<string>(),
-    questions: new WorkQueue<string>(),
-    oldJobs: new WorkQueue<string>(),
-  }
-  const metrics = new Metrics(client, cluster, queues)
+  const jobs = new JobState(client, cluster, { namespace: options.namespace, log })
+  const informers = new InformerSet([...cluster.informers, ...jobs.informers])
+  const queues = makeQueues()
+  const metrics = new Metrics(client, { cluster, jobs, queues })
   await serveHttp(
     options.metricsBindAddress,
     {
-      problem: () => livenessProblem(cluster.informers, queues),
-      isReady: () => cluster.hasSynced,
+      problem: () => livenessProblem(informers.members, queues),
+      isReady: () => informers.hasSynced,
       metrics: async () => ({
         contentType: metrics.registry.contentType,
         body: await metrics.registry.metrics(),
@@ -72,10 +84,22 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
     },
     signal,
   )
-  const watching = cluster.run(signal)
+  const watching = informers.run(signal)
   const apiServer = new URL(config.server).hostname
   const lead = (leading: AbortSignal, ledBeforeAt?: string) =>
-    work({ options, log, client, apiServer, cluster, queues, metrics, ledBeforeAt, signal: leading })
+    work({
+      options,
+      log,
+      client,
+      apiServer,
+      cluster,
+      jobs,
+      informers,
+      queues,
+      metrics,
+      ledBeforeAt,
+      signal: leading,
+    })
   try {
     await (options.leaderElect
       ? runWithLeaderElection({
@@ -85,7 +109,7 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
           identity: `${hostname()}_${randomUUID()}`,
           signal,
           lead,
-          // A process that starts anew knows nothing that is no longer true.
+          // A restart discards memory that may be stale.
           onLost: () => stop.abort(),
           log,
         })
@@ -101,83 +125,152 @@ interface Leadership {
   readonly options: ControllerOptions
   readonly log: pino.Logger
   readonly client: KubeClient
-  /** Host of its URL. */
+  /** Host of the API server. */
   readonly apiServer: string
   readonly cluster: ClusterState
-  readonly queues: Queues
+  readonly jobs: JobState
+  readonly informers: InformerSet
+  readonly queues: ReturnType<typeof makeQueues>
   readonly metrics: Metrics
-  /** When another process was last seen to lead, RFC 3339; undefined where none was. */
+  /** When another process was last seen to lead, RFC 3339. Undefined where none was. */
   readonly ledBeforeAt: string | undefined
   readonly signal: AbortSignal
 }
 
-/** What only one controller of a cluster does. Ends when the signal fires, after running reconciles have ended. */
-async function work({
-  options,
-  log,
-  client,
-  apiServer,
-  cluster,
-  queues,
-  metrics,
-  ledBeforeAt,
-  signal,
-}: Leadership): Promise<void> {
+/** What one controller of a cluster does at a time. Ends when the signal fires, after running reconciles have ended. */
+async function work(leadership: Leadership): Promise<void> {
+  const { log, client, cluster, jobs, informers, queues, metrics, signal } = leadership
   const version = await client.serverVersion(signal)
-  await cluster.waitForSync(signal)
-  const addresses = new ClusterAddresses(client, apiServer, log)
+  await informers.waitForSync(signal)
+  const addresses = new ClusterAddresses(client, leadership.apiServer, log)
   await addresses.read(signal)
-  const upkeep = new WorkQueue<string>()
-  upkeep.add('cluster addresses')
+  queues.address.add('cluster addresses')
   const events = new EventRecorder(client, { component: COMPONENT, log })
-  const refused = { pulls: new RefusedNamespaces(), removals: new RefusedNamespaces() }
-  const registries = new RegistryHealth()
+  const breaker = new CircuitBreaker()
   const slots = new JobSlots({
-    inFlight: () => cluster.jobsInFlight(),
+    inFlight: () => jobs.inFlight(),
     nodeCount: () => cluster.nodeInformer.size,
-    maxSurge: options.jobsMaxSurge,
-    wake: node => queues.nodes.add(node),
+    maxSurge: leadership.options.jobsMaxSurge,
+    wake: node => queues.node.add(node),
   })
-  const jobs = new JobWriter(client, cluster, refused, log, () => {
-    for (const node of cluster.nodeInformer.list()) queues.nodes.add(node.metadata.name)
-  })
-  const caches = new CacheReconciler({
-    cluster,
+  const waits = new WaitLog(log)
+  const controllers = makeControllers(leadership, {
+    addresses,
     events,
-    purgeDeadlineMs: options.purgeDeadlineMs,
-    log,
+    breaker,
+    slots,
+    waits,
+    serverMinor: version.minor,
   })
-  const questions = new TagResolver({
+  enqueueOnChange({
+    cluster,
+    jobs,
+    slots,
+    breaker,
+    queues: {
+      nodes: queues.node,
+      caches: queues.cache,
+      refreshes: queues.refresh,
+      oldJobs: queues.oldJob,
+    },
+  })
+  dumpOnSignal(
+    () => ({
+      queues: Object.fromEntries(
+        Object.entries(queues).map(([name, queue]) => [
+          name,
+          { size: queue.size, longestMs: queue.longestMs },
+        ]),
+      ),
+      slots: slots.dump(),
+      circuits: breaker.dump(cluster.now()),
+      waits: waits.dump(),
+    }),
+    log,
+    signal,
+  )
+  log.info({ kubernetes: version.gitVersion, nodes: cluster.nodeInformer.size }, 'leading')
+  await runControllers(controllers, {
+    signal,
+    measure: (controller, reconcile) => metrics.measure(controller, reconcile),
+    onError: (controller, key, err) =>
+      log.warn({ controller, key, err }, 'reconcile failed; it will be tried again'),
+  })
+  await events
+    .flush(AbortSignal.timeout(FLUSH_MS))
+    .catch((err: unknown) => log.warn({ err }, 'events were lost'))
+}
+
+/** The controllers, each with the number of keys that it reconciles at the same time. */
+function makeControllers(
+  { options, log, client, cluster, jobs: state, queues, ledBeforeAt }: Leadership,
+  {
+    addresses,
+    events,
+    breaker,
+    slots,
+    waits,
+    serverMinor,
+  }: {
+    readonly addresses: ClusterAddresses
+    readonly events: EventRecorder
+    readonly breaker: CircuitBreaker
+    readonly slots: JobSlots
+    readonly waits: WaitLog
+    readonly serverMinor: number
+  },
+): readonly Controller[] {
+  const writer = new JobWriter(client, {
+    cluster,
+    state,
+    breaker,
+    log,
+    onRecovery: () => {
+      for (const node of cluster.nodeInformer.list()) queues.node.add(node.metadata.name)
+    },
+  })
+  const tags = new TagResolver({
     registry: new RegistryClient({
       userAgent: `${COMPONENT}/${VERSION}`,
       insecureHosts: new Set(options.insecureRegistries),
       blocked: address => addresses.has(address),
       log,
     }),
+    breaker,
     ...(options.readPullSecrets && { pullSecrets: new PullSecrets(client, log) }),
     now: cluster.now,
-    enqueue: key => queues.questions.add(key),
-    wake: node => queues.nodes.add(node),
+    enqueue: key => queues.tag.add(key),
+    wake: node => queues.node.add(node),
     log,
   })
+  const caches = new CacheReconciler({ cluster, events, purgeDeadlineMs: options.purgeDeadlineMs, log })
   const refresher = new Refresher({
     cluster,
-    questions,
+    tags,
     frequencyMs: options.imageCacheRefreshFrequencyMs,
     ...(ledBeforeAt !== undefined && { ledBeforeAt }),
     onNeed: (node, cache) => {
-      queues.nodes.add(node)
+      queues.node.add(node)
       caches.beginRefresh(cache)
-      queues.caches.add(cache)
+      queues.cache.add(cache)
     },
     log,
   })
-  const remover = new Remover({
-    cluster,
-    jobs,
-    slots,
-    refused: refused.removals,
-    settings: {
+  const engine = new JobEngine({
+    state,
+    writer,
+    admission: new Admission(slots, breaker),
+    breaker,
+    tags,
+    pulls: {
+      helperImage: options.busyboxImage,
+      pullDeadlineMs: options.imagePullDeadlineMs,
+      retainJobs: options.jobRetentionPolicy === 'retain',
+      serviceAccountName: options.serviceAccountName,
+      priorityClassName: options.jobPriorityClassName,
+    },
+    pullMethod: options.jobPullMethod,
+    removals: {
       namespace: options.namespace,
       criClientImage: options.criClientImage,
       criSocketPath: options.criSocketPath,
@@ -186,73 +279,53 @@ async function work({
       priorityClassName: options.jobPriorityClassName,
     },
     ownImages: [options.busyboxImage, options.criClientImage],
+    serverMinor,
     log,
   })
   const nodes = new NodeReconciler({
     cluster,
-    jobs,
-    slots,
-    remover,
-    registries,
-    refused: refused.pulls,
+    engine,
+    writer: new NodeImagesWriter(cluster),
+    breaker,
+    isPulledElsewhere: (host, nodeName) => state.isPulledElsewhere(host, nodeName),
     refreshes: refresher.refreshes,
-    questions,
-    settings: {
-      helperImage: options.busyboxImage,
-      pullDeadlineMs: options.imagePullDeadlineMs,
-      recheckIntervalMs: options.recheckIntervalMs,
-      retainJobs: options.jobRetentionPolicy === 'retain',
-      serviceAccountName: options.serviceAccountName,
-      priorityClassName: options.jobPriorityClassName,
-    },
-    pullMethod: options.jobPullMethod,
-    serverMinor: version.minor,
+    tagAnswers: () => tags.answers,
+    recheckIntervalMs: options.recheckIntervalMs,
+    waits,
     log,
   })
-  const oldJobs = new OldJobs(cluster, jobs, log)
-  connect(cluster, queues, registries, slots)
-  log.info({ kubernetes: version.gitVersion, nodes: cluster.nodeInformer.size }, 'leading')
-  const onError = (key: string, err: unknown) =>
-    log.warn({ key, err }, 'reconcile failed; it will be tried again')
-  await Promise.all([
-    queues.nodes.run({
-      workers: NODE_WORKERS,
-      handler: (key, cutOff) => metrics.measure('node', () => nodes.reconcile(key, cutOff)),
-      signal,
-      onError,
-    }),
-    queues.caches.run({
-      workers: CACHE_WORKERS,
-      handler: (key, cutOff) => metrics.measure('cache', () => caches.reconcile(key, cutOff)),
-      signal,
-      onError,
-    }),
-    queues.refreshes.run({
-      workers: REFRESH_WORKERS,
-      handler: (key, cutOff) => metrics.measure('refresh', () => refresher.reconcile(key, cutOff)),
-      signal,
-      onError,
-    }),
-    queues.questions.run({
-      workers: QUESTION_WORKERS,
-      handler: (key, cutOff) => metrics.measure('question', () => questions.reconcile(key, cutOff)),
-      signal,
-      onError,
-    }),
-    queues.oldJobs.run({
+  const oldJobs = new OldJobs(state, writer, log)
+  return [
+    {
+      name: 'node',
+      queue: queues.node,
+      workers: 16,
+      reconcile: (key, cutOff) => nodes.reconcile(key, cutOff),
+    },
+    {
+      name: 'cache',
+      queue: queues.cache,
+      workers: 4,
+      reconcile: (key, cutOff) => caches.reconcile(key, cutOff),
+    },
+    {
+      name: 'refresh',
+      queue: queues.refresh,
+      workers: 4,
+      reconcile: (key, cutOff) => refresher.reconcile(key, cutOff),
+    },
+    { name: 'tag', queue: queues.tag, workers: 16, reconcile: (key, cutOff) => tags.reconcile(key, cutOff) },
+    {
+      name: 'oldJob',
+      queue: queues.oldJob,
       workers: 1,
-      handler: (key, cutOff) => metrics.measure('oldJob', () => oldJobs.reconcile(key, cutOff)),
-      signal,
-      onError,
-    }),
-    upkeep.run({
+      reconcile: (key, cutOff) => oldJobs.reconcile(key, cutOff),
+    },
+    {
+      name: 'address',
+      queue: queues.address,
       workers: 1,
-      handler: (key, cutOff) => addresses.reconcile(key, cutOff),
-      signal,
-      onError,
-    }),
-  ])
-  await events
-    .flush(AbortSignal.timeout(FLUSH_MS))
-    .catch((err: unknown) => log.warn({ err }, 'events were lost'))
+      reconcile: (key, cutOff) => addresses.reconcile(key, cutOff),
+    },
+  ]
 }

@@ -1,3 +1,6 @@
+import type { LedgerEntry } from '../../api/node-images.ts'
+import { hasPullFailed, isPresent } from '../../core/ledger/index.ts'
+import type { JobState } from '../../engines/jobs/index.ts'
 import type { KubeClient, WorkQueue } from '../../kube/index.ts'
 import { ProcessMetrics } from '../../process/metrics.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
@@ -13,12 +16,12 @@ export class Metrics extends ProcessMetrics {
     this.gauge('kubefledged_images', 'Images on nodes by state', ['state'], set => {
       const states = { Pending: 0, Pulling: 0, Present: 0, Failed: 0, Removing: 0 }
       for (const { status } of cluster.nodeImagesInformer.list()) {
-        for (const { state } of status?.images ?? []) states[state] += 1
+        for (const entry of status?.images ?? []) states[stateOf(entry)] += 1
       }
       for (const [state, count] of Object.entries(states)) set({ state }, count)
     })
     this.gauge('kubefledged_jobs_in_flight', 'Pull Jobs that have not ended', [], set => {
-      set({}, [...cluster.jobsInFlight()].length)
+      set({}, [...jobs.inFlight()].length)
     })
     this.gauge('kubefledged_imagecaches', 'ImageCaches by status', ['status'], set => {
       const byStatus = new Map<string, number>()
@@ -29,4 +32,12 @@ export class Metrics extends ProcessMetrics {
       for (const [status, count] of byStatus) set({ status }, count)
     })
   }
+}
+
+/** One word for an entry of the ledger. */
+function stateOf(entry: LedgerEntry): 'Pending' | 'Pulling' | 'Present' | 'Failed' | 'Removing' {
+  if (entry.removal?.state === 'Waiting' || entry.removal?.state === 'Removing') return 'Removing'
+  if (isPresent(entry)) return 'Present'
+  if (entry.attempt?.state === 'Pulling') return 'Pulling'
+  return hasPullFailed(entry) ? 'Failed' : 'Pending'
 }

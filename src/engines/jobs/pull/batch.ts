@@ -1,26 +1,23 @@
-import { hasFailed } from '../../../api/failure-reasons.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../../api/node-images.ts'
 import type { CompiledCache } from '../../../core/demand/index.ts'
-import type { Due } from '../../../core/ledger/index.ts'
-import { UNPROVEN } from '../../../core/ledger/index.ts'
-import type { NodeWork, RegistryState } from './node-work.ts'
-import type { JobMethod } from './pull-job.ts'
+import { type Circuits, type DuePull, hasPullFailed } from '../../../core/ledger/index.ts'
 import { hostOf } from '../../../oci/registry-host.ts'
+import type { PullMethod } from './job-settings.ts'
+import type { JobMethod } from './pull-job.ts'
 
 /**
- * Images of one Job. Ten stay inside the burst of the kubelet's pull limit (`registryBurst` 10, `registryPullQPS` 5):
- * a pod that asks for more waits out the image back-off.
+ * Images of one Job. Ten stay within the burst of the kubelet's pull limit (`registryBurst` 10, `registryPullQPS` 5).
+ * A Pod that asks for more waits for the image back-off.
  */
 export const BATCH_SIZE = 10
 
-/** States in which a registry gets one image alone. */
-const HELD_UP: ReadonlySet<RegistryState> = new Set(['failing', 'limited'])
-
-/** An image that needs a Job now. */
-export interface DueImage {
-  readonly desired: DesiredImage
-  readonly entry: LedgerEntry | undefined
-  readonly due: Extract<Due, { kind: 'now' }>
+/** What the next batch of a node is chosen with. */
+export interface BatchInput {
+  readonly desired: readonly DesiredImage[]
+  readonly ledger: readonly LedgerEntry[]
+  readonly caches: ReadonlyMap<string, CompiledCache>
+  readonly circuits: Circuits
+  readonly method: PullMethod
 }
 
 /** The images that go into one Job together. */
@@ -33,20 +30,24 @@ export interface Batch {
 }
 
 /**
- * Chooses the next Job of a node: images of one cache and one credential, those that nobody has tried first, caches in
- * turn. A registry that no pull has been seen from yet gives one image only, and one that does not answer gives one
- * image alone, last, on one node at a time: pulls on a node are serial, and a silent registry holds up all of them.
+ * Chooses the images of the next Job of a node: images of one cache and one credential. Images that nobody has tried come
+ * first. Caches take turns.
+ * A registry that is untested gives one image. A registry that is open or limited gives one image alone, last, on one node
+ * at a time: pulls on a node are serial, and a silent registry delays all of them.
  */
-export function nextBatch(candidates: readonly DueImage[], work: NodeWork): Batch | undefined {
-  const failing = (item: DueImage) => HELD_UP.has(work.registries.state(hostOf(item.desired.image)))
-  const answering = candidates.filter(item => !failing(item))
-  const silent = candidates.filter(
-    item => failing(item) && work.registries.mayProbe(hostOf(item.desired.image), work.node.metadata.name),
+export function nextBatch(candidates: readonly DuePull[], input: BatchInput): Batch | undefined {
+  const isFailing = (item: DuePull) => {
+    const circuit = input.circuits.registry(hostOf(item.desired.image))
+    return circuit === 'open' || circuit === 'limited'
+  }
+  const answering = candidates.filter(item => !isFailing(item))
+  const probes = candidates.filter(
+    item => isFailing(item) && input.circuits.mayProbeRegistry(hostOf(item.desired.image)),
   )
-  const group = firstGroup(answering, work) ?? firstGroup(silent.slice(0, 1), work)
+  const group = firstGroup(answering, input) ?? firstGroup(probes.slice(0, 1), input)
   if (!group) return undefined
   const { cache, items } = group
-  const method = work.method === 'containers' ? 'containers' : isolated(items) ? 'single' : 'batch'
+  const method = input.method === 'containers' ? 'containers' : needsOwnContainers(items) ? 'single' : 'batch'
   return {
     cache,
     method,
@@ -58,44 +59,49 @@ export function nextBatch(candidates: readonly DueImage[], work: NodeWork): Batc
 
 interface Group {
   readonly cache: CompiledCache
-  readonly items: readonly DueImage[]
+  readonly items: readonly DuePull[]
 }
 
-function firstGroup(candidates: readonly DueImage[], work: NodeWork): Group | undefined {
-  const groups = new Map<string, { cache: CompiledCache; kind: number; items: DueImage[] }>()
+function firstGroup(candidates: readonly DuePull[], input: BatchInput): Group | undefined {
+  const groups = new Map<string, { cache: CompiledCache; rank: number; items: DuePull[] }>()
   for (const item of candidates) {
-    // The oldest cache that may have Jobs: one whose namespace lets none be made holds up no other.
-    const cache = item.desired.owners
-      .map(owner => work.caches.get(owner))
-      .find(
-        found =>
-          found?.activity === 'active' && work.refusedIn(found.cache.metadata.namespace ?? '') === undefined,
-      )
+    const cache = oldestOwner(item, input)
     if (!cache) continue
-    const kind = kindOf(item)
-    const key = JSON.stringify([cache.owner, item.desired.credential ?? '', kind])
-    const group = groups.get(key) ?? { cache, kind, items: [] }
+    const rank = rankOf(item)
+    const key = JSON.stringify([cache.owner, item.desired.credential ?? '', rank])
+    const group = groups.get(key) ?? { cache, rank, items: [] }
     groups.set(key, group)
     group.items.push(item)
   }
-  const turn = [...groups.values()].toSorted(
-    (a, b) => a.kind - b.kind || lastTurn(a.cache, work) - lastTurn(b.cache, work),
-  )[0]
-  return turn && { cache: turn.cache, items: fill(turn.items, work) }
+  const [first] = [...groups.values()].toSorted(
+    (a, b) => a.rank - b.rank || lastTurn(a.cache, input) - lastTurn(b.cache, input),
+  )
+  return first && { cache: first.cache, items: fillBatch(first.items, input) }
+}
+
+/** The oldest cache that may have Jobs. A cache whose namespace refuses Jobs delays no other. */
+function oldestOwner({ desired }: DuePull, { caches, circuits }: BatchInput): CompiledCache | undefined {
+  return desired.owners
+    .map(owner => caches.get(owner))
+    .find(
+      cache =>
+        cache?.activity === 'active' &&
+        circuits.namespaceRefusal(cache.cache.metadata.namespace ?? '') === undefined,
+    )
 }
 
 /**
- * What may go together, in the order of its turn: untried images, images whose batch failed, refreshed ones, retries,
- * proofs. `Always` volumes are asked for again at every sync of a Pod that waits, so those that have failed go alone.
+ * Images of different ranks never share a Job. The lowest rank is first.
+ * The kubelet asks for an `Always` volume again at each sync of a waiting Pod, so images that failed go apart.
  */
-function kindOf(item: DueImage): number {
-  if (item.due.urgent) return 0
-  if (item.entry?.reason === UNPROVEN) return 1
-  if (item.due.how === 'prove') return 4
-  return item.entry && hasFailed(item.entry) ? 3 : 2
+function rankOf({ entry, due }: DuePull): number {
+  if (due.urgent) return 0
+  if (entry?.attempt?.state === 'Unproven') return 1
+  if (due.how === 'prove') return 4
+  return hasPullFailed(entry) ? 3 : 2
 }
 
-/** Failures that are not the image's: it goes with others again. */
+/** Failures that are not the fault of the image. It shares a Job with others again. */
 const BLAMELESS = new Set<string | undefined>([
   'HelperImageUnavailable',
   'NodeRefused',
@@ -103,54 +109,50 @@ const BLAMELESS = new Set<string | undefined>([
   'NodeUnavailable',
 ])
 
-function isolated(items: readonly DueImage[]): boolean {
-  return items.length > 1 && items.some(({ entry }) => entry?.reason === UNPROVEN || isFaulty(entry))
+function needsOwnContainers(items: readonly DuePull[]): boolean {
+  const isSuspect = ({ entry }: DuePull) => entry?.attempt?.state === 'Unproven' || isFaulty(entry)
+  return items.length > 1 && items.some(isSuspect)
 }
 
 function isFaulty(entry: LedgerEntry | undefined): boolean {
-  return entry !== undefined && hasFailed(entry) && !BLAMELESS.has(entry.reason)
+  return hasPullFailed(entry) && !BLAMELESS.has(entry?.attempt?.reason)
 }
 
-function fill(items: readonly DueImage[], work: NodeWork): DueImage[] {
-  const chosen: DueImage[] = []
-  const unknown = new Set<string>()
-  let always = false
-  let faulty = false
+function fillBatch(items: readonly DuePull[], input: BatchInput): DuePull[] {
+  const chosen: DuePull[] = []
+  const untested = new Set<string>()
+  let hasAlways = false
+  let hasFaulty = false
   for (const item of items) {
     if (chosen.length === BATCH_SIZE) break
-    // What one slow image of a Job made time out is not known to be slow itself: each gets a Job of its own.
-    const isSlow = item.entry?.reason === 'Timeout'
+    // One slow image makes all images of a Job time out. Each of them gets a Job of its own.
+    const isSlow = item.entry?.attempt?.reason === 'Timeout'
     if (isSlow && chosen.length > 0) continue
-    const isAlways: boolean = always || item.desired.pullPolicy === 'Always'
-    const isTainted: boolean = faulty || isFaulty(item.entry)
-    if (isAlways && isTainted && chosen.length > 0) continue
+    const always: boolean = hasAlways || item.desired.pullPolicy === 'Always'
+    const faulty: boolean = hasFaulty || isFaulty(item.entry)
+    if (always && faulty && chosen.length > 0) continue
     const host = hostOf(item.desired.image)
-    if (work.registries.state(host) === 'unknown') {
-      if (unknown.has(host)) continue
-      unknown.add(host)
+    if (input.circuits.registry(host) === 'untested') {
+      if (untested.has(host)) continue
+      untested.add(host)
     }
     chosen.push(item)
     if (isSlow) break
-    always = isAlways
-    faulty = isTainted
+    hasAlways = always
+    hasFaulty = faulty
   }
-  // Known registries first: one that may not answer shall hold up nothing of this batch.
+  // Registries that answer come first: one that may not answer delays no image of this batch.
+  const order = (item: DuePull) => (input.circuits.registry(hostOf(item.desired.image)) === 'closed' ? 0 : 1)
   return chosen.toSorted(
-    (a, b) => rank(a, work) - rank(b, work) || (entryKey(a.desired) < entryKey(b.desired) ? -1 : 1),
+    (a, b) => order(a) - order(b) || (entryKey(a.desired) < entryKey(b.desired) ? -1 : 1),
   )
 }
 
-function rank(item: DueImage, work: NodeWork): number {
-  return work.registries.state(hostOf(item.desired.image)) === 'good' ? 0 : 1
-}
-
-/** When the cache last had a Job on this node: the one that waited longest is next. */
-function lastTurn(cache: CompiledCache, work: NodeWork): number {
-  const keys = new Set(
-    work.desired.filter(image => image.owners.includes(cache.owner)).map(image => entryKey(image)),
-  )
-  const times = work.ledger
+/** When the cache last had a Job on this node. The cache that waited longest is next. */
+function lastTurn(cache: CompiledCache, { desired, ledger }: BatchInput): number {
+  const keys = new Set(desired.filter(image => image.owners.includes(cache.owner)).map(entryKey))
+  const times = ledger
     .filter(entry => keys.has(entryKey(entry)))
-    .map(entry => Date.parse(entry.startedAt ?? ''))
+    .map(entry => Date.parse(entry.attempt?.startedAt ?? ''))
   return Math.max(0, ...times.filter(time => !Number.isNaN(time)))
 }

@@ -4,7 +4,8 @@ import type { DesiredImage } from '../../../api/node-images.ts'
 import type { KubeObject } from '../../../api/object.ts'
 import type { NodeFacts } from '../../../core/node/index.ts'
 import { shortHash } from '../../../core/demand/index.ts'
-import type { JobRequest, JobSettings } from './node-work.ts'
+import type { JobRequest } from './choose-job.ts'
+import type { JobSettings } from './job-settings.ts'
 
 /** A batch/v1 Job to be created. */
 export interface JobManifest extends KubeObject {
@@ -66,7 +67,7 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
         [JOB_ANNOTATIONS.cache]: request.cache.key,
         [JOB_ANNOTATIONS.nodeUid]: node.metadata.uid ?? '',
         [JOB_ANNOTATIONS.method]: request.method,
-        [JOB_ANNOTATIONS.requestedAt]: request.requestedAt,
+        [JOB_ANNOTATIONS.revision]: String(request.revision),
         [JOB_ANNOTATIONS.startedAt]: request.startedAt,
         [JOB_ANNOTATIONS.images]: request.images.map(image => image.image).join('\n'),
         ...(first?.credential !== undefined && { [JOB_ANNOTATIONS.credential]: first.credential }),

@@ -21,10 +21,10 @@ export function jobName(
     return [
       entryKey(image),
       image.pullPolicy,
-      image.requestedAt,
-      entry?.attempts ?? 0,
-      entry?.verifiedAt ?? '',
-      entry?.finishedAt ?? '',
+      image.revision,
+      entry?.attempt?.count ?? 0,
+      entry?.presence?.since ?? '',
+      entry?.attempt?.finishedAt ?? '',
     ]
   })
   const hash = createHash('sha256')

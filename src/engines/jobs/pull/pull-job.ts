@@ -20,8 +20,8 @@ export interface PullJob extends KubeObject {
   readonly method: JobMethod
   /** Absent where it pulls without secrets. */
   readonly credential?: string
-  /** The newest request among its images; it answers no later one. */
-  readonly requestedAt: string
+  /** Revision of the newest request that it answers. 0 where it does not say. */
+  readonly revision: number
   /** When it was made, as exactly as is known, RFC 3339. */
   readonly startedAt: string
   readonly images: readonly string[]
@@ -70,7 +70,7 @@ export function projectJob(raw: RawJob): PullJob {
     ownerUid: isCache ? owner.uid : '',
     method: method === 'single' || method === 'containers' ? method : 'batch',
     ...(credential && { credential }),
-    requestedAt: notAfter(annotations[JOB_ANNOTATIONS.requestedAt] ?? '', creationTimestamp),
+    revision: revisionOf(annotations[JOB_ANNOTATIONS.revision]),
     startedAt: notAfter(annotations[JOB_ANNOTATIONS.startedAt] ?? creationTimestamp ?? '', creationTimestamp),
     images: (annotations[JOB_ANNOTATIONS.images] ?? '').split('\n').filter(Boolean),
     finished: conditions.some(
@@ -79,7 +79,12 @@ export function projectJob(raw: RawJob): PullJob {
   }
 }
 
-/** Whoever may change the annotations of Jobs shall not make one answer a later request than it can, or last for ever. */
+/** A whole number; 0 for other text. */
+export function revisionOf(text = ''): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0
+}
+
+/** An author who may change annotations of Jobs must not make one last for ever. */
 function notAfter(time: string, created: string | undefined): string {
   return created !== undefined && Date.parse(time) > Date.parse(created) + SKEW_MS ? created : time
 }

@@ -1,5 +1,5 @@
 import type { NodeFacts } from '../../../core/node/index.ts'
-import type { PullMethod } from './node-work.ts'
+import type { PullMethod } from './job-settings.ts'
 
 /** Value of `--job-pull-method`. */
 export type PullMethodSetting = 'auto' | PullMethod

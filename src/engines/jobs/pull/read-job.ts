@@ -1,16 +1,28 @@
-import { all, type JobReading } from './verdict.ts'
-import type { NodeWork } from './node-work.ts'
+import { type DesiredImage, type LedgerEntry } from '../../../api/node-images.ts'
+import type { CompiledCache } from '../../../core/demand/index.ts'
+import type { Inventory } from '../../../core/node/index.ts'
+import { readMissingPod } from '../missing-pod.ts'
+import { deadlineMs } from './deadline.ts'
+import { type JobReading, all } from './job-reading.ts'
+import type { JobSettings } from './job-settings.ts'
 import type { PullJob } from './pull-job.ts'
 import type { PullPod } from './pull-pod.ts'
 import { readPod } from './read-pod.ts'
-import { deadlineMs } from './deadline.ts'
 
-/** How long the job controller may take to make a Pod before it is asked why there is none. */
-const NO_POD_GRACE_MS = 3_000
-/** After this, a Job without a Pod and without words about it is given up. */
-const NO_POD_LIMIT_MS = 30_000
+/** What a pull Job is read with. */
+export interface ReadInput {
+  readonly desired: readonly DesiredImage[]
+  readonly ledger: readonly LedgerEntry[]
+  readonly inventory: Inventory
+  readonly caches: ReadonlyMap<string, CompiledCache>
+  readonly pods: readonly PullPod[]
+  /** Why a Job has no Pod, in the words of the API server, by Job UID. Present once asked. */
+  readonly refusals: ReadonlyMap<string, string>
+  readonly settings: JobSettings
+  readonly now: number
+}
 
-/** What a Job says about its images, and whether its silence has to be explained. */
+/** What a Job says about its images, and whether its missing Pod has to be explained. */
 export interface ReadJob {
   readonly job: PullJob
   readonly reading: JobReading
@@ -20,16 +32,16 @@ export interface ReadJob {
 }
 
 /** Reads a Job together with its Pod, if it has one. */
-export function readJob(job: PullJob, work: NodeWork): ReadJob {
-  // By UID: whoever may make Pods may give them our labels.
-  const pod = work.pods.find(
+export function readJob(job: PullJob, input: ReadInput): ReadJob {
+  // By UID: an author who may make Pods may give them our labels.
+  const pod = input.pods.find(
     candidate =>
       candidate.jobUid === job.metadata.uid && candidate.metadata.namespace === job.metadata.namespace,
   )
-  if (!pod) return readWithoutPod(job, work)
-  const reading = readPod(job, pod, work.settings.helperImage)
+  if (!pod) return readWithoutPod(job, input)
+  const reading = readPod(job, pod, input.settings.helperImage)
   if (reading.done) return { job, reading, unexplained: false }
-  const left = deadlineMs(job, pod, work) - work.now
+  const left = deadlineMs(job, pod, input) - input.now
   if (left > 0) return { job, reading, unexplained: false, lookAgainMs: left }
   return { job, reading: timedOut(reading, pod), unexplained: false }
 }
@@ -50,26 +62,25 @@ function timedOut(reading: JobReading, pod: PullPod): JobReading {
   }
 }
 
-function readWithoutPod(job: PullJob, work: NodeWork): ReadJob {
-  const gone = { kind: 'unknown', message: 'the Pod went away unread' } as const
-  if (job.finished || job.metadata.deletionTimestamp) {
-    return { job, reading: { done: true, verdicts: all(job.images, gone) }, unexplained: false }
+function readWithoutPod(job: PullJob, { refusals, now }: ReadInput): ReadJob {
+  const missing = readMissingPod(job, refusals, now)
+  switch (missing.kind) {
+    case 'gone': {
+      const verdict = { kind: 'unknown', message: 'the Pod went away unread' } as const
+      return { job, reading: { done: true, verdicts: all(job.images, verdict) }, unexplained: false }
+    }
+    case 'refused': {
+      const verdict = { kind: 'failed', reason: 'JobRefused', message: missing.message } as const
+      return { job, reading: { done: true, verdicts: all(job.images, verdict) }, unexplained: false }
+    }
+    case 'waiting': {
+      const { unexplained, lookAgainMs } = missing
+      return {
+        job,
+        reading: { done: false, verdicts: all(job.images, { kind: 'pulling' }) },
+        unexplained,
+        lookAgainMs,
+      }
+    }
   }
-  const words = work.refusals.get(job.metadata.uid ?? '')
-  const age = work.now - Date.parse(job.metadata.creationTimestamp ?? '')
-  if (words || age > NO_POD_LIMIT_MS) {
-    const message = words || 'the job controller made no Pod'
-    const verdict = { kind: 'failed', reason: 'JobRefused', message } as const
-    return { job, reading: { done: true, verdicts: all(job.images, verdict) }, unexplained: false }
-  }
-  const waiting = { done: false, verdicts: all(job.images, { kind: 'pulling' }) }
-  if (age < NO_POD_GRACE_MS) {
-    return { job, reading: waiting, unexplained: false, lookAgainMs: NO_POD_GRACE_MS - age }
-  }
-  return { job, reading: waiting, unexplained: true, lookAgainMs: NO_POD_GRACE_MS }
-}
-
-/** True for a Job that was made for another Node object of this name. */
-export function isForeign(job: PullJob, work: NodeWork): boolean {
-  return job.nodeUid !== (work.node.metadata.uid ?? '')
 }

@@ -2,7 +2,8 @@ import { classifyPullError } from '../../../api/failure-reasons.ts'
 import { normalizedName, tryParseReference } from '../../../oci/reference.ts'
 import type { PullJob } from './pull-job.ts'
 import type { ContainerState, PullContainer, PullPod } from './pull-pod.ts'
-import { type JobReading, type Verdict, all } from './verdict.ts'
+import type { PullVerdict } from '../../../core/ledger/index.ts'
+import { type JobReading, all } from './job-reading.ts'
 
 /**
  * Reads what a Pod proves about the images of its Job. Only statuses of containers count, never events, and never
@@ -55,7 +56,7 @@ export function readPod(job: PullJob, pod: PullPod, helperImage: string): JobRea
 }
 
 /** The kubelet took the Pod and would not run it (pkg/kubelet/lifecycle/predicate.go, eviction). */
-function refusal(pod: PullPod): Verdict | undefined {
+function refusal(pod: PullPod): PullVerdict | undefined {
   const started = [...pod.initContainers, ...pod.containers].some(
     container => container.state.phase !== 'none',
   )
@@ -63,9 +64,9 @@ function refusal(pod: PullPod): Verdict | undefined {
   return { kind: 'failed', reason: 'NodeRefused', message: `${pod.reason}: ${pod.message}` }
 }
 
-function settle(verdicts: ReadonlyMap<string, Verdict>, pod: PullPod): Map<string, Verdict> {
+function settle(verdicts: ReadonlyMap<string, PullVerdict>, pod: PullPod): Map<string, PullVerdict> {
   const evicted = pod.reason === 'Evicted' || pod.reason === 'Preempting'
-  const rest: Verdict = evicted
+  const rest: PullVerdict = evicted
     ? { kind: 'failed', reason: 'NodeRefused', message: `${pod.reason}: ${pod.message}` }
     : { kind: 'unknown', message: `the Pod went away${pod.reason ? `: ${pod.reason}` : ''}` }
   return new Map(
@@ -74,14 +75,14 @@ function settle(verdicts: ReadonlyMap<string, Verdict>, pod: PullPod): Map<strin
 }
 
 /** What a webhook or a policy made of a Pod is not what was asked for: it proves nothing, and another is no better. */
-const CHANGED: Verdict = {
+const CHANGED: PullVerdict = {
   kind: 'failed',
   reason: 'PullFailed',
   message: 'the Pod does not ask for this image: an admission webhook or a policy changed it',
 }
 
 /** Image volumes; undefined where the stored Pod has none at all. */
-function readVolumes(job: PullJob, pod: PullPod, helperImage: string): Map<string, Verdict> | undefined {
+function readVolumes(job: PullJob, pod: PullPod, helperImage: string): Map<string, PullVerdict> | undefined {
   const mountedBy = new Map<string, PullContainer>()
   for (const container of pod.containers) {
     for (const mount of container.mounts) {
@@ -109,7 +110,7 @@ function readBatch(
   images: readonly string[],
   container: PullContainer,
   helperImage: string,
-): Map<string, Verdict> {
+): Map<string, PullVerdict> {
   const verdict = readOne(container.state, [helperImage, container.image])
   if (verdict.kind !== 'failed' || verdict.reason === 'HelperImageUnavailable') return all(images, verdict)
   const named = images.filter(image => names(verdict.message, image))
@@ -122,7 +123,7 @@ function readBatch(
 }
 
 /** One container of each image: the older way. */
-function readContainers(job: PullJob, pod: PullPod): Map<string, Verdict> {
+function readContainers(job: PullJob, pod: PullPod): Map<string, PullVerdict> {
   const [helper] = pod.initContainers
   const init = helper?.state
   if (init && init.phase === 'waiting' && PULL_ERRORS.has(init.reason)) {
@@ -152,7 +153,7 @@ function readContainers(job: PullJob, pod: PullPod): Map<string, Verdict> {
  * @param helpers names of the image that the container itself runs, where that is not the one to be proved (admission
  *   may have renamed it): an error that names it is the helper's
  */
-function readOne(state: ContainerState, helpers: readonly string[]): Verdict {
+function readOne(state: ContainerState, helpers: readonly string[]): PullVerdict {
   if (state.phase === 'terminated' && state.reason === STATUS_UNKNOWN) return { kind: 'pulling' }
   if (state.phase === 'running' || state.phase === 'terminated') return { kind: 'present' }
   if (state.phase !== 'waiting') return { kind: 'pulling' }

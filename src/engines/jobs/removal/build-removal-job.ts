@@ -4,7 +4,8 @@ import { encodeRequest } from '../../../cri/removal/index.ts'
 import { socketCandidates } from '../../../cri/sockets.ts'
 import type { NodeFacts } from '../../../core/node/index.ts'
 import type { JobManifest } from '../pull/index.ts'
-import type { RemovalRequest, RemovalSettings } from './removal-work.ts'
+import type { RemovalRequest } from './choose-removal.ts'
+import type { RemovalSettings } from './removal-settings.ts'
 
 /** Collected by Kubernetes after that long, should nobody have read it. */
 const TTL_S = 600
@@ -45,7 +46,7 @@ export function buildRemovalJob(
       labels,
       annotations: {
         [REMOVAL_ANNOTATIONS.nodeUid]: node.metadata.uid ?? '',
-        [REMOVAL_ANNOTATIONS.requestedAt]: request.requestedAt,
+        [REMOVAL_ANNOTATIONS.revision]: String(request.revision),
         [REMOVAL_ANNOTATIONS.keys]: request.keys.join('\n'),
       },
     },

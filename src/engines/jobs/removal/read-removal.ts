@@ -1,36 +1,45 @@
 import type { FailureReasonName } from '../../../api/failure-reasons.ts'
-import { type KeptReason, REMOVED } from '../../../api/kept-reasons.ts'
+import type { KeptReason } from '../../../api/kept-reasons.ts'
+import type { RemovalVerdict } from '../../../core/ledger/index.ts'
 import { type PurgeAnswer, type PurgeOutcome, parseResult } from '../../../cri/removal/index.ts'
+import { readMissingPod } from '../missing-pod.ts'
 import type { RemovalJob, RemovalPod } from './removal-job.ts'
-import type { RemovalWork } from './removal-work.ts'
 
-/** How long the job controller may take to make a Pod before it is asked why there is none. */
-const NO_POD_GRACE_MS = 3_000
-/** After this, a Job without a Pod and without words about it is given up. */
-const NO_POD_LIMIT_MS = 30_000
-
-/** What became of one image. */
-export interface RemovalAnswer {
-  readonly reason: typeof REMOVED | KeptReason | FailureReasonName
-  readonly message: string
+/** What a removal Job says of its images. */
+export interface RemovalReading {
+  readonly job: RemovalJob
+  /** Nothing more will be learned. */
+  readonly done: boolean
+  /** By key of the ledger, one for each image of the Job. */
+  readonly verdicts: ReadonlyMap<string, RemovalVerdict>
+  readonly unexplained: boolean
+  /** When the reading may change by time alone, in milliseconds from now. */
+  readonly lookAgainMs?: number
 }
 
-/** What a removal Job says. */
-export type RemovalReading =
-  | { readonly kind: 'running'; readonly lookAgainMs: number; readonly unexplained: boolean }
-  /** By key of the ledger. */
-  | { readonly kind: 'done'; readonly answers: ReadonlyMap<string, RemovalAnswer> }
+/** What a removal Job is read with. */
+export interface RemovalReadInput {
+  readonly pods: readonly RemovalPod[]
+  /** Why a Job has no Pod, in the words of the API server, by Job UID. Present once asked. */
+  readonly refusals: ReadonlyMap<string, string>
+  /** For one Job, in milliseconds. */
+  readonly deadlineMs: number
+  readonly now: number
+}
 
-/** What the outcomes of the CRI client are called in the ledger. */
-const REASONS: Record<PurgeOutcome, RemovalAnswer['reason']> = {
-  Removed: REMOVED,
-  NotFound: REMOVED,
-  InUse: 'InUse',
-  WantedByOthers: 'WantedByOthers',
-  SharedId: 'NotOurs',
-  Pinned: 'NotOurs',
-  InvalidReference: 'RemovalFailed',
-  Failed: 'RemovalFailed',
+/** Outcomes of the CRI client, as the ledger names them. */
+const VERDICTS: Record<
+  PurgeOutcome,
+  { kind: 'removed' } | { kind: 'kept'; reason: KeptReason } | { kind: 'failed' }
+> = {
+  Removed: { kind: 'removed' },
+  NotFound: { kind: 'removed' },
+  InUse: { kind: 'kept', reason: 'InUse' },
+  WantedByOthers: { kind: 'kept', reason: 'WantedByOthers' },
+  SharedId: { kind: 'kept', reason: 'NotOurs' },
+  Pinned: { kind: 'kept', reason: 'NotOurs' },
+  InvalidReference: { kind: 'failed' },
+  Failed: { kind: 'failed' },
 }
 
 const WORDS: Partial<Record<PurgeOutcome, string>> = {
@@ -40,58 +49,64 @@ const WORDS: Partial<Record<PurgeOutcome, string>> = {
 }
 
 /** Reads a removal Job together with its Pod, if it has one. */
-export function readRemoval(job: RemovalJob, work: RemovalWork): RemovalReading {
-  const { namespace, name } = job.metadata
-  const pod = work.pods.find(
+export function readRemoval(job: RemovalJob, input: RemovalReadInput): RemovalReading {
+  const { namespace, name, creationTimestamp = '' } = job.metadata
+  const pod = input.pods.find(
     candidate => candidate.job === name && candidate.metadata.namespace === namespace,
   )
-  const begun = Date.parse(job.metadata.creationTimestamp ?? '')
-  const left = begun + work.settings.deadlineMs - work.now
-  if (!pod) return readWithoutPod(job, work, work.now - begun)
+  if (!pod) return readWithoutPod(job, input)
   const result = pod.result === '' ? undefined : parseResult(pod.result)
   if (result?.kind === 'Done') {
-    return {
-      kind: 'done',
-      answers: new Map(job.keys.map((key, index) => [key, answerOf(result.answers[index])])),
-    }
+    const verdicts = new Map(job.keys.map((key, index) => [key, verdictOf(result.answers[index])]))
+    return { job, done: true, verdicts, unexplained: false }
   }
-  if (result?.kind === 'Error') return all(job, 'RemovalFailed', `${result.code}: ${result.message}`)
-  if (pod.phase === 'Failed' || pod.phase === 'Succeeded') return all(job, refusalOf(pod), wordsOf(pod))
-  if (pod.stuck) return all(job, 'HelperImageUnavailable', wordsOf(pod))
-  if (pod.metadata.deletionTimestamp) return all(job, 'RemovalFailed', 'its Pod was deleted')
-  if (!(left > 0)) return all(job, 'Timeout', 'the removal did not end within the deadline')
-  return { kind: 'running', lookAgainMs: left, unexplained: false }
+  if (result?.kind === 'Error') return allFailed(job, 'RemovalFailed', `${result.code}: ${result.message}`)
+  if (pod.phase === 'Failed' || pod.phase === 'Succeeded') return allFailed(job, failureOf(pod), wordsOf(pod))
+  if (pod.stuck) return allFailed(job, 'HelperImageUnavailable', wordsOf(pod))
+  if (pod.metadata.deletionTimestamp) return allFailed(job, 'RemovalFailed', 'its Pod was deleted')
+  const left = Date.parse(creationTimestamp) + input.deadlineMs - input.now
+  if (!(left > 0)) return allFailed(job, 'Timeout', 'the removal did not end within the deadline')
+  return running(job, { lookAgainMs: left, unexplained: false })
 }
 
-function readWithoutPod(job: RemovalJob, work: RemovalWork, ageMs: number): RemovalReading {
-  if (job.finished || job.metadata.deletionTimestamp) {
-    return all(job, 'RemovalFailed', 'its Pod went away unread')
-  }
-  const words = work.refusals.get(job.metadata.uid ?? '')
-  if (words || !(ageMs < NO_POD_LIMIT_MS)) {
-    return all(job, 'JobRefused', words || 'the job controller made no Pod')
-  }
-  const isEarly = ageMs < NO_POD_GRACE_MS
-  return {
-    kind: 'running',
-    lookAgainMs: isEarly ? NO_POD_GRACE_MS - ageMs : NO_POD_GRACE_MS,
-    unexplained: !isEarly,
+function readWithoutPod(job: RemovalJob, { refusals, now }: RemovalReadInput): RemovalReading {
+  const missing = readMissingPod(job, refusals, now)
+  switch (missing.kind) {
+    case 'gone':
+      return allFailed(job, 'RemovalFailed', 'its Pod went away unread')
+    case 'refused':
+      return allFailed(job, 'JobRefused', missing.message)
+    case 'waiting':
+      return running(job, missing)
   }
 }
 
-function all(job: RemovalJob, reason: RemovalAnswer['reason'], message: string): RemovalReading {
-  return { kind: 'done', answers: new Map(job.keys.map(key => [key, { reason, message }])) }
+function running(
+  job: RemovalJob,
+  { lookAgainMs, unexplained }: { lookAgainMs: number; unexplained: boolean },
+): RemovalReading {
+  const verdicts = new Map(job.keys.map(key => [key, { kind: 'removing' } as const]))
+  return { job, done: false, verdicts, unexplained, lookAgainMs }
 }
 
-function answerOf(answer: PurgeAnswer | undefined): RemovalAnswer {
-  if (!answer) return { reason: 'RemovalFailed', message: 'the Job gave no answer for it' }
-  const words = WORDS[answer.outcome]
-  const message = [words, answer.detail].filter(Boolean).join(': ')
-  return { reason: REASONS[answer.outcome], message }
+function allFailed(job: RemovalJob, reason: FailureReasonName, message: string): RemovalReading {
+  const verdicts = new Map(job.keys.map(key => [key, { kind: 'failed', reason, message } as const]))
+  return { job, done: true, verdicts, unexplained: false }
 }
 
-/** A Pod that the kubelet did not take or threw out is the node's doing. */
-function refusalOf(pod: RemovalPod): FailureReasonName {
+function verdictOf(answer: PurgeAnswer | undefined): RemovalVerdict {
+  if (!answer) return { kind: 'failed', reason: 'RemovalFailed', message: 'the Job gave no answer for it' }
+  const message = [WORDS[answer.outcome], answer.detail].filter(Boolean).join(': ')
+  const verdict = VERDICTS[answer.outcome]
+  return verdict.kind === 'failed'
+    ? { kind: 'failed', reason: 'RemovalFailed', message }
+    : verdict.kind === 'kept'
+      ? { ...verdict, message }
+      : verdict
+}
+
+/** The node is the cause where the kubelet refused the Pod or evicted it. */
+function failureOf(pod: RemovalPod): FailureReasonName {
   return /^(OutOf|Evicted|UnexpectedAdmissionError|NodeAffinity|Taint)/.test(pod.reason)
     ? 'NodeRefused'
     : 'RemovalFailed'

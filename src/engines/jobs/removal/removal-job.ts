@@ -1,12 +1,13 @@
 import { REMOVAL_ANNOTATIONS } from '../../../api/constants.ts'
 import type { KubeObject } from '../../../api/object.ts'
+import { revisionOf } from '../pull/pull-job.ts'
 
 /** A Job that removes images from a node: a projection of batch/v1 Job. */
 export interface RemovalJob extends KubeObject {
   readonly nodeName: string
   readonly nodeUid: string
-  /** The newest request among its images; it answers no later one. */
-  readonly requestedAt: string
+  /** Revision of the newest request that it answers. 0 where it does not say. */
+  readonly revision: number
   /** Keys of the ledger entries that it answers for, in the order of its request. */
   readonly keys: readonly string[]
   /** Complete or Failed. */
@@ -27,7 +28,7 @@ export function projectRemovalJob(raw: RawRemovalJob): RemovalJob {
     metadata,
     nodeName: raw.spec?.template?.spec?.nodeName ?? '',
     nodeUid: annotations[REMOVAL_ANNOTATIONS.nodeUid] ?? '',
-    requestedAt: annotations[REMOVAL_ANNOTATIONS.requestedAt] ?? '',
+    revision: revisionOf(annotations[REMOVAL_ANNOTATIONS.revision]),
     keys: (annotations[REMOVAL_ANNOTATIONS.keys] ?? '').split('\n').filter(Boolean),
     finished: (raw.status?.conditions ?? []).some(
       ({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True',

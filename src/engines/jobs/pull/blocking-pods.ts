@@ -4,7 +4,7 @@ import type { PullPod } from './pull-pod.ts'
 /** `state.waiting.reason` of a container whose images are being pulled. */
 const MID_PULL = new Set(['ContainerCreating', 'PodInitializing'])
 /** How long a deleted Pod may hold up a node; kubelets that pull in parallel let nothing wait at all. */
-const MAX_MS = 300_000
+const MAX_BLOCK_MS = 300_000
 
 /**
  * Whether a deleted Pod holds up the pulls of its node: the kubelet finishes the pull that it is at before it lets the
@@ -12,9 +12,9 @@ const MAX_MS = 300_000
  *
  * @param now milliseconds since the epoch
  */
-export function holdsUpPulls(pod: PullPod, now: number): boolean {
+export function blocksPulls(pod: PullPod, now: number): boolean {
   const deleted = Date.parse(pod.metadata.deletionTimestamp ?? '')
-  if (Number.isNaN(deleted) || now - deleted > MAX_MS || !pod.startedAt) return false
+  if (Number.isNaN(deleted) || now - deleted > MAX_BLOCK_MS || !pod.startedAt) return false
   return pod.containers.every(({ state }) => state.phase === 'none' || MID_PULL.has(state.reason))
 }
 
@@ -31,7 +31,7 @@ export function imagesInPullJobs(
 ): Set<string> {
   const current = pods.filter(({ metadata }) => {
     const deleted = Date.parse(metadata.deletionTimestamp ?? '')
-    return !(now - deleted > MAX_MS)
+    return !(now - deleted > MAX_BLOCK_MS)
   })
   return new Set([
     ...jobs.filter(job => !job.metadata.deletionTimestamp).flatMap(job => job.images),

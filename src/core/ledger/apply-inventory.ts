@@ -1,0 +1,102 @@
+import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
+import { isDigestPinned } from '../../oci/reference.ts'
+import type { Inventory, NodeFacts } from '../node/index.ts'
+import { emptyEntry, isPresent } from './entry.ts'
+
+/**
+ * Corrects an entry by the image list of the node.
+ * A listed image is present without a Job. A present image that a whole list lacks has disappeared.
+ *
+ * The list proves nothing for an image that somebody pulls with a secret: what one tenant may pull is no proof for another.
+ *
+ * @param hasSecret true where the ledger has the same image with a credential
+ */
+export function applyInventory(
+  inventory: Inventory,
+  desired: DesiredImage,
+  entry: LedgerEntry | undefined,
+  now: string,
+  hasSecret: boolean,
+): LedgerEntry | undefined {
+  const sighting = inventory.find(desired.image)
+  if (entry?.presence?.state === 'Present') {
+    if (isGone(inventory, entry)) return disappeared(entry, now)
+    if (sighting.state !== 'present') return entry
+    const digest = digestAfterListing(inventory, desired, entry, sighting.digest)
+    return {
+      ...entry,
+      presence: { ...entry.presence, ...(digest !== undefined && { digest }), listed: true },
+    }
+  }
+  const canProve = desired.pullPolicy === 'IfNotPresent' && desired.credential === undefined && !hasSecret
+  if (sighting.state !== 'present' || !canProve) return entry
+  // A removal is newer than the list.
+  const isOld = entry?.presence?.by === 'Job' && !inventory.isNewerThan(entry.presence.since)
+  if (isOld) return entry
+  const { attempt, ...rest } = entry ?? emptyEntry(desired, true)
+  return {
+    ...rest,
+    presence: {
+      state: 'Present',
+      since: now,
+      by: 'NodeList',
+      revision: desired.revision,
+      ...(sighting.digest !== undefined && { digest: sighting.digest }),
+      listed: true,
+    },
+    // The Job that pulls it is still read to its end.
+    ...(attempt?.state === 'Pulling' && { attempt }),
+  }
+}
+
+/** A list that is older than the last pull may still show what a moving tag meant before. */
+function digestAfterListing(
+  inventory: Inventory,
+  desired: DesiredImage,
+  { presence }: LedgerEntry,
+  listed: string | undefined,
+): string | undefined {
+  if (isDigestPinned(desired.image)) return listed
+  if (inventory.isNewerThan(presence?.since)) return listed ?? presence?.digest
+  const isSame = desired.pullPolicy === 'IfNotPresent' || listed === presence?.registryDigest
+  return presence?.digest ?? (isSame ? listed : undefined)
+}
+
+function disappeared(entry: LedgerEntry, now: string): LedgerEntry {
+  return {
+    ...entry,
+    presence: { state: 'Absent', since: now, by: 'NodeList' },
+    // The next pull brings an image that was not there before us.
+    pulledByUs: true,
+  }
+}
+
+/** True for a ledger of the same Node object on the same machine. The ledger of another one is void. */
+export function isSameMachine(
+  node: NodeFacts,
+  status: { nodeUid?: string | undefined; machineId?: string | undefined },
+): boolean {
+  const isKnown = status.nodeUid !== undefined
+  return !isKnown || (status.nodeUid === node.metadata.uid && (status.machineId ?? '') === node.machineId)
+}
+
+/** True where the list of the node shows that a present image is no longer there. */
+export function isGone(inventory: Inventory, entry: LedgerEntry): boolean {
+  if (inventory.find(entry.image).state !== 'absent') return false
+  return entry.presence?.listed === true || inventory.isNewerThan(entry.presence?.since)
+}
+
+/**
+ * True where the list lacks a present image, or has a digest that is not known yet, and may be too old to be believed.
+ * A newer list decides.
+ */
+export function isDoubtful(inventory: Inventory, entry: LedgerEntry): boolean {
+  if (!isPresent(entry)) return false
+  const { state } = inventory.find(entry.image)
+  if (state === 'absent') return !isGone(inventory, entry)
+  return (
+    state === 'present' &&
+    entry.presence?.digest === undefined &&
+    !inventory.isNewerThan(entry.presence?.since)
+  )
+}

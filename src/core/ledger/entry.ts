@@ -1,0 +1,58 @@
+import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+
+/** Questions about one entry of the ledger. */
+
+/** True where the image is known to be on the node. */
+export function isPresent(entry: LedgerEntry | undefined): boolean {
+  return entry?.presence?.state === 'Present'
+}
+
+/** True where the last attempt to pull the image failed. An older image may still be there. */
+export function hasPullFailed(entry: LedgerEntry | undefined): boolean {
+  return entry?.attempt?.state === 'Failed'
+}
+
+/** True where the ledger answers the newest request for the image: it is there, or the attempt failed. */
+export function isPullAnswered(entry: LedgerEntry | undefined, { revision }: DesiredImage): boolean {
+  if (!entry) return false
+  const { presence, attempt } = entry
+  return (
+    (presence?.state === 'Present' && (presence.revision ?? 0) >= revision) ||
+    (attempt?.state === 'Failed' && attempt.revision >= revision)
+  )
+}
+
+/** When the last attempt to pull the image ended, RFC 3339. Absent while it runs, and where there was none. */
+export function attemptEndedAt({ attempt, presence }: LedgerEntry): string | undefined {
+  return attempt?.state === 'Succeeded' ? presence?.since : attempt?.finishedAt
+}
+
+/** Entries by key. */
+export function byKey<T extends { image: string; credential?: string | undefined }>(
+  entries: readonly T[],
+): Map<string, T> {
+  return new Map(entries.map(entry => [entryKey(entry), entry]))
+}
+
+/** An entry of an image that nothing is known of. */
+export function emptyEntry(
+  { image, credential }: { image: string; credential?: string | undefined },
+  pulledByUs: boolean,
+): LedgerEntry {
+  return { image, ...(credential !== undefined && { credential }), pulledByUs }
+}
+
+/** The number of images in each state, for the columns of `kubectl get nodeimages`. */
+export function countImages(
+  desired: readonly DesiredImage[],
+  ledger: readonly LedgerEntry[],
+): { desired: number; present: number; failed: number; removing: number } {
+  const wanted = new Set(desired.map(entryKey))
+  const count = (test: (entry: LedgerEntry) => boolean) => ledger.filter(test).length
+  return {
+    desired: wanted.size,
+    present: count(entry => isPresent(entry) && wanted.has(entryKey(entry))),
+    failed: count(entry => hasPullFailed(entry) || entry.removal?.state === 'Failed'),
+    removing: count(({ removal }) => removal?.state === 'Waiting' || removal?.state === 'Removing'),
+  }
+}

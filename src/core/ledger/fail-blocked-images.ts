@@ -1,0 +1,71 @@
+import type { FailureReasonName } from '../../api/failure-reasons.ts'
+import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+import { hostOf } from '../../oci/registry-host.ts'
+import type { CompiledCache } from '../demand/index.ts'
+import type { Circuits } from './circuits.ts'
+import { emptyEntry, isPresent } from './entry.ts'
+import { shortMessage } from './message.ts'
+
+/**
+ * Fails the images that wait for a registry that does not answer, or for a namespace where no Job can be made.
+ * Without this, each of them would wait for a turn of its own to find that out.
+ */
+export function failBlockedImages(
+  work: {
+    readonly desired: readonly DesiredImage[]
+    readonly caches: ReadonlyMap<string, CompiledCache>
+    readonly circuits: Circuits
+    readonly now: number
+  },
+  ledger: readonly LedgerEntry[],
+): LedgerEntry[] {
+  const finishedAt = new Date(work.now).toISOString()
+  const desired = new Map(work.desired.map(image => [entryKey(image), image]))
+  return ledger.map(entry => {
+    const wanted = desired.get(entryKey(entry))
+    const blocked = wanted && isWaiting(entry) ? blockedBy(wanted, work.caches, work.circuits) : undefined
+    if (!wanted || !blocked) return entry
+    const { owners, lists } = entry
+    return {
+      ...emptyEntry(entry, entry.pulledByUs ?? true),
+      ...(entry.presence && { presence: entry.presence }),
+      attempt: {
+        state: 'Failed',
+        revision: wanted.revision,
+        count: Math.max(1, entry.attempt?.count ?? 0),
+        reason: blocked.reason,
+        message: shortMessage(blocked.message),
+        finishedAt,
+      },
+      ...(owners && { owners }),
+      ...(lists && { lists }),
+    }
+  })
+}
+
+/** Nothing is known of the image, and no attempt runs or has failed. */
+function isWaiting(entry: LedgerEntry): boolean {
+  const state = entry.attempt?.state
+  return !isPresent(entry) && state !== 'Pulling' && state !== 'Failed'
+}
+
+function blockedBy(
+  desired: DesiredImage,
+  caches: ReadonlyMap<string, CompiledCache>,
+  circuits: Circuits,
+): { reason: FailureReasonName; message: string } | undefined {
+  const host = hostOf(desired.image)
+  const circuit = circuits.registry(host)
+  if (circuit === 'open') {
+    const message = `${host} did not answer when another of its images was pulled; tried again when it does`
+    return { reason: 'RegistryUnavailable', message }
+  }
+  if (circuit === 'limited') {
+    const message = `${host} limited the rate of pulls when another of its images was pulled; tried again later`
+    return { reason: 'RateLimited', message }
+  }
+  const namespaces = desired.owners.map(owner => caches.get(owner)?.cache.metadata.namespace ?? '')
+  const refusals = namespaces.map(namespace => circuits.namespaceRefusal(namespace))
+  const message = refusals.every(Boolean) ? refusals[0] : undefined
+  return message === undefined ? undefined : { reason: 'JobRefused', message }
+}

@@ -1,0 +1,132 @@
+import type { FailureReasonName } from '../../api/failure-reasons.ts'
+import type { DesiredImage, LedgerEntry, Presence } from '../../api/node-images.ts'
+import { emptyEntry, hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
+import type { AttemptFacts, PullVerdict } from './evidence.ts'
+import { shortMessage } from './message.ts'
+
+/** Attempts that teach nothing, until the image counts as failed. Without a limit its cache would wait for ever. */
+const MAX_UNKNOWN = 5
+
+/** Reasons that say nothing about the image: what was known of its presence stays known. */
+const NOT_ABOUT_THE_IMAGE: ReadonlySet<FailureReasonName> = new Set([
+  'HelperImageUnavailable',
+  'NodeRefused',
+  'JobRefused',
+  'NodeUnavailable',
+])
+
+/**
+ * The entry after a verdict about a pull. The same verdict again changes times only.
+ *
+ * ```
+ *              pulling            present
+ *   (none) ──────────▶ Pulling ──────────▶ Succeeded, presence Present
+ *                        │ failed ───────▶ Failed ───▶ tried again after a pause
+ *                        │ unproven ─────▶ Unproven ─▶ tried again in a container of its own
+ *                        └ unknown ──────▶ Unknown ──▶ tried again, five times at most
+ * ```
+ *
+ * @param now RFC 3339
+ */
+export function recordPull(
+  desired: DesiredImage,
+  old: LedgerEntry | undefined,
+  verdict: PullVerdict,
+  facts: AttemptFacts,
+  now: string,
+): LedgerEntry {
+  const entry = old ?? emptyEntry(desired, true)
+  const revision = Math.min(facts.revision, desired.revision)
+  const isRequestNew = hasPullFailed(old) && !isPullAnswered(old, desired)
+  const count = (isRequestNew ? 0 : (old?.attempt?.count ?? 0)) + 1
+  const { id, startedAt } = facts
+  const ended = { revision, count, id, startedAt, finishedAt: now }
+  switch (verdict.kind) {
+    case 'present':
+      return {
+        ...entry,
+        presence: provedByJob(desired, old, revision, verdict.digest, now),
+        attempt: { state: 'Succeeded', revision, id, startedAt },
+      }
+    case 'failed': {
+      const { reason } = verdict
+      const kept = NOT_ABOUT_THE_IMAGE.has(reason) || isRefreshOfPresent(desired, old)
+      const message = shortMessage(verdict.message)
+      return {
+        ...withPresence(entry, kept),
+        attempt: { state: 'Failed', ...ended, reason, message },
+      }
+    }
+    case 'unproven':
+      return {
+        ...withPresence(entry, isRefreshOfPresent(desired, old)),
+        attempt: { state: 'Unproven', ...ended },
+      }
+    case 'unknown': {
+      if (count >= MAX_UNKNOWN) {
+        const message = `${count} attempts came to nothing: ${verdict.message}`
+        return recordPull(desired, old, { kind: 'failed', reason: 'PullFailed', message }, facts, now)
+      }
+      const message = shortMessage(verdict.message)
+      return {
+        ...withPresence(entry, isRefreshOfPresent(desired, old)),
+        attempt: { state: 'Unknown', ...ended, message },
+      }
+    }
+    case 'pulling': {
+      // A failure, and an image that is there, stay on record until this attempt ends.
+      const isShown = old?.attempt?.state === 'Pulling' && old.attempt.id === id
+      if (isShown || isPresent(old) || hasPullFailed(old)) return entry
+      const before = old?.attempt?.count
+      return {
+        ...entry,
+        attempt: {
+          state: 'Pulling',
+          revision,
+          id,
+          startedAt,
+          ...(before !== undefined && { count: before }),
+        },
+      }
+    }
+  }
+}
+
+/** A refresh that fails leaves the older image on the node. An attempt with `IfNotPresent` only fails where it is absent. */
+function isRefreshOfPresent(desired: DesiredImage, old: LedgerEntry | undefined): boolean {
+  return (
+    isPresent(old) && desired.pullPolicy === 'Always' && (!isPullAnswered(old, desired) || hasPullFailed(old))
+  )
+}
+
+/** The entry, without its presence where that is no longer known. That an image is absent stays known. */
+function withPresence(entry: LedgerEntry, isKept: boolean): LedgerEntry {
+  if (isKept || !isPresent(entry)) return entry
+  const { presence: _, ...rest } = entry
+  return rest
+}
+
+function provedByJob(
+  desired: DesiredImage,
+  old: LedgerEntry | undefined,
+  revision: number,
+  digest: string | undefined,
+  now: string,
+): Presence {
+  const before = isPresent(old) ? old?.presence : undefined
+  const isAnswer = revision >= desired.revision
+  const answered = isAnswer ? revision : before?.revision
+  const known = digest ?? (answered === before?.revision ? before?.digest : undefined)
+  // A proof that the image is still there asks no registry: what the registry said before stays said.
+  const isProof = before !== undefined && isPullAnswered(old, desired) && !hasPullFailed(old)
+  const registryDigest =
+    (isAnswer && !isProof ? desired.registryDigest : undefined) ?? old?.presence?.registryDigest
+  return {
+    state: 'Present',
+    since: now,
+    by: 'Job',
+    ...(answered !== undefined && { revision: answered }),
+    ...(known !== undefined && { digest: known }),
+    ...(registryDigest !== undefined && { registryDigest }),
+  }
+}

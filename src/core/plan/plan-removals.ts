@@ -1,0 +1,164 @@
+import {
+  type DesiredImage,
+  type LedgerEntry,
+  type PlanOwner,
+  type Removal,
+  entryKey,
+} from '../../api/node-images.ts'
+import { imageName } from '../../oci/reference.ts'
+import { type CompiledCache, hasLetGo } from '../demand/index.ts'
+import { byKey, isRemovalAnswered } from '../ledger/index.ts'
+import type { NodeFacts } from '../node/index.ts'
+import { newRequests } from './owners.ts'
+import { select } from './select.ts'
+
+/** Greatest number of removals of one node: a request to a node takes as many. The newest ones wait. */
+const MAX_REMOVALS = 1_000
+
+/** What the removals of one node are planned from. */
+export interface RemovalsInput {
+  readonly node: NodeFacts
+  readonly caches: readonly CompiledCache[]
+  /** `spec.images` as planned now, and as it stood before. */
+  readonly desired: readonly DesiredImage[]
+  readonly existing: readonly DesiredImage[]
+  readonly owners: Readonly<Record<string, PlanOwner>>
+  /** `spec.remove` as it stood before. A removal stays asked for until it is answered. */
+  readonly removals: readonly Removal[]
+  readonly ledger: readonly LedgerEntry[]
+  /** Number of the requests that this plan makes. */
+  readonly nextRevision: number
+}
+
+/**
+ * The images that are to be removed from a node, sorted by key: images of caches that are purged, and images that were
+ * taken out of the lists of a cache, or out of the list for this node.
+ * An image that another cache wants, or that was there before the operator, is named with the reason why it stays.
+ * Images of a cache that was deleted, is suspended or selects the node no longer are not named: they stay.
+ */
+export function planRemovals(input: RemovalsInput): Removal[] {
+  const caches = new Map(input.caches.map(cache => [cache.owner, cache]))
+  const entries = byKey(input.ledger)
+  const candidates = removalCandidates(input).flatMap(candidate => {
+    const { old, image, owners, lists } = candidate
+    const isOpen = old !== undefined && !isRemovalAnswered(old, entries.get(entryKey(candidate)))
+    const leavers = [...owners].filter(owner => {
+      const cache = caches.get(owner)
+      // Nobody waits for the answer any more, but the request still stands.
+      if (!isThere(cache)) return isOpen && old.owners.includes(owner)
+      return hasLetGo(cache, { image, lists: [...lists] })
+    })
+    return leavers.length > 0 ? [{ ...candidate, leavers }] : []
+  })
+  if (candidates.length === 0) return []
+  const wanters = wantersByName(input)
+  const removals = candidates.flatMap(({ image, credential, leavers: all, old }): Removal[] => {
+    const wanting = wanters.get(imageName(image)) ?? new Set()
+    const entry = entries.get(entryKey({ image, credential }))
+    // An owner that lists the image under another name still wants it. An owner that is gone needs no word that it stays.
+    const isToldOf = (owner: string) => wanting.size === 0 || isThere(caches.get(owner))
+    const leavers = all.filter(owner => !wanting.has(owner) && isToldOf(owner)).toSorted()
+    const isNew = old === undefined || leavers.some(owner => asksAgain(owner, caches, input.owners))
+    const isRemoved = entry?.removal?.state === 'Removed'
+    if (leavers.length === 0 || (!isNew && isRemoved)) return []
+    const stays = (isNew ? undefined : old.stays) ?? keptReason(wanting.size > 0, entry)
+    return [
+      {
+        image,
+        ...(credential !== undefined && { credential }),
+        owners: leavers,
+        revision: isNew ? input.nextRevision : old.revision,
+        ...(stays !== undefined && { stays }),
+      },
+    ]
+  })
+  return oldest(removals).toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
+}
+
+/** All references that caches want on a node, whether there is work for it now or not. No removal takes them. */
+export function keptReferences(node: NodeFacts, caches: readonly CompiledCache[]): string[] {
+  return [...new Set([...wantedReferences(node, caches)].map(({ image }) => image))]
+}
+
+interface Candidate {
+  readonly image: string
+  readonly credential: string | undefined
+  /** Caches that want it or wanted it last, without those that want it now. */
+  readonly owners: Set<string>
+  /** Hashes of the lists that want it or wanted it last. */
+  readonly lists: Set<string>
+  readonly old: Removal | undefined
+}
+
+/** Every image of the node that a cache may have let go of. */
+function removalCandidates({ existing, removals, ledger, desired }: RemovalsInput): Candidate[] {
+  const before = byKey(removals)
+  const found = new Map<string, Candidate>()
+  const onNode = ledger.filter(entry => entry.removal?.state !== 'Removed')
+  for (const from of [...existing, ...onNode, ...removals]) {
+    const key = entryKey(from)
+    const { image, credential } = from
+    const candidate = found.get(key) ?? {
+      image,
+      credential,
+      owners: new Set(),
+      lists: new Set(),
+      old: before.get(key),
+    }
+    for (const owner of from.owners ?? []) candidate.owners.add(owner)
+    for (const listHash of ('lists' in from && from.lists) || []) candidate.lists.add(listHash)
+    found.set(key, candidate)
+  }
+  for (const image of desired) {
+    for (const owner of image.owners) found.get(entryKey(image))?.owners.delete(owner)
+  }
+  return [...found.values()]
+}
+
+function* wantedReferences(
+  node: NodeFacts,
+  caches: readonly CompiledCache[],
+): Generator<{ owner: string; image: string }> {
+  for (const { activity, lists, owner } of caches) {
+    if (activity !== 'active' && activity !== 'suspended') continue
+    for (const list of lists) {
+      if (select(node, list).kind === 'unselected') continue
+      // A refused image is not pulled, but an image that is there stays.
+      for (const { image } of [...list.wanted, ...list.refused]) yield { owner, image }
+    }
+  }
+}
+
+/** The caches that want an image on the node, by normalised name: `nginx` is `docker.io/library/nginx:latest`. */
+function wantersByName({ node, caches }: RemovalsInput): Map<string, Set<string>> {
+  const wanters = new Map<string, Set<string>>()
+  for (const { owner, image } of wantedReferences(node, caches)) {
+    const name = imageName(image)
+    wanters.set(name, (wanters.get(name) ?? new Set()).add(owner))
+  }
+  return wanters
+}
+
+function isThere(cache: CompiledCache | undefined): cache is CompiledCache {
+  return cache !== undefined && cache.activity !== 'deleted'
+}
+
+/** The cache is purged once more: what was answered before is asked again. */
+function asksAgain(
+  owner: string,
+  caches: ReadonlyMap<string, CompiledCache>,
+  owners: Readonly<Record<string, PlanOwner>>,
+): boolean {
+  const cache = caches.get(owner)
+  return cache?.activity === 'purging' && newRequests(cache, owners[owner]).purge
+}
+
+function keptReason(isWanted: boolean, entry: LedgerEntry | undefined): Removal['stays'] {
+  if (isWanted) return 'WantedByOthers'
+  return entry?.pulledByUs === false ? 'NotOurs' : undefined
+}
+
+function oldest(removals: Removal[]): Removal[] {
+  if (removals.length <= MAX_REMOVALS) return removals
+  return removals.toSorted((a, b) => a.revision - b.revision).slice(0, MAX_REMOVALS)
+}

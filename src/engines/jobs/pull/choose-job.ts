@@ -1,0 +1,70 @@
+import { type DesiredImage, type LedgerEntry, entryKey } from '../../../api/node-images.ts'
+import type { CompiledCache } from '../../../core/demand/index.ts'
+import { type DuePull, byKey } from '../../../core/ledger/index.ts'
+import type { NodeFacts } from '../../../core/node/index.ts'
+import { BATCH_SIZE, type Batch, type BatchInput, nextBatch } from './batch.ts'
+import { pullDeadlineMs } from './deadline.ts'
+import { jobName } from './job-name.ts'
+import type { JobSettings } from './job-settings.ts'
+import type { PullJob } from './pull-job.ts'
+
+/** Time that Kubernetes gives a Job beyond its pulls. The controller's own deadline is shorter while it lives. */
+const SAFETY_S = 600
+
+/** What the next pull Job of a node is chosen from. */
+export interface ChooseInput extends BatchInput {
+  readonly node: NodeFacts
+  readonly ledger: readonly LedgerEntry[]
+  readonly settings: JobSettings
+  readonly now: number
+}
+
+/** A pull Job that is to be made. */
+export interface JobRequest {
+  readonly name: string
+  readonly cache: CompiledCache
+  readonly method: PullJob['method']
+  readonly images: readonly DesiredImage[]
+  /** True where only the node is asked whether it still has the images. */
+  readonly proofOnly: boolean
+  /** Revision of the newest request among its images. */
+  readonly revision: number
+  /** When it is made, RFC 3339. */
+  readonly startedAt: string
+  readonly activeDeadlineSeconds: number
+  /** False for catch-up, retries and re-checks: they yield to images that nobody has tried. */
+  readonly urgent: boolean
+}
+
+/** The next pull Job of a node. Undefined where all that is due waits for the trial of a registry on another node. */
+export function chooseJob(pulls: readonly DuePull[], input: ChooseInput): JobRequest | undefined {
+  const batch = nextBatch(pulls, input)
+  return batch && request(batch, input)
+}
+
+function request(batch: Batch, { node, ledger, settings, now }: ChooseInput): JobRequest {
+  const images = batch.proofOnly ? batch.images.map(asProof) : batch.images
+  const deadline = pullDeadlineMs(batch.cache, settings) * Math.min(images.length, BATCH_SIZE)
+  return {
+    name: jobName(batch.cache, node.metadata.uid ?? '', batch.method, images, byKey(ledger)),
+    cache: batch.cache,
+    method: batch.method,
+    images,
+    proofOnly: batch.proofOnly,
+    revision: Math.max(...images.map(image => image.revision)),
+    startedAt: new Date(now).toISOString(),
+    activeDeadlineSeconds: Math.ceil(deadline / 1000) + SAFETY_S,
+    urgent: batch.urgent,
+  }
+}
+
+function asProof(image: DesiredImage): DesiredImage {
+  return { ...image, pullPolicy: 'IfNotPresent' }
+}
+
+/** Keys of the images that Jobs pull now. */
+export function keysInFlight(jobs: readonly PullJob[]): Set<string> {
+  return new Set(
+    jobs.flatMap(job => job.images.map(image => entryKey({ image, credential: job.credential }))),
+  )
+}

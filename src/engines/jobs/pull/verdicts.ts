@@ -1,0 +1,68 @@
+import { type DesiredImage, entryKey } from '../../../api/node-images.ts'
+import { shortHash } from '../../../core/demand/index.ts'
+import type { PullEvidence } from '../../../core/ledger/index.ts'
+import { jobHash } from './job-name.ts'
+import type { PullJob } from './pull-job.ts'
+import { type ReadInput, type ReadJob, readJob } from './read-job.ts'
+
+/** The pull Jobs of one node, read. */
+export interface PullReadings {
+  readonly evidence: readonly PullEvidence[]
+  /** Jobs that still pull an image that is wanted. */
+  readonly running: readonly ReadJob[]
+  /** Jobs that may go once the ledger is written: they were read to their end, or nobody wants their images. */
+  readonly finished: readonly PullJob[]
+  /** The API server does not keep image volumes. */
+  readonly volumesDropped: boolean
+}
+
+/**
+ * Reads the pull Jobs of one node.
+ *
+ * @param nodeUid UID of the Node. Jobs of an older Node of the same name are no evidence.
+ * @param newestRevision greatest revision of the node. A Job that claims a greater one answers no request.
+ */
+export function readPullJobs(
+  jobs: readonly PullJob[],
+  input: ReadInput,
+  nodeUid: string,
+  newestRevision: number,
+): PullReadings {
+  const isForeign = (job: PullJob) => job.nodeUid !== nodeUid
+  const isLeaving = (job: PullJob) => job.metadata.deletionTimestamp !== undefined
+  const readings = jobs.map(job => readJob(job, input))
+  const own = readings.filter(({ job }) => !isForeign(job))
+  const isRunning = (read: ReadJob) =>
+    !isForeign(read.job) && !isLeaving(read.job) && !read.reading.done && isWanted(read, input.desired)
+  return {
+    evidence: own.flatMap(read => evidenceOf(read, newestRevision)),
+    running: readings.filter(isRunning),
+    finished: readings.filter(read => !isLeaving(read.job) && !isRunning(read)).map(({ job }) => job),
+    volumesDropped: own.some(({ reading }) => reading.volumesDropped),
+  }
+}
+
+function evidenceOf({ job, reading }: ReadJob, newestRevision: number): PullEvidence[] {
+  const { credential, images, revision, ownerUid, metadata } = job
+  return images.flatMap(image => {
+    const verdict = reading.verdicts.get(image)
+    if (!verdict) return []
+    return [
+      {
+        key: entryKey({ image, credential }),
+        verdict,
+        owner: shortHash(ownerUid),
+        id: jobHash(metadata.name),
+        revision: revision <= newestRevision ? revision : 0,
+        startedAt: metadata.creationTimestamp ?? job.startedAt,
+      },
+    ]
+  })
+}
+
+/** True where one of the images that the Job still pulls is wanted. */
+function isWanted({ job, reading }: ReadJob, desired: readonly DesiredImage[]): boolean {
+  return desired.some(
+    image => image.credential === job.credential && reading.verdicts.get(image.image)?.kind === 'pulling',
+  )
+}

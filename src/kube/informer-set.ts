@@ -1,0 +1,32 @@
+import type { KubeObject } from '../api/object.ts'
+import type { Informer } from './informer.ts'
+
+/** The part of an informer that does not depend on its kind of object. */
+export type AnyInformer = Pick<
+  Informer<KubeObject>,
+  'run' | 'waitForSync' | 'hasSynced' | 'plural' | 'quietMs'
+>
+
+/** Several informers that run together. */
+export class InformerSet {
+  readonly members: readonly AnyInformer[]
+
+  constructor(members: readonly AnyInformer[]) {
+    this.members = members
+  }
+
+  /** Runs all informers until the signal fires. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.members.map(informer => informer.run(signal)))
+  }
+
+  /** Resolves when each collection was seen whole. */
+  async waitForSync(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.members.map(informer => informer.waitForSync(signal)))
+  }
+
+  /** True once each collection was seen whole. */
+  get hasSynced(): boolean {
+    return this.members.every(informer => informer.hasSynced)
+  }
+}
