@@ -9,8 +9,15 @@ import type { ClusterState } from '../../state/cluster-state.ts'
 export class Metrics extends ProcessMetrics {
   constructor(
     client: KubeClient,
-    cluster: ClusterState,
-    queues: Readonly<Record<string, WorkQueue<string>>>,
+    {
+      cluster,
+      jobs,
+      queues,
+    }: {
+      readonly cluster: ClusterState
+      readonly jobs: JobState
+      readonly queues: Readonly<Record<string, WorkQueue<string>>>
+    },
   ) {
     super(client, queues)
     this.gauge('kubefledged_images', 'Images on nodes by state', ['state'], set => {

@@ -1,4 +1,4 @@
-import { type DesiredImage, type LedgerEntry } from '../../../api/node-images.ts'
+import type { DesiredImage, LedgerEntry } from '../../../api/node-images.ts'
 import type { CompiledCache } from '../../../core/demand/index.ts'
 import type { Inventory } from '../../../core/node/index.ts'
 import { readMissingPod } from '../missing-pod.ts'

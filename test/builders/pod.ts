@@ -1,0 +1,67 @@
+import type { PullJob } from '../../src/engines/jobs/pull/pull-job.ts'
+import { type PullPod, type RawPod, projectPod } from '../../src/engines/jobs/pull/pull-pod.ts'
+import { HELPER, controlledBy } from './job.ts'
+import { at } from './time.ts'
+
+/** States of containers as the API gives them. */
+export type RawState = NonNullable<
+  NonNullable<NonNullable<RawPod['status']>['containerStatuses']>[number]['state']
+>
+
+/** What a test says about a Pod. */
+export interface PodOptions {
+  /** One for each container; absent where the kubelet has said nothing of it. */
+  readonly states?: readonly (RawState | undefined)[]
+  readonly init?: RawState
+  readonly imageIds?: readonly string[]
+  readonly phase?: string
+  readonly reason?: string
+  readonly message?: string
+  readonly deleted?: boolean
+  readonly helper?: string
+  /** The API server dropped them. */
+  readonly withoutVolumes?: boolean
+}
+
+/** The Pod of a Job, taken up by the kubelet one second after the Job was made. */
+export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
+  const helper = options.helper ?? HELPER
+  const byVolumes = job.method !== 'containers'
+  const mounts = job.images.map((_, index) => ({ name: `image-${index}` }))
+  const names =
+    job.method === 'batch' ? ['imagepuller'] : job.images.map((_, index) => `imagepuller-${index}`)
+  const began = Date.parse(job.metadata.creationTimestamp ?? '') + 1000
+  return projectPod({
+    metadata: {
+      name: `${job.metadata.name}-abcde`,
+      namespace: job.metadata.namespace ?? '',
+      labels: { 'batch.kubernetes.io/job-name': job.metadata.name },
+      ownerReferences: [controlledBy(job)],
+      ...(options.deleted && { deletionTimestamp: at(1) }),
+    },
+    spec: {
+      nodeName: job.nodeName,
+      ...(byVolumes &&
+        !options.withoutVolumes && {
+          volumes: job.images.map((reference, index) => ({ name: `image-${index}`, image: { reference } })),
+        }),
+      ...(!byVolumes && { initContainers: [{ name: 'busybox', image: helper }] }),
+      containers: names.map((name, index) => ({
+        name,
+        image: byVolumes ? helper : (job.images[index] ?? ''),
+        ...(byVolumes && { volumeMounts: job.method === 'batch' ? mounts : mounts.slice(index, index + 1) }),
+      })),
+    },
+    status: {
+      phase: options.phase ?? 'Pending',
+      ...(options.reason !== undefined && { reason: options.reason }),
+      ...(options.message !== undefined && { message: options.message }),
+      startTime: new Date(began).toISOString(),
+      ...(options.init && { initContainerStatuses: [{ name: 'busybox', state: options.init }] }),
+      containerStatuses: names.flatMap((name, index) => {
+        const state = options.states?.[index]
+        return state ? [{ name, imageID: options.imageIds?.[index] ?? '', state }] : []
+      }),
+    },
+  })
+}
