@@ -1,4 +1,4 @@
-import { type Aggregate, aggregate } from '../../core/status/index.ts'
+import { type Aggregate, aggregate, eventMessage } from '../../core/status/index.ts'
 import { API_VERSION } from '../../api/constants.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
 import { STATUS } from '../../api/messages.ts'
@@ -124,6 +124,6 @@ export class CacheReconciler {
     if (status.status !== cache.status?.status) this.#log.info(fields, status.message ?? '')
     if (!ended || status.status === STATUS.aborted) return
     const type = status.status === STATUS.failed ? 'Warning' : 'Normal'
-    this.#events.record({ ...cache, ...TYPE }, type, status.reason ?? '', status.message ?? '')
+    this.#events.record({ ...cache, ...TYPE }, type, status.reason ?? '', eventMessage(status))
   }
 }
