@@ -1,12 +1,12 @@
 import type { Flag } from '../src/process/flags/flag-types.ts'
 import type { FlagGroups } from '../src/process/flags/parse-flags.ts'
 
-/** Tables of flags for people, made from the flags themselves. */
+/** Tables of flags for docs/flags.md, generated from the flags themselves. */
 
 /**
  * docs/flags.md.
  *
- * @param programs what the programs are called, and their flags
+ * @param programs the flags of each program, by its name
  */
 export function flagsDocument(programs: Readonly<Record<string, FlagGroups>>): string {
   const sections = Object.entries(programs).map(
@@ -18,8 +18,9 @@ export function flagsDocument(programs: Readonly<Record<string, FlagGroups>>): s
   return `<!-- Generated from src by \`node hack/chart-docs.ts\`. Do not edit. -->
 # Flags
 
-As \`--help\` of each program shows them. One dash will do in place of two. A flag that is not known, or a value that cannot be, ends the
-program with a sentence that names it.
+\`--help\` of each program shows the same.
+One dash works in place of two.
+An unknown flag or an invalid value ends the program with a message that names it.
 
 ${sections.join('\n')}`
 }

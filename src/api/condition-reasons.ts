@@ -1,27 +1,27 @@
-/** Why a condition of an ImageCache is what it is: a closed table. `Degraded` has failure reasons besides. */
+/** Closed table of the reasons of an ImageCache's conditions. `Degraded` can also have a failure reason. */
 export const CONDITION_REASONS = {
   Ready: {
-    AllImagesPresent: 'Every node that can take work holds all images of its lists.',
-    ImagesMissing: 'Some node lacks an image.',
-    NoNodes: 'No node matches, or none that does can take work now (`status.skipped`).',
+    AllImagesPresent: 'Every node that can take work has all images of its lists.',
+    ImagesMissing: 'At least one node lacks an image.',
+    NoNodes: 'No node matches, or no matching node can take work now (`status.skipped`).',
     NoImages: 'The lists are empty.',
     Suspended: '`spec.suspend` is true.',
-    Purged: 'The cache was purged: an edit of its spec or a refresh annotation brings the images back.',
+    Purged: 'The cache was purged. An edit of its spec or a refresh annotation brings the images back.',
   },
   Progressing: {
-    Pulling: 'Nodes are pulling, or will.',
-    Removing: 'Images are being removed from nodes, or will be.',
+    Pulling: 'Nodes pull images, or are about to.',
+    Removing: 'Images are removed from nodes, or are about to be.',
     Settled: 'There is nothing to do.',
   },
   Degraded: {
     NoFailures: 'Nothing is wrong.',
     InvalidSchedule:
-      '`spec.refresh.schedule` or `timeZone` cannot be read. The cache is refreshed by `spec.refresh.interval` or `--image-cache-refresh-frequency` instead; correct it.',
+      '`spec.refresh.schedule` or `spec.refresh.timeZone` is invalid. Correct it. Until then `spec.refresh.interval` or `--image-cache-refresh-frequency` applies.',
   },
 } as const satisfies Record<string, Readonly<Record<string, string>>>
 
 /** Type of a condition of an ImageCache. */
 export type ConditionType = keyof typeof CONDITION_REASONS
 
-/** A reason that a condition of this type may have. */
+/** Reason of a condition of this type. */
 export type ConditionReason<T extends ConditionType> = keyof (typeof CONDITION_REASONS)[T]

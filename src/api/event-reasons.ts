@@ -1,16 +1,16 @@
 import type { Action } from './messages.ts'
 
-/** Reasons of the events of an ImageCache: those of kube-fledged, which are the actions, and those of a deletion. */
+/** Reasons of an ImageCache's events: the actions, as in kube-fledged, and the results of a deletion. */
 export type EventReason = Action | 'Purged' | 'PurgeIncomplete'
 
-/** What each of them tells: a closed table. */
+/** Closed table of their meanings. */
 export const EVENT_REASONS: Readonly<Record<EventReason, string>> = {
   ImageCacheCreate:
-    'A new image cache was carried out, or failed (`Warning`); the message is that of its status.',
-  ImageCacheUpdate: 'An edit was carried out, or failed.',
-  ImageCacheRefresh: 'A refresh was carried out, or failed. One that finds nothing new makes no event.',
-  ImageCachePurge: 'A purge was carried out, or failed.',
-  Purged: 'A deleted image cache with `deletionPolicy: Purge` was purged and let go.',
+    'A new image cache was completed, or failed (`Warning`). The message is that of its status.',
+  ImageCacheUpdate: 'An edit was completed, or failed.',
+  ImageCacheRefresh: 'A refresh was completed, or failed. A refresh that finds nothing new creates no event.',
+  ImageCachePurge: 'A purge was completed, or failed.',
+  Purged: 'A deleted image cache with `deletionPolicy: Purge` was purged, and its finalizer was removed.',
   PurgeIncomplete:
-    'Such a cache was let go though images of it are still on nodes: they stay for a reason, or are removed without being waited for. The message says which and why.',
+    'The finalizer of such a cache was removed although images of it are still on nodes. They stay for a reason, or are removed later. The message says which and why.',
 }

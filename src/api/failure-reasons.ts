@@ -1,19 +1,19 @@
 /**
- * Why an image is not on a node: a closed table. Each reason is recognised by the words of the kubelet, the runtime or
- * the registry, and says whether trying again without a change can help.
+ * Closed table of the reasons why an image is not on a node. Each row has the texts of the kubelet, the runtime or the
+ * registry that identify it, and says whether a retry without a change can help.
  */
 
 /** One row of the table. */
 export interface FailureReason {
-  /** What it means and what to do, for the documentation. */
+  /** Meaning and remedy, for the documentation. */
   readonly doc: string
-  /** True where only a refresh or an edit is followed by another attempt. */
+  /** True if only a refresh or an edit leads to another attempt. */
   readonly permanent: boolean
-  /** Words that it is recognised by; the first row that matches wins. */
+  /** Texts that identify it; the first row that matches wins. */
   readonly words: readonly RegExp[]
 }
 
-/** All failure reasons, in the order in which they are tried. */
+/** All failure reasons, in the order in which they are matched. */
 export const FAILURE_REASONS = {
   HelperImageUnavailable: {
     doc: "The operator's own helper image could not be pulled on this node; the user's images were not tried. Make the helper image reachable from the node.",
@@ -21,12 +21,12 @@ export const FAILURE_REASONS = {
     words: [],
   },
   PullThrottled: {
-    doc: "The kubelet's own pull limit (registryPullQPS) held the pull back; it is not a fault of the image and is tried again at once.",
+    doc: "The kubelet's own pull limit (`registryPullQPS`) delayed the pull. The image is not at fault. Retried at once.",
     permanent: false,
     words: [/pull QPS exceeded/i],
   },
   InvalidReference: {
-    doc: 'The text is not an image reference. Correct the spelling in the ImageCache.',
+    doc: 'The text is not a valid image reference. Correct it in the ImageCache.',
     permanent: true,
     words: [
       /(^|: )InvalidImageName: /,
@@ -36,12 +36,12 @@ export const FAILURE_REASONS = {
     ],
   },
   TooManyImages: {
-    doc: 'The ledger of a node has no room for the image: all caches together may put about 1 700 images on a node, of which the oldest caches keep theirs. Spread the images over groups of nodes by `nodeSelector`.',
+    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 700 images on a node; the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
     permanent: true,
     words: [],
   },
   NotAllowed: {
-    doc: 'The `spec.jobTemplate` of the cache asks for something that the administrator does not allow authors of caches (`--job-template-allow`). Nothing is pulled for the cache before it is taken out of the template or allowed; what nodes hold stays.',
+    doc: '`spec.jobTemplate` of the cache sets a field that the administrator does not allow authors of caches to set. Remove the field, or allow it with `--job-template-allow`. Until then nothing is pulled for the cache; images that nodes already hold stay.',
     permanent: true,
     words: [],
   },
@@ -55,17 +55,17 @@ export const FAILURE_REASONS = {
     ],
   },
   SignatureRejected: {
-    doc: "The runtime's signature policy refused the image.",
+    doc: "The container runtime's signature policy refused the image.",
     permanent: true,
     words: [/(^|: )SignatureValidationFailed: /, /signature validation failed/i, /rejected by policy/i],
   },
   RateLimited: {
-    doc: 'The registry answered 429: too many requests. Tried again with a growing pause.',
+    doc: 'The registry answered 429: too many requests. Retried with growing pauses.',
     permanent: false,
     words: [/429 Too Many Requests/i, /toomanyrequests: /i, /rate limit/i],
   },
   Unauthorized: {
-    doc: 'The registry refused the credentials, or wants some. Check `spec.imagePullSecrets`, then refresh the cache. Where the message ends in "no basic auth credentials", the kubelet found no such Secret: that is tried again by itself, with a growing pause.',
+    doc: 'The registry refused the credentials, or requires credentials. Check `spec.imagePullSecrets`, then refresh the cache. If the message ends with "no basic auth credentials", the kubelet found no such Secret; that case is retried without a change, with growing pauses.',
     permanent: true,
     words: [
       /\b40[13] (Unauthorized|Forbidden)/i,
@@ -78,12 +78,12 @@ export const FAILURE_REASONS = {
     ],
   },
   InsufficientDisk: {
-    doc: 'The node has no room for the image.',
+    doc: 'The node has not enough disk space for the image.',
     permanent: false,
     words: [/no space left on device/i, /disk quota exceeded/i],
   },
   InvalidManifest: {
-    doc: 'The registry answered with something that is not an image manifest (a login page, a broken file).',
+    doc: 'The response of the registry is not an image manifest (for example a login page or a corrupt file).',
     permanent: true,
     words: [
       /unexpected media type/i,
@@ -97,7 +97,7 @@ export const FAILURE_REASONS = {
     ],
   },
   RegistryUnavailable: {
-    doc: 'The registry did not answer or answered with a server error. Tried again with a growing pause.',
+    doc: 'The registry did not answer, or answered with a server error. Retried with growing pauses.',
     permanent: false,
     words: [
       /(^|: )RegistryUnavailable: /,
@@ -128,32 +128,32 @@ export const FAILURE_REASONS = {
     words: [/: not found/i, /manifest unknown/i, /name unknown/i, /\b404 Not Found/i, /does not exist/i],
   },
   Timeout: {
-    doc: 'The pull did not end within the deadline (`--image-pull-deadline-duration`, `spec.pullDeadline`). A late success corrects it.',
+    doc: 'The pull did not finish within the deadline (`--image-pull-deadline-duration`, `spec.pullDeadline`). A late success corrects the status.',
     permanent: false,
     words: [],
   },
   NodeRefused: {
-    doc: 'The kubelet refused the pull pod (no room for pods or resources, disk pressure, a taint). Tried again with a growing pause per node.',
+    doc: 'The kubelet refused the pull Pod (Pod limit, resources, disk pressure, a taint). Retried with growing pauses per node.',
     permanent: false,
     words: [],
   },
   JobRefused: {
-    doc: "The pull pod could not be created (quota, Pod Security, admission policy). The message holds the API server's words. Tried again with a growing pause per namespace.",
+    doc: "The pull Pod could not be created (quota, Pod Security, admission policy). The message is the API server's. Retried with growing pauses per namespace.",
     permanent: false,
     words: [],
   },
   NodeUnavailable: {
-    doc: 'The node went away while it pulled.',
+    doc: 'The node became unavailable during the pull.',
     permanent: false,
     words: [],
   },
   RemovalFailed: {
-    doc: "The image could not be removed from the node. The message holds the container runtime's words, or those of the Pod that asked it. Tried again with a growing pause.",
+    doc: 'The image could not be removed from the node. The message is that of the container runtime, or of the Pod that called it. Retried with growing pauses.',
     permanent: false,
     words: [],
   },
   PullFailed: {
-    doc: 'The pull failed with words that match no other reason; they are in the message. Tried again with a growing pause.',
+    doc: 'The pull failed with a message that matches no other reason. Retried with growing pauses.',
     permanent: false,
     words: [],
   },
@@ -162,7 +162,10 @@ export const FAILURE_REASONS = {
 /** Name of a failure reason. */
 export type FailureReasonName = keyof typeof FAILURE_REASONS
 
-/** True where another attempt without a change cannot help. Unknown names (an older or newer controller wrote them) are worth a retry. */
+/**
+ * True if a retry without a change cannot help. An unknown name was written by an older or newer controller and is
+ * worth a retry.
+ */
 export function isPermanent(reason: string | undefined): boolean {
   return (
     reason !== undefined &&
@@ -171,10 +174,7 @@ export function isPermanent(reason: string | undefined): boolean {
   )
 }
 
-/**
- * The reason behind a kubelet's `state.waiting` (its reason and message joined). Words that nothing recognises are
- * `PullFailed`.
- */
+/** The reason for a kubelet's `state.waiting` (reason and message joined); `PullFailed` if no row matches. */
 export function classifyPullError(text: string): FailureReasonName {
   for (const [name, row] of Object.entries(FAILURE_REASONS)) {
     if (row.words.some(words => words.test(text))) return name as FailureReasonName

@@ -4,11 +4,11 @@ import { FAILURE_REASONS } from './failure-reasons.ts'
 import { KEPT_REASONS } from './kept-reasons.ts'
 import { SKIP_REASONS } from './skip-reasons.ts'
 
-/** The reference page of all tables of reasons, in Markdown. */
+/** docs/failure-reasons.md: all tables of reasons, in Markdown. */
 export function reasonsDocument(): string {
   const failures = Object.entries(FAILURE_REASONS).map(
     ([name, row]) =>
-      `| \`${name}\` | ${row.permanent ? 'after a refresh or an edit' : 'by itself'} | ${cell(row.doc)} |`,
+      `| \`${name}\` | ${row.permanent ? 'after a refresh or an edit' : 'automatically'} | ${cell(row.doc)} |`,
   )
   const skips = Object.entries(SKIP_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
   const kept = Object.entries(KEPT_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
@@ -22,16 +22,17 @@ export function reasonsDocument(): string {
 
 ## Why an image is not on a node
 
-\`status.failures\` of an ImageCache and \`status.images[].reason\` of a NodeImages hold one of these. The message beside
-it repeats the words of the registry, the runtime or the API server.
+\`status.failures\` of an ImageCache and \`status.images[].reason\` of a NodeImages hold one of these reasons.
+The message beside it is that of the registry, the runtime or the API server.
 
-| reason | tried again | meaning |
+| reason | retried | meaning |
 |---|---|---|
 ${failures.join('\n')}
 
 ## Why a node gets no work
 
-\`status.skipped[].reason\` of an ImageCache holds one of these. Such nodes count neither as desired nor as failed.
+\`status.skipped[].reason\` of an ImageCache holds one of these reasons.
+Such nodes count neither as desired nor as failed.
 
 | reason | meaning |
 |---|---|
@@ -39,8 +40,8 @@ ${skips.join('\n')}
 
 ## Why an image that was to be removed stays
 
-\`status.kept[].reason\` of an ImageCache holds one of these, or a reason of the table above: then the image goes once the
-node gets work again.
+\`status.kept[].reason\` of an ImageCache holds one of these reasons, or one of the table above.
+In the second case the image is removed when the node gets work again.
 
 | reason | meaning |
 |---|---|
@@ -48,7 +49,8 @@ ${kept.join('\n')}
 
 ## Conditions
 
-\`status.conditions\` of an ImageCache. \`Degraded\` has the reason of the first failure where there are some.
+\`status.conditions\` of an ImageCache holds these.
+If there are failures, \`Degraded\` has the reason of the first one.
 
 | condition | reason | meaning |
 |---|---|---|
@@ -56,7 +58,8 @@ ${conditions.join('\n')}
 
 ## Events
 
-Of an ImageCache: \`kubectl describe imagecache\`. Those of KubeFledged objects have the reasons in [operator.md](operator.md#what-it-says), and \`Repaired\`.
+\`kubectl describe imagecache\` shows the events of an ImageCache.
+Events of KubeFledged objects have the reasons in [operator.md](operator.md#what-it-says), and \`Repaired\`.
 
 | reason | meaning |
 |---|---|

@@ -1,12 +1,15 @@
-/** Why a node gets no work although a cache's selector matches it. Shown in `status.skipped[]`. A closed table. */
+/**
+ * Closed table of the reasons why a node gets no work although a cache's selector matches it. Shown in
+ * `status.skipped[]`.
+ */
 export const SKIP_REASONS = {
-  NotReady: 'The node is not Ready. It is caught up when it is.',
-  Cordoned: 'The node is unschedulable (cordoned). It is caught up when it is uncordoned.',
+  NotReady: 'The node is not Ready. It gets its images when it is Ready.',
+  Cordoned: 'The node is unschedulable (cordoned). It gets its images when it is uncordoned.',
   Deleting: 'The node is being deleted.',
-  Virtual: 'The node is virtual (virtual-kubelet or similar): it has no image store.',
+  Virtual: 'The node is virtual (virtual-kubelet or similar) and has no image store.',
   UnsupportedOS: 'The node does not run Linux.',
   NamespaceNodeSelector:
-    "The cache's namespace keeps its Pods on other nodes (annotation `scheduler.alpha.kubernetes.io/node-selector`).",
+    "The cache's namespace allows its Pods on other nodes only (annotation `scheduler.alpha.kubernetes.io/node-selector`).",
   TaintNotTolerated: "The node has a taint that the list's tolerations do not tolerate.",
 } as const
 

@@ -1,13 +1,13 @@
 import { text } from './flag-types.ts'
 
-/** Which cluster a process works for: `--kubeconfig` and `--master`, as client-go names them. */
+/** Flags for the connection to a cluster: `--kubeconfig` and `--master`, named as in client-go. */
 export function clusterFlags() {
   return {
     kubeconfig: text(
-      ['kubeconfig', 'Path of a kubeconfig file; empty: the service account of the pod.'],
+      ['kubeconfig', 'Path of a kubeconfig file; empty: use the service account of the Pod.'],
       '',
       'path',
     ),
-    master: text(['master', 'URL of the API server, instead of the one of the kubeconfig file.'], '', 'url'),
+    master: text(['master', 'URL of the API server; overrides the kubeconfig file.'], '', 'url'),
   }
 }

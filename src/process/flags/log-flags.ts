@@ -1,8 +1,8 @@
 import { boolean, choice, type Flag, integer, text } from './flag-types.ts'
 
-/** Flags about logs that every process takes: ours, and those of glog and klog for command lines that were written for kube-fledged. */
+/** Log flags of every process: our own, and those of glog and klog that kube-fledged accepts. */
 
-/** Least level that is logged. */
+/** Minimum level that is logged. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 const IGNORED = 'Accepted and ignored: logs go to standard output as JSON.'
@@ -11,23 +11,23 @@ const IGNORED = 'Accepted and ignored: logs go to standard output as JSON.'
 export function logFlags() {
   return {
     logLevel: choice(
-      ['log-level', 'Least level that is logged; goes before -v and --stderrthreshold.'],
+      ['log-level', 'Minimum level that is logged; overrides --v and --stderrthreshold.'],
       'info',
       ['debug', 'info', 'warn', 'error'],
       { loose: true },
     ),
     stderrthreshold: choice(
-      ['stderrthreshold', 'Least level that is logged, in the words or numbers of glog.'],
+      ['stderrthreshold', 'Minimum level that is logged, as a name or number of glog.'],
       'INFO',
       ['INFO', 'WARNING', 'ERROR', 'FATAL', '0', '1', '2', '3'],
       { loose: true },
     ),
-    v: integer(['v', 'Verbosity; 4 and more: level debug.'], 0, { min: 0 }),
+    v: integer(['v', 'Verbosity of glog; 4 or more means level debug.'], 0, { min: 0 }),
     ...ignoredFlags(),
   } satisfies Record<string, Flag<unknown>>
 }
 
-/** What glog and klog have besides; where and how they write has no meaning here. */
+/** The other flags of glog and klog. They say where and how to write, which has no effect here. */
 function ignoredFlags() {
   return {
     logtostderr: boolean(['logtostderr', IGNORED], false),
@@ -48,7 +48,7 @@ function ignoredFlags() {
   } satisfies Record<string, Flag<unknown>>
 }
 
-/** glog's levels in our words. */
+/** Our level for each level of glog. */
 const LEVELS = {
   INFO: 'info',
   WARNING: 'warn',
@@ -59,13 +59,13 @@ const LEVELS = {
   '2': 'error',
   '3': 'error',
 } as const
-/** kube-fledged logs its details at -v=4. */
+/** kube-fledged logs details at -v=4. */
 const DEBUG_VERBOSITY = 4
 
 /**
- * What the flags about logs come to.
+ * The log level that the log flags result in, and warnings about flags without effect.
  *
- * @param given names of the flags that stood on the command line
+ * @param given names of the flags on the command line
  */
 export function logOptions(
   values: {

@@ -17,45 +17,45 @@ import { logFlags } from '../../process/flags/log-flags.ts'
 import { GUARDED_FIELDS } from '../../core/demand/index.ts'
 import { VERSION } from '../../base/version.ts'
 
-/** The controller's flags: names and defaults are those of kube-fledged, as far as it has them. */
+/** The controller's flags. A flag that kube-fledged has keeps its name and default. */
 
-/** All flags, by group of the help. Throws `UsageError` where the environment has a bad default. */
+/** All flags, by group of the help. Throws `UsageError` if an environment variable is invalid. */
 export function controllerFlags(env: Environment) {
   return {
     pulling: {
       imagePullDeadlineMs: duration(
-        ['image-pull-deadline-duration', 'Longest time that the pull of one image on one node may take.'],
+        ['image-pull-deadline-duration', 'Maximum time for the pull of one image on one node.'],
         '5m',
         { zero: false },
       ),
       imageCacheRefreshFrequencyMs: duration(
         [
           'image-cache-refresh-frequency',
-          'How often the registries are asked what moving tags stand for; 0s: never. Overridden by spec.refresh of a cache.',
+          'How often the controller asks registries which digests moving tags stand for; 0s: never. spec.refresh of a cache overrides it.',
         ],
         '15m',
         { zero: true },
       ),
       insecureRegistries: hosts([
         'insecure-registries',
-        'Registries, separated by commas, that a refresh asks by plain HTTP: host or host:port. For labs.',
+        'Comma-separated registries (host or host:port) that a refresh asks by plain HTTP. For labs.',
       ]),
       readPullSecrets: boolean(
         [
           'read-pull-secrets',
-          'Whether a refresh asks registries about images with pull secrets, which takes the right to get these Secrets; otherwise the nodes ask.',
+          'Whether the controller asks registries about images with pull secrets. It then needs the right to get these Secrets. If false, the nodes ask.',
         ],
         false,
       ),
       imagePullPolicy: choice(
-        ['image-pull-policy', 'Pull policy of images; untagged and :latest ones are pulled as with Always.'],
+        ['image-pull-policy', 'Pull policy of images. Untagged and :latest images use Always in any case.'],
         'IfNotPresent',
         ['IfNotPresent', 'Always'],
       ),
       recheckIntervalMs: duration(
         [
           'recheck-interval',
-          'Age after which an image that the node does not list any more is proved present again.',
+          'Age after which the controller proves again that an image is present, if the node no longer lists it.',
         ],
         '6h',
         { zero: false },
@@ -65,56 +65,56 @@ export function controllerFlags(env: Environment) {
       jobPullMethod: choice(
         [
           'job-pull-method',
-          'How Jobs make the kubelet pull: by image volumes (Kubernetes 1.35 or newer), by one container per image, or chosen for each node.',
+          'How Jobs make the kubelet pull: image-volumes (Kubernetes 1.35 or newer), containers (one container per image), or auto (the controller chooses for each node).',
         ],
         'auto',
         ['auto', 'image-volumes', 'containers'],
       ),
       jobsMaxSurge: integer(
-        ['jobs-max-surge', 'Most Jobs in flight; 0: as many as there are nodes, 100 at most.'],
+        ['jobs-max-surge', 'Maximum number of Jobs at the same time; 0: the number of nodes, at most 100.'],
         0,
         { min: 0 },
       ),
       jobRetentionPolicy: choice(
         [
           'job-retention-policy',
-          'Whether finished Jobs are deleted, or the newest 50 of each cache retained for debugging.',
+          'delete: delete finished Jobs. retain: keep the newest 50 of each cache for debugging.',
         ],
         'delete',
         ['delete', 'retain'],
         { loose: true },
       ),
-      jobPriorityClassName: objectName(['job-priority-class-name', 'Priority class of the pods of Jobs.']),
+      jobPriorityClassName: objectName(['job-priority-class-name', 'Priority class of the Pods of Jobs.']),
       serviceAccountName: objectName([
         'service-account-name',
-        "Service account of the pods of Jobs; empty: the namespace's default.",
+        "Service account of the Pods of Jobs; empty: the namespace's default.",
       ]),
       jobTemplateAllow: choices(
         [
           'job-template-allow',
-          'Fields of spec.jobTemplate that authors of image caches may set, separated by commas: serviceAccountName, priorityClassName, runtimeClassName. Nothing is pulled for a cache that sets another one; system- priority classes are never allowed.',
+          'Comma-separated fields of spec.jobTemplate that authors of image caches may set: serviceAccountName, priorityClassName, runtimeClassName. Nothing is pulled for a cache that sets one that is not allowed. Priority classes that begin with system- are never allowed.',
         ],
         GUARDED_FIELDS,
       ),
       busyboxImage: withVariable(
         image(
-          ['busybox-image', 'Image with the static binary that pull pods run.'],
+          ['busybox-image', 'Image with the static binary that pull Pods run.'],
           `ghcr.io/kubefledged/kubefledged-busybox:v${VERSION}`,
         ),
         'BUSYBOX_IMAGE',
         env,
       ),
       imageDeleteJobHostNetwork: boolean(
-        ['image-delete-job-host-network', "Whether Jobs that delete images use the node's network."],
+        ['image-delete-job-host-network', "Whether Jobs that remove images use the node's network."],
         false,
       ),
       criSocketPath: socketPath([
         'cri-socket-path',
-        "Path of the runtime's socket on all nodes, not directly in /, for Jobs that delete images; empty: by what each node says that it runs.",
+        "Path of the container runtime's socket on all nodes, for Jobs that remove images; not directly in /. Empty: chosen by the runtime that each node reports.",
       ]),
       criClientImage: withVariable(
         image(
-          ['cri-client-image', "Image that asks a node's container runtime to delete images."],
+          ['cri-client-image', "Image that asks a node's container runtime to remove images."],
           `ghcr.io/kubefledged/kubefledged-cri-client:v${VERSION}`,
         ),
         'KUBEFLEDGED_CRI_CLIENT_IMAGE',
@@ -123,7 +123,7 @@ export function controllerFlags(env: Environment) {
       purgeDeadlineMs: duration(
         [
           'purge-deadline',
-          'Longest time that the deletion of a cache whose deletionPolicy is Purge waits for its images to go.',
+          'Maximum time that the deletion of a cache with deletionPolicy Purge waits until its images are gone.',
         ],
         '10m',
         { zero: false },
@@ -131,8 +131,10 @@ export function controllerFlags(env: Environment) {
     },
     process: {
       ...clusterFlags(),
-      kubeApiQps: integer(['kube-api-qps', 'Requests to the API server per second.'], 50, { min: 1 }),
-      kubeApiBurst: integer(['kube-api-burst', 'Requests to the API server at once.'], 100, { min: 1 }),
+      kubeApiQps: integer(['kube-api-qps', 'Maximum requests to the API server per second.'], 50, { min: 1 }),
+      kubeApiBurst: integer(['kube-api-burst', 'Maximum burst of requests to the API server.'], 100, {
+        min: 1,
+      }),
       namespace: withVariable(
         namespace(['namespace', "The controller's own namespace."], 'kube-fledged'),
         'KUBEFLEDGED_NAMESPACE',
@@ -143,7 +145,7 @@ export function controllerFlags(env: Environment) {
         true,
       ),
       metricsBindAddress: address(
-        ['metrics-bind-address', 'Where /healthz, /readyz and /metrics are served.'],
+        ['metrics-bind-address', 'Address that serves /healthz, /readyz and /metrics.'],
         ':8081',
       ),
     },

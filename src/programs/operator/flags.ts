@@ -11,7 +11,7 @@ import {
 import { clusterFlags } from '../../process/flags/cluster-flags.ts'
 import { logFlags } from '../../process/flags/log-flags.ts'
 
-/** All flags, by group of the help. Throws `UsageError` where the environment has a bad default. */
+/** All flags, by group of the help. Throws `UsageError` if an environment variable is invalid. */
 export function operatorFlags(env: Environment) {
   return {
     releases: {
@@ -19,7 +19,7 @@ export function operatorFlags(env: Environment) {
         text(
           [
             'watch-namespace',
-            'Namespaces, separated by commas, whose KubeFledged objects are carried out; empty: all.',
+            'Comma-separated namespaces in which the operator handles KubeFledged objects; empty: all.',
           ],
           '',
           'names',
@@ -30,13 +30,13 @@ export function operatorFlags(env: Environment) {
       reconcilePeriodMs: duration(
         [
           'reconcile-period',
-          'How often each release is compared with the cluster, beside every change of its object or its Deployments.',
+          'How often each release is compared with the cluster. A change of its object or its Deployments starts a comparison at once.',
         ],
         '1m',
         { zero: false },
       ),
-      chart: text(['chart', 'Path of the chart that is installed.'], '/opt/charts/kube-fledged', 'path'),
-      helm: text(['helm', 'The helm to use: a path, or a name on the PATH.'], 'helm', 'path'),
+      chart: text(['chart', 'Path of the chart to install.'], '/opt/charts/kube-fledged', 'path'),
+      helm: text(['helm', 'The helm program: a path, or a name on the PATH.'], 'helm', 'path'),
     },
     process: {
       ...clusterFlags(),
@@ -46,11 +46,11 @@ export function operatorFlags(env: Environment) {
         env,
       ),
       leaderElect: boolean(
-        ['leader-elect', 'Whether a replica works only while it holds the lease of the namespace.'],
+        ['leader-elect', 'Whether a replica works only while it holds the Lease in its namespace.'],
         true,
       ),
       metricsBindAddress: address(
-        ['metrics-bind-address', 'Where /healthz, /readyz and /metrics are served.'],
+        ['metrics-bind-address', 'Address that serves /healthz, /readyz and /metrics.'],
         ':8081',
       ),
     },

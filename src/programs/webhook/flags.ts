@@ -10,36 +10,45 @@ import { clusterFlags } from '../../process/flags/cluster-flags.ts'
 import { logFlags } from '../../process/flags/log-flags.ts'
 import type { FlagGroups } from '../../process/flags/parse-flags.ts'
 
-/** The webhook server's flags: names and defaults are those of kube-fledged, as far as it has them. */
+/** The webhook server's flags. A flag that kube-fledged has keeps its name and default. */
 
-/** All flags, by group of the help. Throws `UsageError` where the environment has a bad default. */
+/** All flags, by group of the help. Throws `UsageError` if an environment variable is invalid. */
 export function webhookFlags(env: Environment) {
   const directory = env['CERT_KEY_PATH']?.replace(/\/*$/, '/') ?? ''
   const file = (name: string) => (directory === '' ? '' : directory + name)
   return {
     serving: {
-      port: integer(['port', 'Port that reviews are answered on, over HTTPS.'], 443, { min: 0, max: 65_535 }),
+      port: integer(['port', 'Port for admission reviews, over HTTPS.'], 443, { min: 0, max: 65_535 }),
       certFile: text(
         [
           'cert-file',
-          'Certificate to serve with, read again when it changes; where there is no such file, or none is named, the server makes its own. The environment variable CERT_KEY_PATH names the directory of the default, tls.crt.',
+          'File of the serving certificate. The server reads it again when it changes. If the flag is empty or the file does not exist, the server makes its own certificate. With the environment variable CERT_KEY_PATH, the default is tls.crt in that directory.',
         ],
         file('tls.crt'),
         'path',
       ),
       keyFile: text(
-        ['key-file', 'Private key of --cert-file; in CERT_KEY_PATH tls.key.'],
+        [
+          'key-file',
+          'File of the private key of --cert-file. With CERT_KEY_PATH, the default is tls.key in that directory.',
+        ],
         file('tls.key'),
         'path',
       ),
       initServer: boolean(
-        ['init-server', 'Accepted: ends at once, since the server makes its certificates itself.'],
+        [
+          'init-server',
+          'Accepted for old manifests: the program ends at once, because the server makes its own certificates.',
+        ],
         false,
       ),
     },
     cluster: {
       service: withVariable(
-        text(['service', 'Service that API servers reach this server by.'], 'kubefledged-webhook-server'),
+        text(
+          ['service', 'Service by which the API server reaches this server.'],
+          'kubefledged-webhook-server',
+        ),
         'WEBHOOK_SERVER_SERVICE',
         env,
       ),
@@ -50,7 +59,10 @@ export function webhookFlags(env: Environment) {
       ),
       configuration: withVariable(
         text(
-          ['validating-webhook-config', 'ValidatingWebhookConfiguration whose CA bundle is kept right.'],
+          [
+            'validating-webhook-config',
+            'ValidatingWebhookConfiguration whose CA bundle this server maintains.',
+          ],
           'kubefledged-webhook-server',
         ),
         'VALIDATING_WEBHOOK_CONFIG',
