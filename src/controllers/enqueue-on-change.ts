@@ -93,7 +93,7 @@ export function enqueueOnChange({
   }
 }
 
-/** What a cache's counts depend on: eligibility and labels, not the image list. */
+/** True where the counts of caches may change: they depend on eligibility and labels, not on the image list. */
 function concernsCaches(before: NodeFacts, after: NodeFacts): boolean {
   const essence = ({ metadata, ready, unschedulable, taints, os }: NodeFacts) =>
     JSON.stringify([

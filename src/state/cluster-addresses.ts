@@ -2,17 +2,17 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import type { KubeObject } from '../api/object.ts'
 import { type KubeClient, type Logger, type Resource, isKubeError } from '../kube/index.ts'
 
-/** networking.k8s.io/v1 ServiceCIDR, as far as it is read. */
+/** The fields of networking.k8s.io/v1 ServiceCIDR that are read. */
 interface ServiceCidr extends KubeObject {
   readonly spec?: { readonly cidrs?: readonly string[] }
 }
 
-/** How long a range that was added to the cluster may go unnoticed. */
+/** Time until a range that was added to the cluster is known. */
 const REREAD_MS = 300_000
 
 /**
- * The addresses of the cluster itself, which no image reference may make us ask: the API server's and, where the API
- * server says which they are (Kubernetes 1.33 and newer), those of Services. They are read again every five minutes.
+ * The addresses of the cluster itself: the API server's, and those of Services where the API server lists them (Kubernetes
+ * 1.33 and newer). No image reference may make the controller connect to them. They are read again every five minutes.
  */
 export class ClusterAddresses {
   readonly #serviceCidrs: Resource<ServiceCidr>
@@ -39,7 +39,7 @@ export class ClusterAddresses {
     return this.#blocked.check(address, family(address))
   }
 
-  /** Reads which addresses Services have. Throws KubeError; what was known before then holds on. */
+  /** Reads the addresses of Services. Throws KubeError; the addresses that were known before stay known. */
   async read(signal: AbortSignal): Promise<void> {
     const blocked = new BlockList()
     if (isIPv4(this.#apiServer) || isIPv6(this.#apiServer)) {
@@ -52,7 +52,7 @@ export class ClusterAddresses {
     this.#blocked = blocked
   }
 
-  /** The key is of no meaning: the only one of a queue that keeps the addresses up to date. */
+  /** Reads the addresses again. The queue has one key, which has no meaning. */
   async reconcile(_: string, signal: AbortSignal): Promise<{ requeueAfterMs: number }> {
     await this.read(signal)
     return { requeueAfterMs: REREAD_MS }

@@ -16,8 +16,8 @@ import { type NodeFacts, type RawNode, projectNode } from '../core/node/index.ts
 import { byAge } from '../core/plan/index.ts'
 
 /**
- * What the controller knows of the cluster: one informer for each kind of object, and the clients to change them. The
- * only state that it works from; everything in it comes from the API server.
+ * What the controller knows of the cluster: an informer for each kind of object, and the clients that change them.
+ * All of it comes from the API server. Engines keep informers of their own objects.
  */
 export class ClusterState {
   /** The API server's time, in milliseconds since the epoch. */
@@ -31,7 +31,7 @@ export class ClusterState {
   readonly #defaultPolicy: PullPolicy
   readonly #allowed: ReadonlySet<GuardedField>
   readonly #compiled = new Map<string, CompiledCache>()
-  /** The values of `#compiled` by age; undefined since one of them changed. */
+  /** The values of `#compiled` by age. Undefined where one of them has changed. */
   #sorted: readonly CompiledCache[] | undefined
 
   /**
@@ -74,13 +74,13 @@ export class ClusterState {
     this.#keepCompiled()
   }
 
-  /** All caches, ready for the plan, the oldest first. The same list until a cache changes. */
+  /** All compiled caches, the oldest first. The same list until a cache changes. */
   compiledCaches(): readonly CompiledCache[] {
     this.#sorted ??= [...this.#compiled.values()].toSorted(byAge)
     return this.#sorted
   }
 
-  /** One cache by `namespace/name`, ready for the plan. */
+  /** One compiled cache by `namespace/name`. */
   compiled(key: string): CompiledCache | undefined {
     return this.#compiled.get(key)
   }
@@ -100,13 +100,13 @@ export class ClusterState {
         return
       }
       const old = this.#compiled.get(key)
-      // Lists are parsed once for each generation; status and annotations change more often than the spec.
+      // Status and annotations change more often than the spec. Lists are parsed again for a new generation only.
       const isSame =
         old?.cache.metadata.uid === object.metadata.uid &&
         old?.cache.metadata.generation === object.metadata.generation
       const next =
         old && isSame ? { ...old, cache: object, activity: activityOf(object) } : this.#compile(object)
-      // Our first status takes the place of the old release's, before all nodes may have been looked at.
+      // Our first status replaces that of the old release, maybe before all nodes are reconciled. So the time is kept here.
       const isSuccessor =
         old?.cache.metadata.uid === object.metadata.uid && old?.legacyFinishedAt !== undefined
       this.#compiled.set(key, isSuccessor ? { ...next, legacyFinishedAt: old.legacyFinishedAt } : next)

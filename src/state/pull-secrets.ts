@@ -11,10 +11,10 @@ import { type KubeClient, type Logger, type Resource, isKubeError } from '../kub
 
 /** Key of a Secret of the type `kubernetes.io/dockerconfigjson`. */
 const DOCKER_CONFIG = '.dockerconfigjson'
-/** How long what a Secret says is kept: a refresh asks about many images in seconds. */
+/** Time for which a Secret that was read is used again. A refresh asks about many images in seconds. */
 const KEPT_MS = 30_000
 
-/** A cache that names more leaves its registries to the nodes: reading them would take the requests of all other caches. */
+/** Greatest number of Secrets of one cache. Reading more would use up the API requests of other caches; the nodes ask instead. */
 const MAX_SECRETS = 16
 
 interface Secret extends KubeObject {
@@ -28,8 +28,8 @@ interface Kept {
 }
 
 /**
- * Reads the pull secrets of image caches, in the namespaces where an administrator lets the controller (`--read-pull-secrets`). Reads
- * what a cache names and nothing else, and forgets it after half a minute.
+ * Reads the pull secrets of image caches, in namespaces where an administrator allows it (`--read-pull-secrets`).
+ * Reads only Secrets that a cache names, and forgets them after half a minute.
  */
 export class PullSecrets {
   readonly #secrets: Resource<Secret>
@@ -45,8 +45,8 @@ export class PullSecrets {
   }
 
   /**
-   * What the kubelet would try for the image, in its order; empty: nothing, as where a Secret is not there. Undefined where the controller may
-   * not read one of the Secrets, or there are more than 16. Throws KubeError.
+   * The credentials that the kubelet would try for the image, in its order. Empty where there are none, or where a Secret
+   * does not exist. Undefined where the controller may not read one of the Secrets, or there are more than 16. Throws KubeError.
    *
    * @param names of Secrets in the namespace
    */

@@ -6,64 +6,64 @@ import type { TagAnswer } from '../core/plan/index.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { PullSecrets } from './pull-secrets.ts'
 
-/** How long an answer, or that there was none, serves all nodes that are about to pull. */
+/** Time for which an answer, or a missing answer, is used for all nodes that are about to pull. */
 const LATELY_MS = 60_000
-/** Longest time that a pull waits for the answer: nodes can do without, and ask for themselves at the next refresh. */
+/** Longest time that a pull waits for an answer. Without one, nodes ask for themselves at the next refresh. */
 const PATIENCE_MS = 2_000
 
-/** An image, and what it is pulled with. */
+/** An image and its pull secrets. */
 export type AskedImage = Pick<DesiredImage, 'image' | 'credential' | 'pullSecrets'>
 
 /** Failures after which the kubelet tries the next credentials. */
 const DENIALS = new Set<string>(['Unauthorized', 'Forbidden', 'NotFound'])
 
-/** What questions work with. */
+/** What the resolver works with. */
 export interface TagResolverOptions {
   readonly registry: RegistryClient
   readonly breaker: CircuitBreaker
-  /** Absent where the controller reads none: images that are pulled with some are not asked about. */
+  /** Absent where the controller reads no Secrets. Then it asks about public images only. */
   readonly pullSecrets?: PullSecrets
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Queues the key of an image for `reconcile`. */
   readonly enqueue: (key: string) => void
-  /** Called with a node that has waited for answers and may go on. */
+  /** Called for a node when all answers that it waited for are known. */
   readonly wake: (nodeName: string) => void
   readonly log: Logger
 }
 
 /**
- * Asks registries what moving tags stand for, for all nodes together, and remembers the answers for a minute. What is known
- * before a pull is what the next refresh compares with.
+ * Asks registries for the digests behind moving tags, once for all nodes, and remembers the answers for a minute.
+ * The next refresh compares with the digest that was known before the pull.
  */
 export class TagResolver {
   readonly #options: TagResolverOptions
   readonly #answers = new Map<string, TagAnswer>()
-  /** Images that nodes wait for, by key, and the names of the nodes. */
+  /** Images that nodes wait for, by entry key, with the names of the nodes. */
   readonly #waiting = new Map<string, { readonly asked: AskedImage; readonly nodes: Set<string> }>()
 
   constructor(options: TagResolverOptions) {
     this.#options = options
   }
 
-  /** What came of the questions of the last minute, by entry key. */
+  /** Answers of the last minute, by entry key. */
   get answers(): ReadonlyMap<string, TagAnswer> {
     for (const [key, { at }] of this.#answers) if (!this.#isRecent(at)) this.#answers.delete(key)
     return this.#answers
   }
 
-  /** Whether it is for the controller to ask about the image, and not only for the nodes. */
+  /** True where the controller may ask the registry about the image. False: only nodes may. */
   mayAsk({ credential }: AskedImage): boolean {
     return credential === undefined || this.#options.pullSecrets !== undefined
   }
 
-  /** The registry was asked about this image within the last minute, whatever came of it. */
+  /** True where the registry was asked about this image within the last minute, with or without an answer. */
   askedLately(asked: AskedImage): boolean {
     const answer = this.#answers.get(entryKey(asked))
     return answer !== undefined && this.#isRecent(answer.at)
   }
 
-  /** Has the images asked for, and the node woken when all of them are. */
+  /** Enqueues the images. The node is woken when all of them are answered. */
   ask(nodeName: string, images: readonly AskedImage[]): void {
     for (const asked of images) {
       const key = entryKey(asked)
@@ -73,7 +73,7 @@ export class TagResolver {
     for (const asked of images) this.#options.enqueue(entryKey(asked))
   }
 
-  /** Asks about one image that nodes wait for, by its key, unless that is known by now, and lets them go on. */
+  /** Asks about one image that nodes wait for, by its key, where the answer is not known yet. Then wakes the nodes. */
   async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
     const waiting = this.#waiting.get(key)
     if (!waiting) return
@@ -85,7 +85,7 @@ export class TagResolver {
     }
   }
 
-  /** Asks the registry now. Throws RegistryError, KubeError where a pull secret cannot be read, or the reason of the signal. */
+  /** Asks the registry now. Throws RegistryError; KubeError where a pull secret cannot be read; the reason of the signal. */
   async resolve(asked: AskedImage, signal: AbortSignal): Promise<TagAnswer> {
     try {
       return this.#keep(asked, await this.#digestOf(asked, signal))
@@ -108,7 +108,7 @@ export class TagResolver {
     }
   }
 
-  /** Empty where it is to be asked for without any. */
+  /** The credentials to try. Empty for a public image. */
   async #credentialsFor(
     { image, credential, pullSecrets = [] }: AskedImage,
     signal: AbortSignal,
@@ -126,7 +126,7 @@ export class TagResolver {
     return known
   }
 
-  /** Whatever comes of it, there is an answer then: a pull waits for no registry, and for no API server that does not give a Secret. */
+  /** Always records an answer, possibly empty, so that a pull never waits longer than PATIENCE_MS. */
   async #askInTime(asked: AskedImage, signal: AbortSignal): Promise<void> {
     const host = registryHost(parseReference(asked.image))
     if (this.#options.breaker.isSilentForController(host, this.#options.now())) {

@@ -12,13 +12,13 @@ import {
 import { PurgeFinalizer } from './purge-finalizer.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
-/** Least time between two status writes of a cache, unless its action begins or ends. */
+/** Shortest time between two status writes of a cache. The begin and the end of an action are written at once. */
 const WRITE_INTERVAL_MS = 2_000
 
-/** Lists give objects without their type. */
+/** Objects of a list have no type. */
 const TYPE = { apiVersion: API_VERSION, kind: 'ImageCache' }
 
-/** Least time between two looks at all nodes for a cache. */
+/** Shortest time between two counts over all nodes for a cache. */
 const MIN_PAUSE_MS = 100
 
 /** What the reconciler of caches works with. */
@@ -30,7 +30,7 @@ export interface CacheReconcilerOptions {
   readonly log: Logger
 }
 
-/** Keeps the status of one ImageCache true, begins its actions and ends them. */
+/** Keeps the status of each ImageCache true, and begins and ends its actions. */
 export class CacheReconciler {
   readonly #cluster: ClusterState
   readonly #events: EventRecorder
@@ -47,7 +47,7 @@ export class CacheReconciler {
     this.#finalizer = new PurgeFinalizer(options)
   }
 
-  /** A periodic refresh found something newer for nodes of this cache: its next reconcile begins the action. */
+  /** A periodic refresh found a newer image for nodes of this cache. The next reconcile begins the action. */
   beginRefresh(key: string): void {
     this.#refreshFound.add(key)
   }
@@ -73,7 +73,7 @@ export class CacheReconciler {
       now.toISOString(),
       this.#refreshFound.has(key),
     )
-    // Counting costs time with every node: where nodes report all the time, all caches together shall take half of it at most.
+    // A count costs time for each node. All caches together use half of the time at most.
     const share = Math.max(10, 2 * this.#cluster.compiledCaches().length)
     const pause = Math.max(MIN_PAUSE_MS, (performance.now() - began) * share)
     this.#nextLook.set(key, now.getTime() + pause)
@@ -100,8 +100,8 @@ export class CacheReconciler {
     const { caches, cacheInformer } = this.#cluster
     const { name, namespace } = cache.metadata
     let { resourceVersion } = cache.metadata
-    // First the annotations, then the status: broken off between the two, the action ends again; the other way about, a
-    // refresh that is done would be done once more.
+    // Annotations first, then the status. After a crash between the two, the action ends once more. In the other order, a
+    // refresh that is done would be done again.
     if (next.annotationsDone.length > 0) {
       const annotations = Object.fromEntries(next.annotationsDone.map(annotation => [annotation, null]))
       const metadata = { resourceVersion, annotations }

@@ -16,9 +16,8 @@ interface PurgeFinalizerOptions {
 }
 
 /**
- * The finalizer of caches whose `deletionPolicy` is `Purge`: their deletion waits until their images have gone from the
- * nodes, though not for ever, and not where it would hold up the deletion of a namespace. What is still to be removed then
- * stays asked for in `NodeImages.spec.remove`, and goes as soon as its node can.
+ * The finalizer of caches with `deletionPolicy: Purge`. Their deletion waits until nodes have removed their images, until a
+ * deadline, and not in a namespace that is being deleted. Removals that are open then stay in `NodeImages.spec.remove`.
  */
 export class PurgeFinalizer {
   readonly #options: PurgeFinalizerOptions
@@ -27,7 +26,7 @@ export class PurgeFinalizer {
     this.#options = options
   }
 
-  /** Puts the finalizer on or takes it off as `deletionPolicy` says. True where the object was changed. */
+  /** Adds or removes the finalizer as `deletionPolicy` says. True where the object was changed. */
   async adjust(cache: ImageCache, signal: AbortSignal): Promise<boolean> {
     const isWanted = cache.spec.deletionPolicy === 'Purge'
     const isThere = (cache.metadata.finalizers ?? []).includes(PURGE_FINALIZER)
@@ -37,7 +36,7 @@ export class PurgeFinalizer {
     return true
   }
 
-  /** Lets the object go: nothing is waited for any more. */
+  /** Removes the finalizer: the purge is done. */
   async release(cache: ImageCache, { status }: Aggregate, signal: AbortSignal): Promise<void> {
     const staying = [
       ...Object.entries(status.failures ?? {}).map(([image, [first]]) => `${image} (${first?.reason})`),
@@ -49,7 +48,7 @@ export class PurgeFinalizer {
     await this.#set(cache, false, signal)
   }
 
-  /** When to look again at a cache whose deletion waits; lets it go where it has waited long enough. */
+  /** When to look again at a cache whose deletion waits. Removes the finalizer after the deadline. */
   async waitFor(cache: ImageCache, { awaited }: Aggregate, signal: AbortSignal): Promise<HandlerResult> {
     const { deletionTimestamp } = cache.metadata
     if (deletionTimestamp === undefined) return {}

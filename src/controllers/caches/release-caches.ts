@@ -6,8 +6,8 @@ import type { OneShotContext } from '../../process/one-shot.ts'
 const PAGE = 500
 
 /**
- * Takes the finalizer of `deletionPolicy: Purge` off every image cache of the cluster; a controller puts it on again where one runs. Where there
- * is no such kind, there is nothing to do. Throws KubeError.
+ * Removes the finalizer of `deletionPolicy: Purge` from all image caches of the cluster. A running controller adds it again.
+ * Does nothing in a cluster without that kind. Throws KubeError.
  */
 export async function releaseCaches(client: KubeClient, { signal, log }: OneShotContext): Promise<void> {
   const caches = client.resource<ImageCache>({
@@ -41,7 +41,7 @@ async function* heldBack(caches: Resource<ImageCache>, signal: AbortSignal): Asy
   } while (next !== undefined)
 }
 
-/** Undefined where there is no such kind. */
+/** Undefined in a cluster without that kind. */
 async function pageOf(caches: Resource<ImageCache>, next: string | undefined, signal: AbortSignal) {
   try {
     return await caches.list({ limit: PAGE, continue: next, signal })
@@ -51,7 +51,7 @@ async function pageOf(caches: Resource<ImageCache>, next: string | undefined, si
   }
 }
 
-/** False where somebody else changed the object meanwhile. */
+/** False where the object was changed meanwhile. */
 async function release(
   caches: Resource<ImageCache>,
   { metadata: { name, namespace, resourceVersion, finalizers = [] } }: ImageCache,

@@ -5,29 +5,29 @@ import { countImages } from '../../core/ledger/index.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
-/** Least time between two ledger writes of a node; with many nodes more, so that all together write 50 a second. */
+/** Shortest time between two ledger writes of a node. It grows with the number of nodes: all nodes write 50 times a second. */
 const WRITE_INTERVAL_MS = 2_000
 const WRITES_PER_SECOND = 50
 
 /**
- * Writes the NodeImages of nodes: what they shall hold, and the ledger, no oftener than API servers like it. Where nothing differs, nothing is
- * written. All methods throw KubeError.
+ * Writes the NodeImages of nodes: the plan and the ledger, at a limited rate. Writes nothing where nothing differs.
+ * All methods throw KubeError.
  */
 export class NodeImagesWriter {
   readonly #cluster: ClusterState
-  /** When the ledger of each node was last written, on this machine's clock. */
+  /** When the ledger of each node was last written, on the clock of this process. */
   readonly #lastWrite = new Map<string, number>()
 
   constructor(cluster: ClusterState) {
     this.#cluster = cluster
   }
 
-  /** The node of this name is gone. */
+  /** Forgets a node that is gone. */
   forget(name: string): void {
     this.#lastWrite.delete(name)
   }
 
-  /** Deletes the object, unless somebody has it made anew already. */
+  /** Deletes the object, but not a newer object of the same name. */
   async delete({ metadata: { name, uid = '' } }: NodeImages, signal: AbortSignal): Promise<void> {
     try {
       await this.#cluster.nodeImages.delete({ name }, { preconditions: { uid }, signal })
@@ -36,7 +36,7 @@ export class NodeImagesWriter {
     }
   }
 
-  /** Makes the object of a node that has none. */
+  /** Creates the object of a node that has none. */
   async create(node: NodeFacts, spec: NodeImagesSpec, signal: AbortSignal): Promise<NodeImages> {
     const { name, uid = '' } = node.metadata
     const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }]
@@ -52,7 +52,7 @@ export class NodeImagesWriter {
     return this.#kept(created)
   }
 
-  /** Writes what the node shall hold, and answers the object as it is then. */
+  /** Writes the plan of the node. Resolves to the object as it is then. */
   async writeSpec(current: NodeImages, spec: NodeImagesSpec, signal: AbortSignal): Promise<NodeImages> {
     const patch = mergePatchOf(current.spec ?? {}, spec)
     if (patch === undefined) return current
@@ -61,9 +61,9 @@ export class NodeImagesWriter {
   }
 
   /**
-   * Writes the ledger. Answers 0, or how many milliseconds it has to wait for its turn.
+   * Writes the ledger. Resolves to 0, or to the milliseconds until its turn.
    *
-   * @param ledger.rests the node came to rest: its last word is not held back, for a cache may wait for it
+   * @param ledger.rests the node has nothing left to do. This ledger is written at once: a cache may wait for it.
    */
   async writeLedger(
     node: NodeFacts,

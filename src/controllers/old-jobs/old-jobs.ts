@@ -4,16 +4,16 @@ import type { JobWriter } from '../../engines/jobs/index.ts'
 import type { JobState } from '../../engines/jobs/index.ts'
 
 /**
- * A Job that kube-fledged before 0.12 made and left behind: an ImageCache controls it, and nothing says what it pulls. A
- * Job that only has the same labels is somebody else's.
+ * True for a Job that kube-fledged before 0.12 left behind: an ImageCache controls it, and no annotation says what it pulls.
+ * A Job that only has the same labels is not ours.
  */
 export function isLegacyJob({ ownerUid, nodeUid, images }: PullJob): boolean {
   return ownerUid !== '' && nodeUid === '' && images.length === 0
 }
 
 /**
- * Deletes such Jobs, finished ones as well, whatever `--job-retention-policy` says: as kube-fledged itself does with them
- * when it starts. What they were to pull is pulled anew where a node lacks it.
+ * Deletes such Jobs, finished ones too, with any `--job-retention-policy`. kube-fledged does the same when it starts.
+ * Nodes that lack the images pull them again.
  */
 export class OldJobs {
   readonly #state: JobState

@@ -8,20 +8,20 @@ import { type TagAnswer, needsPull } from '../../core/plan/index.ts'
 import type { AskedImage, TagResolver } from '../../state/tag-resolver.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
-/** An answer of a registry serves all caches that want the image, for so long. */
+/** Time for which an answer of a registry is used for all caches that want the image. */
 const FRESH_MS = 2_000
-/** Longest time between two looks at a cache's schedule: its spec may change. */
+/** Longest time between two looks at the schedule of a cache. */
 const LOOK_MS = 60_000
-/** How soon to look again at a cache that is due while something else is done for it. */
+/** How soon to look again at a cache that is due while an action runs. */
 const BUSY_MS = 2_000
-/** Over so long are spread the refreshes that nobody led for: a restart shall not ask all registries in one second. */
+/** Missed refreshes are spread over this time, so that a restart does not ask all registries in one second. */
 const SPREAD_MS = 60_000
-/** A refresh that came due so shortly before the last leader ended may have been broken off. */
+/** A refresh that was due in the last seconds of the old leader may have been interrupted. */
 const BROKEN_OFF_MS = 60_000
-/** Questions of one cache at once; the client keeps its own limit for each registry. */
+/** Questions of one cache at the same time. The registry client has its own limit for each host. */
 const QUESTIONS = 16
 
-/** Outcomes that say nothing about the nodes' images: the next refresh asks again. */
+/** Answers that say nothing about the images of nodes. The next refresh asks again. */
 const INCONCLUSIVE = new Set(['NotFound', 'RateLimited'])
 
 /** What the refresher works with. */
@@ -30,7 +30,7 @@ export interface RefresherOptions {
   readonly tags: TagResolver
   /** In milliseconds, 0: never. */
   readonly frequencyMs: number
-  /** When another process was last seen to lead, RFC 3339: what came due since then is made up for. Absent: nothing is. */
+  /** When another process last led, RFC 3339. Refreshes that were due since then are made up for. Absent: none are. */
   readonly ledBeforeAt?: string
   /** Called for each node that has to pull, and for the cache that it is for. */
   readonly onNeed: (nodeName: string, cacheKey: string) => void
@@ -38,14 +38,14 @@ export interface RefresherOptions {
 }
 
 /**
- * The periodic refresh: asks each registry once for the digest behind a moving tag, and touches only nodes that hold
- * something else. Where it cannot ask (no route, a private image) the nodes ask for themselves.
+ * The periodic refresh: asks the registry once for the digest behind each moving tag, and wakes only nodes that hold another
+ * digest. Where it cannot ask (no route, a private image) the nodes ask for themselves.
  */
 export class Refresher {
   readonly #options: RefresherOptions
   readonly #refreshes = new Map<string, TagAnswer>()
   readonly #due = new Map<string, Date>()
-  /** Caches that have nothing to be made up for, or no longer. */
+  /** Caches without a missed refresh. */
   readonly #caughtUp = new Set<string>()
   readonly #startedAt: number
 
@@ -54,12 +54,12 @@ export class Refresher {
     this.#startedAt = options.cluster.now()
   }
 
-  /** What came of asking the registries, by entry key: for the plan. */
+  /** The answers of registries, by entry key, for the plan. */
   get refreshes(): ReadonlyMap<string, TagAnswer> {
     return this.#refreshes
   }
 
-  /** Refreshes the cache `namespace/name` if it is due, and says when to look again. */
+  /** Refreshes the cache `namespace/name` where it is due. Resolves to when to look again. */
   async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
     const cache = this.#options.cluster.compiled(key)
     if (cache?.activity !== 'active') {
@@ -70,7 +70,7 @@ export class Refresher {
     const now = new Date(this.#options.cluster.now())
     const due = earlier(this.#due.get(key), this.#missed(cache))
     if (due && due <= now) {
-      // It stays due: a schedule may not come round again before tomorrow.
+      // It stays due. The next time of a schedule may be tomorrow.
       if (cache.cache.status?.status === STATUS.processing) return { requeueAfterMs: BUSY_MS }
       this.#caughtUp.add(key)
       await this.#refresh(cache, signal)
@@ -82,7 +82,7 @@ export class Refresher {
     return { requeueAfterMs: Math.min(Math.max(wait, 1), LOOK_MS) }
   }
 
-  /** When to make up for what came due while nobody led; undefined where nothing did. */
+  /** When to make up for a refresh that was due while no controller led. Undefined where none was. */
   #missed({ cache, key }: CompiledCache): Date | undefined {
     const { ledBeforeAt, frequencyMs } = this.#options
     if (ledBeforeAt === undefined || this.#caughtUp.has(key)) return undefined
@@ -122,7 +122,7 @@ export class Refresher {
     if (known && now - Date.parse(known.at) < FRESH_MS) return
     const at = new Date(now).toISOString()
     if (!tags.mayAsk(asked)) {
-      // The pull secret is the kubelet's to read, not ours.
+      // Only the kubelet may read the pull secret.
       this.#refreshes.set(key, { at })
       return
     }
@@ -130,7 +130,7 @@ export class Refresher {
       this.#refreshes.set(key, await tags.resolve(asked, signal))
     } catch (error) {
       if (isKubeError(error) && !signal.aborted) {
-        // A pull secret that cannot be read now says nothing about this image, and less about the others.
+        // A pull secret that cannot be read now says nothing about the image.
         this.#options.log.warn({ image: asked.image, err: error }, 'the registry was not asked')
         return
       }
@@ -143,7 +143,7 @@ export class Refresher {
     }
   }
 
-  /** Wakes the nodes that have to pull; answers how many. */
+  /** Wakes the nodes that have to pull. Returns their number. */
   #tell(cache: CompiledCache): number {
     let nodes = 0
     for (const { metadata, spec, status } of this.#options.cluster.nodeImagesInformer.list()) {

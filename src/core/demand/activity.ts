@@ -10,14 +10,14 @@ import { ACTION } from '../../api/messages.ts'
  */
 export type Activity = 'active' | 'suspended' | 'deleted' | 'purging'
 
-/** What a cache wants of the nodes now. */
+/** What a cache asks of the nodes now. */
 export function activityOf(cache: ImageCache): Activity {
   if (cache.metadata.deletionTimestamp !== undefined) return isHeldForPurge(cache) ? 'purging' : 'deleted'
   if (cache.spec.suspend === true) return 'suspended'
   return isPurged(cache) ? 'purging' : 'active'
 }
 
-/** The annotation is there, with any value. */
+/** True where the purge annotation is set, with any value. */
 export function wantsPurge(cache: ImageCache): boolean {
   return cache.metadata.annotations?.[PURGE_ANNOTATION] !== undefined
 }
@@ -30,7 +30,7 @@ export function purgeRevision(cache: ImageCache): number {
   return cache.metadata.deletionTimestamp === undefined ? (cache.status?.purgeRevision ?? 0) : -1
 }
 
-/** Its deletion waits for its images to go. */
+/** True where the deletion of the cache waits until its images are removed. */
 export function isHeldForPurge(cache: ImageCache): boolean {
   return cache.spec.deletionPolicy === 'Purge' && (cache.metadata.finalizers ?? []).includes(PURGE_FINALIZER)
 }

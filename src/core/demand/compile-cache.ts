@@ -12,38 +12,38 @@ export interface WantedImage {
   readonly pullPolicy: PullPolicy
 }
 
-/** An image of the spec that no node is asked for, and why. */
+/** An image of the spec that no node is asked to hold, and why. */
 export interface RejectedImage {
   readonly image: string
   readonly reason: 'InvalidReference' | 'TooManyImages' | 'NotAllowed'
   readonly message: string
 }
 
-/** One list of a cache, its images checked. */
+/** One list of a cache, with checked images. */
 export interface CompiledList {
   readonly list: CacheList
   readonly wanted: readonly WantedImage[]
   readonly refused: readonly RejectedImage[]
   /**
-   * Tells the lists of a cache apart by the nodes that they are for, as in `NodeImages.spec.images[].lists`; absent where the cache has but
-   * one.
+   * Hash of the node selection of the list, as in `NodeImages.spec.images[].lists`. It tells the lists of a cache apart.
+   * Absent where the cache has one list.
    */
   readonly listHash?: string
-  /** Labels that the cache's namespace asks of a node; absent where it asks for none. */
+  /** Labels that the namespace of the cache requires of a node. Absent: none. */
   readonly namespaceNodeSelector?: Readonly<Record<string, string>>
 }
 
 /** What the administrator sets for the caches of a namespace. */
 export interface Bounds {
-  /** Fields of `spec.jobTemplate` that authors may set; absent: none. */
+  /** Fields of `spec.jobTemplate` that authors may set. Absent: none. */
   readonly allowed?: ReadonlySet<GuardedField>
-  /** Labels that nodes must have for Pods of the namespace. */
+  /** Labels that the namespace requires of a node. */
   readonly namespaceNodeSelector?: Readonly<Record<string, string>> | undefined
 }
 
 const NONE: ReadonlySet<GuardedField> = new Set()
 
-/** An ImageCache made ready for the plan: parsed once for each generation, not once for each node. */
+/** An ImageCache that is parsed and checked. This is done once for each generation, not once for each node. */
 export interface CompiledCache {
   readonly cache: ImageCache
   /** `namespace/name`. */
@@ -53,16 +53,16 @@ export interface CompiledCache {
   /** Absent where the cache has no pull secrets. */
   readonly credential?: string
   readonly lists: readonly CompiledList[]
-  /** When kube-fledged before 0.12 last did something for it, RFC 3339; absent where it is of this release. */
+  /** When kube-fledged before 0.12 finished its last action, RFC 3339. Absent for caches of this release. */
   readonly legacyFinishedAt?: string
-  /** Why `spec.refresh.schedule` cannot be followed; absent where it can, or where there is none. */
+  /** Why `spec.refresh.schedule` cannot be followed. Absent where it can, or where there is none. */
   readonly scheduleProblem?: string
-  /** All specImages of its lists, refused ones too. */
+  /** All images of its lists as they are written, refused ones too. */
   readonly specImages: ReadonlySet<string>
   readonly activity: Activity
 }
 
-/** Eight characters of a hash: short enough for names, and no two of a cluster's few thousand UIDs are likely to meet. */
+/** Eight characters of a hash: short enough for names. Two of a few thousand UIDs are unlikely to collide. */
 export function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8)
 }
@@ -73,20 +73,20 @@ export function cacheKey(cache: ImageCache): string {
 }
 
 /**
- * Names what images of this cache are pulled with: the namespace and a hash of its pull secrets' names. Two caches with
- * the same secrets share their results, and nobody shares the result of another namespace's secret.
+ * Names the credential of the images of this cache: the namespace and a hash of the names of its pull secrets.
+ * Two caches with the same secrets share results. Caches of different namespaces never share a result of a secret.
  */
 function credentialOf(cache: ImageCache): string | undefined {
   const names = pullSecretNames(cache)
   return names.length > 0 ? `${cache.metadata.namespace ?? ''}:${shortHash(names.join('\n'))}` : undefined
 }
 
-/** Names of the cache's pull secrets, without empty ones, sorted. */
+/** Names of the pull secrets of the cache, sorted. Empty names are left out. */
 export function pullSecretNames(cache: ImageCache): string[] {
   return (cache.spec.imagePullSecrets ?? []).flatMap(secret => (secret.name ? [secret.name] : [])).toSorted()
 }
 
-/** Checks and sorts what a cache asks for. Never fails, whatever the CRD lets in. */
+/** Parses and checks an ImageCache. Never throws: the CRD admits more than this function accepts. */
 export function compileCache(
   cache: ImageCache,
   defaultPolicy: PullPolicy,
@@ -125,10 +125,11 @@ function listHashOf({ nodeSelector, nodeAffinity, tolerations }: CacheList, owne
 }
 
 /**
- * Whether the cache wants an image gone from a node that it wanted it on before: it is purged, or the image was taken out of its lists, or out
- * of the list that is for this node. Where a list was given to other nodes, or a node left it by its labels, what is there stays.
+ * True where the cache wants an image removed from a node that it wanted it on before: it is purged, or the image was
+ * taken out of its lists, or out of the list for this node.
+ * An image stays where the list was given to other nodes, or where the labels of the node changed.
  *
- * @param lists listHashes of the lists that wanted the image
+ * @param lists hashes of the lists that wanted the image
  */
 export function hasLetGo(
   { activity, specImages, lists: current }: CompiledCache,
@@ -152,12 +153,10 @@ function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
   return status.completionTime ?? status.startTime
 }
 
-/**
- * Images of one cache: as many as a node's spec and ledger have room for (see `room.ts`).
- */
+/** Greatest number of images of one cache: as many as the NodeImages of a node has room for (`fit-object-size.ts`). */
 const MAX_IMAGES = 1_700
 
-/** Refuses the images beyond the bound, rather than letting them keep the nodes' ledgers from being written. */
+/** Refuses the images beyond the limit. Without a limit, the NodeImages of nodes would be too large to be written. */
 function bounded(lists: readonly CompiledList[]): CompiledList[] {
   let left = MAX_IMAGES
   return lists.map(({ list, wanted, refused }) => {
@@ -171,7 +170,7 @@ function bounded(lists: readonly CompiledList[]): CompiledList[] {
   })
 }
 
-/** Pulls nothing on other terms than the author asked for: what is not allowed is refused in sight, not left out in silence. */
+/** Refuses all images where the template is not allowed. The author sees the reason, and nothing is pulled without it. */
 function refuseAll(lists: readonly CompiledList[], message: string | undefined): readonly CompiledList[] {
   if (message === undefined) return lists
   return lists.map(({ list, wanted, refused }) => {
@@ -186,7 +185,7 @@ function compileList(list: CacheList, policy: PullPolicy): CompiledList {
   for (const image of new Set(list.images)) {
     try {
       const reference = parseReference(image)
-      // A digest names its content: there is nothing newer behind it.
+      // The content behind a digest never changes.
       const always = reference.digest === undefined && (policy === 'Always' || isMoving(reference))
       wanted.push({ image, pullPolicy: always ? 'Always' : 'IfNotPresent' })
     } catch (error) {

@@ -1,11 +1,11 @@
 import type { KubeObject } from '../../api/object.ts'
 
-/** Annotation by which an administrator keeps the Pods of a namespace on some nodes (admission plugin PodNodeSelector). */
+/** Annotation of the admission plugin PodNodeSelector: it ties the Pods of a namespace to some nodes. */
 const NODE_SELECTOR = 'scheduler.alpha.kubernetes.io/node-selector'
 
-/** What the plan needs to know of a Namespace. */
+/** What the plan reads of a Namespace. */
 export interface NamespaceFacts extends KubeObject {
-  /** Labels that a node must have; absent where every node may do. */
+  /** Labels that a node must have. Absent: every node will do. */
   readonly nodeSelector?: Readonly<Record<string, string>>
 }
 
@@ -25,7 +25,7 @@ export function projectNamespace({
   }
 }
 
-/** `key=value,…`. A part that is something else becomes a label that no node has: then no node will do. */
+/** Parses `key=value,…`. Another text becomes a label that no node has, so that no node matches. */
 function selectorOf(text: string): Record<string, string> {
   const pairs = text.split(',').map(part => {
     const [key = '', value, ...more] = part.split('=').map(word => word.trim())

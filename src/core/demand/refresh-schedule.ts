@@ -3,15 +3,15 @@ import { Cron } from 'croner'
 import { InvalidDurationError, parseDuration } from '../../base/duration.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
 
-/** Least time between two refreshes: an interval of `1ns` is for the CRD a duration like any other. */
+/** Shortest time between two refreshes. The CRD admits an interval of `1ns`. */
 const MIN_MS = 1_000
-/** Characters of the parser's words that are shown. */
+/** Characters of the parser's message that are shown. */
 const MAX_WORDS = 120
 
 /**
- * When a cache is refreshed next, after a moment; undefined where never. By interval, each cache has its own place in
- * the interval, by a hash of its UID: not all of them ask the registries in the same second, and a restart changes nothing.
- * A schedule or interval that cannot be read counts as none given: the CRD and the webhook refuse it.
+ * The time of the next refresh of a cache. Undefined: never.
+ * Each cache has its own place within the interval, by a hash of its UID: caches do not all ask registries in the same second,
+ * and a restart changes nothing. A schedule or interval that cannot be parsed counts as absent.
  *
  * @param frequencyMs `--image-cache-refresh-frequency` in milliseconds, 0: never
  */
@@ -24,7 +24,7 @@ export function nextRefresh(cache: ImageCache, frequencyMs: number, after: Date)
   return every > 0 ? byInterval(cache.metadata.uid ?? '', Math.max(every, MIN_MS), after) : undefined
 }
 
-/** Why a schedule cannot be used, in a few words; undefined where it can. A time zone that is none counts as none given. */
+/** Why a schedule cannot be used, in a few words. Undefined where it can. An unknown time zone counts as absent. */
 export function scheduleError(schedule: string, timeZone: string | undefined): string | undefined {
   try {
     const cron = cronOf(schedule, isTimeZone(timeZone) ? timeZone : undefined)
@@ -34,7 +34,7 @@ export function scheduleError(schedule: string, timeZone: string | undefined): s
   }
 }
 
-/** Whether schedules can be of this time zone; none given: UTC. */
+/** True for a known time zone. Absent: UTC. */
 export function isTimeZone(timeZone: string | undefined): boolean {
   if (!timeZone) return true
   try {
@@ -44,7 +44,7 @@ export function isTimeZone(timeZone: string | undefined): boolean {
   }
 }
 
-/** The parser's words without the names of its classes, and without the whole schedule, which may be long. */
+/** The parser's message without class names and without the whole schedule, which may be long. */
 function words(message: string): string {
   const [, detail = ''] =
     /^CronPattern: (?:Syntax error, )?((?!invalid configuration format).*?)\.?$/.exec(message) ?? []

@@ -3,10 +3,10 @@ import type { SkipReason } from '../../api/skip-reasons.ts'
 import type { NodeFacts } from './node-facts.ts'
 import { tolerates } from './selector.ts'
 
-/** One rule of the policy chain: nothing where the node may have the work, else why not. */
+/** One rule of the chain: why the node gets no work, or undefined. */
 type Rule = (node: NodeFacts, list: CacheList) => SkipReason | undefined
 
-/** Taints that say what the node's conditions say already; conditions are sooner right than these. */
+/** Taints that repeat conditions of the node. The conditions change first. */
 const CONDITION_TAINTS = new Set([
   'node.kubernetes.io/not-ready',
   'node.kubernetes.io/unreachable',
@@ -18,7 +18,7 @@ const VIRTUAL_TYPES = new Set(['virtual-kubelet', 'kwok'])
 
 const deleting: Rule = node => (node.metadata.deletionTimestamp ? 'Deleting' : undefined)
 
-// No kubelet behind it, so no image store: virtual-kubelet, Fargate and their like say so by label or by version.
+// virtual-kubelet, Fargate and similar nodes have no kubelet and no image store. A label or the version shows it.
 const virtual: Rule = node => {
   const labels = node.metadata.labels ?? {}
   const isVirtual =
@@ -47,10 +47,10 @@ const tainted: Rule = (node, list) => {
   return refused ? 'TaintNotTolerated' : undefined
 }
 
-/** The chain: lasting reasons first, so that a cordoned virtual node is reported as virtual. */
+/** The chain. Lasting reasons come first: a cordoned virtual node is reported as virtual. */
 const CHAIN: readonly Rule[] = [deleting, virtual, otherSystem, tainted, cordoned, notReady]
 
-/** Why a node that a list selects gets no work now; undefined where it does. */
+/** Why a node that a list selects gets no work now. Undefined where it gets work. */
 export function skipReason(node: NodeFacts, list: CacheList): SkipReason | undefined {
   for (const rule of CHAIN) {
     const reason = rule(node, list)

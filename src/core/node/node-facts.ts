@@ -7,7 +7,7 @@ export interface Taint {
   readonly effect: string
 }
 
-/** What the plan and the engines need to know of a Node: a projection of core/v1 Node, small enough to cache thousands. */
+/** What the plan and the engines read of a Node: a projection of core/v1 Node, small enough to keep thousands. */
 export interface NodeFacts extends KubeObject {
   readonly ready: boolean
   readonly unschedulable: boolean
@@ -16,19 +16,19 @@ export interface NodeFacts extends KubeObject {
   readonly os: string
   readonly machineId: string
   readonly kubeletVersion: string
-  /** As the node says it: `containerd://2.3.7`. */
+  /** As the node reports it: `containerd://2.3.7`. */
   readonly runtime: string
-  /** When the kubelet last wrote this status; what `imageNames` is as old as. */
+  /** When the kubelet last wrote this status, and so `imageNames`. */
   readonly heartbeatAt: string
-  /** When DiskPressure last ended: images may have been collected before. Absent while it lasts. */
+  /** When DiskPressure last ended: the kubelet may have removed images before. Absent while it lasts. */
   readonly diskPressureAt?: string
   /** Number of images in the kubelet's list. */
   readonly imageCount: number
-  /** The most names that one image of the list has: at 5 the kubelet may have left some out. */
+  /** Greatest number of names that one image of the list has. At 5 the kubelet may have left names out. */
   readonly mostNames: number
   /**
-   * All names of the list, each between line feeds, images apart by an empty line: one flat string, because thousands
-   * of small ones cost more.
+   * All names of the list. A line feed stands before and after each name, an empty line between images.
+   * One flat string, because thousands of small strings need more memory.
    */
   readonly imageNames: string
 }
@@ -40,7 +40,7 @@ interface RawCondition {
   lastTransitionTime?: string
 }
 
-/** core/v1 Node, as far as it is read. */
+/** The fields of core/v1 Node that are read. */
 export interface RawNode extends KubeObject {
   spec?: { unschedulable?: boolean; taints?: Taint[] }
   status?: {
@@ -55,7 +55,7 @@ export interface RawNode extends KubeObject {
   }
 }
 
-/** The facts of a Node; never fails, whatever a foreign kubelet wrote. */
+/** The facts of a Node. Never throws, even for unusual kubelets. */
 export function projectNode(raw: RawNode): NodeFacts {
   const conditions = raw.status?.conditions ?? []
   const ready = conditions.find(condition => condition.type === 'Ready')
@@ -88,7 +88,7 @@ export function projectNode(raw: RawNode): NodeFacts {
   }
 }
 
-/** True where two projections lead to the same plan: all but the heart-beat and the version are equal. */
+/** True where two projections lead to the same plan: all but the heartbeat and the resource version are equal. */
 export function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
   const essence = (node: NodeFacts) =>
     JSON.stringify({ ...node, heartbeatAt: '', metadata: { ...node.metadata, resourceVersion: '' } })

@@ -9,7 +9,7 @@ export function matchesLabels(
   return Object.entries(wanted ?? {}).every(([key, value]) => labelOf(node, key) === value)
 }
 
-/** `constructor` is a legal name of a label, and of something that every object has. */
+/** `constructor` is a legal name of a label, and a property of every object. */
 function labelOf({ metadata: { labels = {} } }: NodeFacts, key: string): string | undefined {
   return Object.hasOwn(labels, key) ? labels[key] : undefined
 }
@@ -53,7 +53,7 @@ function matchesRequirement(actual: string | undefined, requirement: NodeSelecto
 }
 
 function compares(actual: string | undefined, operator: 'Gt' | 'Lt', bound: string | undefined): boolean {
-  // A value that is no label's may have any length, and a million digits take long.
+  // A bound may have any length, and parsing a million digits takes long.
   const whole = /^[+-]?\d{1,63}$/
   if (actual === undefined || bound === undefined || !whole.test(actual) || !whole.test(bound)) return false
   return operator === 'Gt' ? BigInt(actual) > BigInt(bound) : BigInt(actual) < BigInt(bound)

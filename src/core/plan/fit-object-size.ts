@@ -2,19 +2,19 @@ import { type DesiredImage, type Removal, entryKey } from '../../api/node-images
 import type { CompiledCache } from '../demand/index.ts'
 
 /**
- * Room for the images of one node: its spec and its ledger are one object, of which etcd takes up to 1.5 MiB. The rest is for
- * ledger entries of images that nobody wants any more, of which there are few.
+ * Room for the images of one node, in bytes. Spec and ledger are one object, and etcd takes up to 1.5 MiB.
+ * The rest is for ledger entries of images that nobody wants any more. There are few.
  */
 const ROOM_BYTES = 1_370_000
 /** What an image takes of it beside names: times and a digest in the spec, those and a message or two digests in the ledger. */
 const ENTRY_BYTES = 700
-/** A short hash of a cache or a list in quotes, with its comma, in the spec and in the ledger. */
+/** Bytes of a short hash of a cache or a list, with quotes and comma, in the spec and in the ledger. */
 const OWNER_BYTES = 22
 
-/** What fits into the NodeImages of a node. */
+/** The images that fit into the NodeImages of a node. */
 export interface FittedImages {
   readonly images: readonly DesiredImage[]
-  /** Short hashes of the UIDs of the caches that have images which do not fit. */
+  /** Short hashes of the UIDs of the caches with images that do not fit. */
   readonly crowdedOut: readonly string[]
 }
 

@@ -4,7 +4,7 @@ import { ACTION, type Action, MESSAGE, PROGRESS_MESSAGE, STATUS } from '../../ap
 import { isHeldForPurge, shortHash, wantsPurge } from '../demand/index.ts'
 import type { Observation } from './observe.ts'
 
-/** The fields of the status that follow actions only: what an old client reads. */
+/** The fields of the status that change with actions only. Old clients read these. */
 export type ActionStatus = Pick<
   ImageCacheStatus,
   | 'status'
@@ -19,7 +19,7 @@ export type ActionStatus = Pick<
 >
 
 /**
- * The action that has to begin, if one has: a create, an edit, a refresh or a purge. A purge breaks off what is under way.
+ * The action that begins now, if any: a create, an edit, a refresh or a purge. A purge ends a running action.
  *
  * @param refreshFound a periodic refresh found something newer for nodes of this cache
  */
@@ -37,17 +37,17 @@ export function newAction(cache: ImageCache, refreshFound: boolean): Action | un
   if (status.observedGeneration === undefined) return adopt(status)
   if (status.observedGeneration !== cache.metadata.generation) return ACTION.update
   if (status.status === STATUS.processing) return undefined
-  // What a periodic refresh found while the cache was being purged brings nothing back.
+  // A periodic refresh that ends during a purge must not bring images back.
   const isFound = refreshFound && status.reason !== ACTION.purge
   return wantsRefresh(cache) || isFound ? ACTION.refresh : undefined
 }
 
-/** The annotation is there, with any value. */
+/** True where the refresh annotation is set, with any value. */
 export function wantsRefresh(cache: ImageCache): boolean {
   return cache.metadata.annotations?.[REFRESH_ANNOTATION] !== undefined
 }
 
-/** A status of a release that had no `observedGeneration`: finished work stays finished, broken-off work goes on. */
+/** A status of a release without `observedGeneration`: a finished action stays finished, an interrupted one goes on. */
 function adopt(status: ImageCacheStatus): Action | undefined {
   if (status.status !== STATUS.processing && status.status !== STATUS.aborted) return undefined
   if (status.reason === ACTION.purge) return ACTION.purge

@@ -8,21 +8,21 @@ import { begin, carryOn, newAction, wantsRefresh, isFullRefresh } from './action
 import { conditions } from './conditions.ts'
 import { type Observation, observe } from './observe.ts'
 
-/** Room for the lists of a status: an object of etcd may have 1.5 MiB, and every client reads it whole. */
+/** Greatest size of the lists of a status, in bytes. Every client reads the whole object. */
 const FAILURES_BYTES = 32_768
 const IMAGES_BYTES = 20_480
 const KEPT_BYTES = 8_192
 /** Nodes named as examples of a skip reason. */
 const EXAMPLES = 3
 
-/** What the status of a cache shall be, and what goes with it. */
+/** The new status of a cache, and what follows from it. */
 export interface Aggregate {
   readonly status: ImageCacheStatus
-  /** Annotations that are done with: they go before the status is written. */
+  /** Annotations that are carried out. They are removed before the status is written. */
   readonly annotationsDone: readonly string[]
   /** How many images on nodes the action still waits for. */
   readonly awaited: number
-  /** The action ended just now: worth an event. */
+  /** The action ended just now. An event tells so. */
   readonly ended: boolean
 }
 
@@ -41,7 +41,7 @@ export function aggregate(
   const object = cache.cache
   const action = newAction(object, refreshFound)
   const begun = action && begin(action, object, now)
-  // What begins now is counted as it will be: a purge that begins wants nothing any more.
+  // An action that begins now is counted already: a cache whose purge begins wants no image.
   const counted = begun ? withStatus(cache, begun) : cache
   const observation = observe(counted, nodes, ledgerOf, action ? now : object.status?.startTime)
   const main = begun ?? carryOn(object, observation, now)
@@ -49,7 +49,7 @@ export function aggregate(
   const wasRefresh = object.status?.reason === main.reason && object.status?.status === STATUS.processing
   // An annotation that is set during a periodic refresh has its turn next.
   const refreshDone = ended && wasRefresh && isFullRefresh(main)
-  // A purge ends the refresh that was asked for before it: its images would come back.
+  // A purge cancels a refresh that was asked for before: it would bring the images back.
   const refreshVoid = action === ACTION.purge
   const purgeDone = ended && main.reason === ACTION.purge
   return {
@@ -72,7 +72,7 @@ function withStatus(compiled: CompiledCache, status: ImageCacheStatus): Compiled
   return { ...compiled, cache, activity: activityOf(cache) }
 }
 
-/** Everything that is counted. An action that just began shows no failures of the one before. */
+/** All counts and lists. An action that begins shows no failures of the action before. */
 function lists(observation: Observation, begins: boolean): Partial<ImageCacheStatus> {
   const { nodes, images } = observation
   const failures = begins ? { listed: {}, more: 0 } : boundedFailures(observation)

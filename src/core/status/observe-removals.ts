@@ -4,24 +4,24 @@ import { type NodeFacts, skipReason } from '../node/index.ts'
 import { isRemovalAnswered } from '../ledger/index.ts'
 import { newRequests } from '../plan/index.ts'
 
-/** An image that was to go and stays, for one reason. */
+/** An image that was to be removed and stays, for one reason. */
 export interface KeptOnNodes {
   readonly image: string
   /** A kept reason, or why a node gets no work now. */
   readonly reason: string
-  /** Of the first node that has one. */
+  /** Message of the first node that has one. */
   readonly message: string
   readonly nodes: readonly string[]
 }
 
-/** What removals on one node still lack, and which of them failed. */
+/** The open and the failed removals of one node. */
 export interface NodeRemovals {
-  /** Images that no answer has come for yet, on a node that may have work. */
+  /** Images without an answer, on a node that may get work. */
   readonly open: number
   readonly failures: readonly { readonly image: string; readonly reason: string; readonly message: string }[]
 }
 
-/** Counts what becomes of the images that a cache lets go of. */
+/** Counts what became of the images that a cache lets go of. */
 export class RemovalTally {
   readonly #cache: CompiledCache
   readonly #kept = new Map<string, { image: string; reason: string; message: string; nodes: string[] }>()
@@ -30,7 +30,7 @@ export class RemovalTally {
     this.#cache = cache
   }
 
-  /** Looks at one node. */
+  /** Adds one node. */
   look(node: NodeFacts, nodeImages: NodeImages | undefined): NodeRemovals {
     const entries = new Map((nodeImages?.status?.images ?? []).map(entry => [entryKey(entry), entry]))
     const removals = (nodeImages?.spec?.remove ?? []).filter(({ owners }) => this.#isIn(owners))
@@ -58,12 +58,12 @@ export class RemovalTally {
     return { open, failures }
   }
 
-  /** What stays, in the order in which it was met. */
+  /** Images that stay, in the order in which they were found. */
   kept(): KeptOnNodes[] {
     return [...this.#kept.values()]
   }
 
-  /** Images that the node's plan has not let go of yet, though the cache has. */
+  /** Images that the cache has let go of, and the plan of the node has not. */
   #unplanned(nodeImages: NodeImages | undefined, removals: readonly Removal[]): number {
     const planned = new Set(removals.map(removal => entryKey(removal)))
     const held = [

@@ -22,28 +22,28 @@ export interface Observation {
   /** In the order of the spec. */
   readonly images: readonly ImageStatus[]
   readonly failures: ReadonlyMap<string, ImageFailures>
-  /** How many of these are about pulls; the others are about removals. */
+  /** Failures of pulls. The other failures are of removals. */
   readonly failedPulls: number
-  /** Images that were to go and stay. */
+  /** Images that were to be removed and stay. */
   readonly kept: readonly KeptOnNodes[]
   /** Nodes that a selector matches, skipped ones included. */
   readonly matched: number
   /** Pairs of node and image that are wanted. */
   readonly wanted: number
-  /** Pairs that no answer has come for yet. */
+  /** Pairs without an answer. */
   readonly unsettled: number
-  /** Of these, pairs on nodes that were there when the action began: what the action waits for. */
+  /** Of these, pairs on nodes that existed when the action began. The action waits for them. */
   readonly awaited: number
 }
 
-/** Reasons of images that no node is asked for. */
+/** Reasons of images that no node is asked to hold. */
 const NEVER_ASKED = new Set(['InvalidReference', 'TooManyImages', 'NotAllowed'])
 const NO_ROOM =
   'the ledger of the node has room for about 1 700 images, and those of older image caches come first'
 /** Nodes that are listed for one failed image. */
 const FAILED_NODES = 10
 
-/** Looks at every node for one cache. `startTime` is when its action began; nodes made later do not hold it up. */
+/** Observes all nodes for one cache. `startTime`: when its action began. The action does not wait for younger nodes. */
 export function observe(
   cache: CompiledCache,
   nodes: Iterable<NodeFacts>,
@@ -121,7 +121,7 @@ class Tally {
     if (unsettled.missing === 0 && refused.size === 0) this.#ready += 1
   }
 
-  /** Of a cache that wants nothing any more, only what is still there counts. */
+  /** A cache that is purged wants no image. Images that are still there are counted. */
   #addLeaving(node: NodeFacts, nodeImages: NodeImages | undefined): void {
     if (this.#cache.lists.some(list => select(node, list).kind !== 'unselected')) this.#matched += 1
     for (const entry of nodeImages?.status?.images ?? []) {
@@ -170,7 +170,7 @@ class Tally {
       if (entry?.attempt && hasPullFailed(entry)) {
         this.#failPull(node, image, entry.attempt.reason, entry.attempt.message ?? '')
       }
-      // The plan of the node does not follow the newest request yet. An edit asks again for what failed.
+      // False where the plan of the node does not follow the newest request yet. An edit asks again for failed images.
       const isPlanned = !refresh && !(edit && hasPullFailed(entry))
       if (!isPlanned || !this.#isSettled(spec.get(key), entry)) open += 1
     }
