@@ -37,6 +37,14 @@ describe('the circuit of a registry', () => {
       ledger: [pulled(1, 'other.test/a:1')],
       expected: 'untested',
     },
+    {
+      name: 'learns nothing from an image that has gone',
+      ledger: [
+        silent(1),
+        { ...pulled(1), presence: { state: 'Absent', since: at(2), by: 'NodeList' } },
+      ],
+      expected: 'open',
+    },
     { name: 'opens with silence', ledger: [silent(1)], expected: 'open' },
     {
       name: 'opens when a request gets no answer',
