@@ -26,9 +26,7 @@ async function refresher(ledBeforeAt?: string) {
     const spec = { imagePullSecrets: [{ name: 'pull' }], refresh: { schedule: '30 12 * * *' } }
     version += 1
     const metadata = { resourceVersion: String(version) }
-    cluster.cacheInformer.upsert(
-      cacheOf('cache', ['registry.test/app:latest'], spec, { status }, metadata),
-    )
+    cluster.cacheInformer.upsert(cacheOf('cache', ['registry.test/app:latest'], spec, { status }, metadata))
   }
   const made = new Refresher({
     cluster,
@@ -82,7 +80,11 @@ describe('Refresher', () => {
   })
 
   it.each<{ name: string; ledBeforeAt: string | undefined; status: string }>([
-    { name: 'another process led at that time', ledBeforeAt: '2026-03-01T11:59:00.000Z', status: 'Succeeded' },
+    {
+      name: 'another process led at that time',
+      ledBeforeAt: '2026-03-01T11:59:00.000Z',
+      status: 'Succeeded',
+    },
     { name: 'nothing was ever done for the cache', ledBeforeAt: '2026-02-28T12:20:00.000Z', status: '' },
     { name: 'it is not known who led', ledBeforeAt: undefined, status: 'Succeeded' },
   ])('makes up for nothing where $name', async ({ ledBeforeAt, status }) => {

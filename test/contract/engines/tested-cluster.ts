@@ -105,7 +105,13 @@ export class TestedCluster implements AsyncDisposable {
     const client = new KubeClient(config, { qps: 1000, burst: 1000 })
     const namespace = `engine-${randomBytes(4).toString('hex')}`
     const node = new TestedNode(`node-of-${namespace}`)
-    const namespaces = { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false }
+    const namespaces = {
+      group: '',
+      version: 'v1',
+      plural: 'namespaces',
+      kind: 'Namespace',
+      namespaced: false,
+    }
     await client.resource(namespaces).create({ metadata: { name: namespace } })
     const site = { client, node, namespace }
     const cluster = new TestedCluster(site, makeHarness(site))

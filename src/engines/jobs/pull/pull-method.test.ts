@@ -4,25 +4,25 @@ import { choosePullMethod } from './pull-method.ts'
 
 describe('choosePullMethod', () => {
   it.each([
-    ['v1.36.3', 'containerd://2.3.7', 36, 'image-volumes'],
-    ['v1.35.0-eks-1', 'containerd://2.1.0', 35, 'image-volumes'],
-    ['v1.35.0', 'cri-o://1.31.0', 35, 'image-volumes'],
-    ['v2.0.0', 'containerd://3.0', 40, 'image-volumes'],
-    ['v1.34.9', 'containerd://2.3.7', 36, 'containers'],
-    ['v1.36.3', 'containerd://2.0.9', 36, 'containers'],
-    ['v1.36.3', 'containerd://1.7.27', 36, 'containers'],
-    ['v1.36.3', 'cri-o://1.30.4', 36, 'containers'],
-    ['v1.36.3', 'docker://28.1.1', 36, 'containers'],
-    ['v1.36.3', 'containerd://2.3.7', 34, 'containers'],
-    ['v1.36.3', 'containerd://2.3.7', 0, 'containers'],
-    ['', '', 36, 'containers'],
-    ['v1.36.3', 'containerd', 36, 'containers'],
-  ])('kubelet %s, %s, server 1.%i: %s', (kubeletVersion, containerRuntimeVersion, server, expected) => {
+    { kubelet: 'v1.36.3', runtime: 'containerd://2.3.7', server: 36, method: 'image-volumes' },
+    { kubelet: 'v1.35.0-eks-1', runtime: 'containerd://2.1.0', server: 35, method: 'image-volumes' },
+    { kubelet: 'v1.35.0', runtime: 'cri-o://1.31.0', server: 35, method: 'image-volumes' },
+    { kubelet: 'v2.0.0', runtime: 'containerd://3.0', server: 40, method: 'image-volumes' },
+    { kubelet: 'v1.34.9', runtime: 'containerd://2.3.7', server: 36, method: 'containers' },
+    { kubelet: 'v1.36.3', runtime: 'containerd://2.0.9', server: 36, method: 'containers' },
+    { kubelet: 'v1.36.3', runtime: 'containerd://1.7.27', server: 36, method: 'containers' },
+    { kubelet: 'v1.36.3', runtime: 'cri-o://1.30.4', server: 36, method: 'containers' },
+    { kubelet: 'v1.36.3', runtime: 'docker://28.1.1', server: 36, method: 'containers' },
+    { kubelet: 'v1.36.3', runtime: 'containerd://2.3.7', server: 34, method: 'containers' },
+    { kubelet: 'v1.36.3', runtime: 'containerd://2.3.7', server: 0, method: 'containers' },
+    { kubelet: '', runtime: '', server: 36, method: 'containers' },
+    { kubelet: 'v1.36.3', runtime: 'containerd', server: 36, method: 'containers' },
+  ])('kubelet $kubelet, $runtime, server 1.$server: $method', ({ kubelet, runtime, server, method }) => {
     const node = projectNode({
       metadata: { name: 'n' },
-      status: { nodeInfo: { kubeletVersion, containerRuntimeVersion } },
+      status: { nodeInfo: { kubeletVersion: kubelet, containerRuntimeVersion: runtime } },
     })
-    expect(choosePullMethod(node, server, 'auto')).toBe(expected)
+    expect(choosePullMethod(node, server, 'auto')).toBe(method)
     expect(choosePullMethod(node, server, 'containers')).toBe('containers')
     expect(choosePullMethod(node, server, 'image-volumes')).toBe('image-volumes')
   })

@@ -38,57 +38,89 @@ const [A, B, C] = ['r.test/a:1', 'r.test/b:1', 'r.test/c:1']
 
 describe('a batch by image volumes', () => {
   const pair = [A, B]
-  it.each<[string, PodOptions, string[]]>([
-    ['nothing said yet', {}, ['pulling', 'pulling']],
-    ['being made', { states: [creating] }, ['pulling', 'pulling']],
-    ['running', { states: [running] }, ['present', 'present']],
-    ['ended', { states: [done], phase: 'Succeeded' }, ['present', 'present']],
-    ['could not be executed', { states: [{ terminated: { reason: 'StartError' } }] }, ['present', 'present']],
-    ['could not be created', { states: [waiting('CreateContainerError', 'x')] }, ['present', 'present']],
-    ['could not be run', { states: [waiting('RunContainerError', 'x')] }, ['present', 'present']],
-    ['one is named', { states: [pullError(notFound(A))] }, ['ImageNotFound', 'unproven']],
-    ['one is named in a back-off', { states: [backOff(B, notFound(B))] }, ['unproven', 'ImageNotFound']],
-    ['none is named', { states: [pullError('rpc error: 503')] }, ['unproven', 'unproven']],
-    ['both are named', { states: [pullError(`${notFound(A)}, ${notFound(B)}`)] }, ['unproven', 'unproven']],
-    ['throttled', { states: [throttled] }, ['unknown', 'unknown']],
-    [
-      'the helper cannot be pulled',
-      { states: [pullError(notFound(HELPER))] },
-      ['HelperImageUnavailable', 'HelperImageUnavailable'],
-    ],
-    [
-      'admission renamed the helper, which cannot be pulled',
-      { helper: 'mirror.test/busybox:1', states: [pullError(notFound('mirror.test/busybox:1'))] },
-      ['HelperImageUnavailable', 'HelperImageUnavailable'],
-    ],
-    [
-      'refused',
-      { phase: 'Failed', reason: 'OutOfcpu', message: 'Node did not have enough' },
-      ['NodeRefused', 'NodeRefused'],
-    ],
-    ['failed without a word', { phase: 'Failed' }, ['unknown', 'unknown']],
-    ['deleted', { deleted: true, states: [creating] }, ['unknown', 'unknown']],
-    ['deleted after it ended', { deleted: true, states: [done] }, ['present', 'present']],
-    [
-      'evicted',
-      { phase: 'Failed', reason: 'Evicted', message: 'low on disk', states: [creating] },
-      ['NodeRefused', 'NodeRefused'],
-    ],
-    [
-      'evicted, its container never started',
-      { phase: 'Failed', reason: 'Evicted', states: [lost] },
-      ['NodeRefused', 'NodeRefused'],
-    ],
-    [
-      'ended by its deadline, its container never started',
-      { phase: 'Failed', reason: 'DeadlineExceeded', states: [lost] },
-      ['unknown', 'unknown'],
-    ],
-  ])('%s', (_, options, expected) => {
-    expect(verdicts(pair, 'batch', options)).toEqual(expected)
+  it.each<{ name: string; pod: PodOptions; expected: string[] }>([
+    { name: 'no status yet', pod: {}, expected: ['pulling', 'pulling'] },
+    { name: 'being made', pod: { states: [creating] }, expected: ['pulling', 'pulling'] },
+    { name: 'running', pod: { states: [running] }, expected: ['present', 'present'] },
+    { name: 'ended', pod: { states: [done], phase: 'Succeeded' }, expected: ['present', 'present'] },
+    {
+      name: 'could not be executed',
+      pod: { states: [{ terminated: { reason: 'StartError' } }] },
+      expected: ['present', 'present'],
+    },
+    {
+      name: 'could not be created',
+      pod: { states: [waiting('CreateContainerError', 'x')] },
+      expected: ['present', 'present'],
+    },
+    {
+      name: 'could not be run',
+      pod: { states: [waiting('RunContainerError', 'x')] },
+      expected: ['present', 'present'],
+    },
+    {
+      name: 'one is named',
+      pod: { states: [pullError(notFound(A))] },
+      expected: ['ImageNotFound', 'unproven'],
+    },
+    {
+      name: 'one is named in a back-off',
+      pod: { states: [backOff(B, notFound(B))] },
+      expected: ['unproven', 'ImageNotFound'],
+    },
+    {
+      name: 'none is named',
+      pod: { states: [pullError('rpc error: 503')] },
+      expected: ['unproven', 'unproven'],
+    },
+    {
+      name: 'both are named',
+      pod: { states: [pullError(`${notFound(A)}, ${notFound(B)}`)] },
+      expected: ['unproven', 'unproven'],
+    },
+    { name: 'throttled', pod: { states: [throttled] }, expected: ['unknown', 'unknown'] },
+    {
+      name: 'the helper cannot be pulled',
+      pod: { states: [pullError(notFound(HELPER))] },
+      expected: ['HelperImageUnavailable', 'HelperImageUnavailable'],
+    },
+    {
+      name: 'admission renamed the helper, which cannot be pulled',
+      pod: { helper: 'mirror.test/busybox:1', states: [pullError(notFound('mirror.test/busybox:1'))] },
+      expected: ['HelperImageUnavailable', 'HelperImageUnavailable'],
+    },
+    {
+      name: 'refused',
+      pod: { phase: 'Failed', reason: 'OutOfcpu', message: 'Node did not have enough' },
+      expected: ['NodeRefused', 'NodeRefused'],
+    },
+    { name: 'failed without a reason', pod: { phase: 'Failed' }, expected: ['unknown', 'unknown'] },
+    { name: 'deleted', pod: { deleted: true, states: [creating] }, expected: ['unknown', 'unknown'] },
+    {
+      name: 'deleted after it ended',
+      pod: { deleted: true, states: [done] },
+      expected: ['present', 'present'],
+    },
+    {
+      name: 'evicted',
+      pod: { phase: 'Failed', reason: 'Evicted', message: 'low on disk', states: [creating] },
+      expected: ['NodeRefused', 'NodeRefused'],
+    },
+    {
+      name: 'evicted, its container never started',
+      pod: { phase: 'Failed', reason: 'Evicted', states: [lost] },
+      expected: ['NodeRefused', 'NodeRefused'],
+    },
+    {
+      name: 'ended by its deadline, its container never started',
+      pod: { phase: 'Failed', reason: 'DeadlineExceeded', states: [lost] },
+      expected: ['unknown', 'unknown'],
+    },
+  ])('$name', ({ pod, expected }) => {
+    expect(verdicts(pair, 'batch', pod)).toEqual(expected)
   })
 
-  it('of one image takes words that do not name it as words about it', () => {
+  it('of one image: an error without a name is about this image', () => {
     expect(verdicts([A], 'batch', { states: [pullError('503 Service Unavailable')] })).toEqual([
       'RegistryUnavailable',
     ])
@@ -101,7 +133,7 @@ describe('a batch by image volumes', () => {
     [['r.test/a:1', `r.test/a:1@${DIGEST}`], 'r.test/a:1'],
     [['r.test/a', 'other.test/r.test/a'], 'other.test/r.test/a'],
     [['nginx:1', 'r.test/nginx:1'], 'r.test/nginx:1'],
-  ])('of %j blames %s alone', (images, culprit) => {
+  ])('of %j: an error that names %s blames no other image', (images, culprit) => {
     const expected = images.map(image => (image === culprit ? 'ImageNotFound' : 'unproven'))
     expect(verdicts(images, 'batch', { states: [pullError(notFound(culprit))] })).toEqual(expected)
     const words = `failed to pull and unpack image "${culprit}": ${notFound(culprit)}`
@@ -134,7 +166,7 @@ describe('a batch by image volumes', () => {
     },
   )
 
-  it('containers: an image that a webhook put another one in place of has failed', () => {
+  it('containers: an image that a webhook replaced has failed', () => {
     const job = jobOf([A, B], 'containers')
     const pod = podOf(job, { init: done, states: [done, done] })
     const containers = pod.containers.map((each, at) =>
@@ -166,52 +198,52 @@ describe('one container for each image, by image volumes', () => {
 })
 
 describe('containers of the images themselves', () => {
-  it.each<[string, PodOptions, string[]]>([
-    ['nothing said yet', {}, ['pulling', 'pulling']],
-    ['the helper is pulled', { init: creating }, ['pulling', 'pulling']],
-    [
-      'one ended, one not found',
-      { init: done, states: [done, pullError(notFound(B))] },
-      ['present', 'ImageNotFound'],
-    ],
-    [
-      'one cannot run the binary',
-      { init: done, states: [waiting('CreateContainerError', 'no root'), creating] },
-      ['present', 'pulling'],
-    ],
-    [
-      'an error exit',
-      { init: done, states: [{ terminated: { reason: 'Error' } }, done] },
-      ['present', 'present'],
-    ],
-    [
-      'no reference',
-      { init: done, states: [waiting('InvalidImageName', 'x'), running] },
-      ['InvalidReference', 'present'],
-    ],
-    ['throttled', { init: done, states: [throttled, done] }, ['unknown', 'present']],
-    [
-      'the helper cannot be pulled',
-      { init: pullError('500 Internal Server Error'), states: [creating, creating] },
-      ['HelperImageUnavailable', 'HelperImageUnavailable'],
-    ],
-    [
-      'the helper fails',
-      { init: { terminated: { reason: 'Error' } }, phase: 'Failed', states: [creating, creating] },
-      ['HelperImageUnavailable', 'HelperImageUnavailable'],
-    ],
-    [
-      'evicted before the helper ran',
-      { init: lost, phase: 'Failed', reason: 'Evicted', states: [lost, lost] },
-      ['NodeRefused', 'NodeRefused'],
-    ],
-    [
-      'ended between two pulls',
-      { init: done, phase: 'Failed', reason: 'DeadlineExceeded', states: [done, lost] },
-      ['present', 'unknown'],
-    ],
-  ])('%s', (_, options, expected) => {
-    expect(verdicts([A, B], 'containers', options)).toEqual(expected)
+  it.each<{ name: string; pod: PodOptions; expected: string[] }>([
+    { name: 'no status yet', pod: {}, expected: ['pulling', 'pulling'] },
+    { name: 'the helper is pulled', pod: { init: creating }, expected: ['pulling', 'pulling'] },
+    {
+      name: 'one ended, one not found',
+      pod: { init: done, states: [done, pullError(notFound(B))] },
+      expected: ['present', 'ImageNotFound'],
+    },
+    {
+      name: 'one cannot run the binary',
+      pod: { init: done, states: [waiting('CreateContainerError', 'no root'), creating] },
+      expected: ['present', 'pulling'],
+    },
+    {
+      name: 'an error exit',
+      pod: { init: done, states: [{ terminated: { reason: 'Error' } }, done] },
+      expected: ['present', 'present'],
+    },
+    {
+      name: 'no reference',
+      pod: { init: done, states: [waiting('InvalidImageName', 'x'), running] },
+      expected: ['InvalidReference', 'present'],
+    },
+    { name: 'throttled', pod: { init: done, states: [throttled, done] }, expected: ['unknown', 'present'] },
+    {
+      name: 'the helper cannot be pulled',
+      pod: { init: pullError('500 Internal Server Error'), states: [creating, creating] },
+      expected: ['HelperImageUnavailable', 'HelperImageUnavailable'],
+    },
+    {
+      name: 'the helper fails',
+      pod: { init: { terminated: { reason: 'Error' } }, phase: 'Failed', states: [creating, creating] },
+      expected: ['HelperImageUnavailable', 'HelperImageUnavailable'],
+    },
+    {
+      name: 'evicted before the helper ran',
+      pod: { init: lost, phase: 'Failed', reason: 'Evicted', states: [lost, lost] },
+      expected: ['NodeRefused', 'NodeRefused'],
+    },
+    {
+      name: 'ended between two pulls',
+      pod: { init: done, phase: 'Failed', reason: 'DeadlineExceeded', states: [done, lost] },
+      expected: ['present', 'unknown'],
+    },
+  ])('$name', ({ pod, expected }) => {
+    expect(verdicts([A, B], 'containers', pod)).toEqual(expected)
   })
 
   it('gives the digest that the runtime reports', () => {

@@ -75,9 +75,9 @@ describe('removals', () => {
     ])
     expect(decision.ledger[2]?.removal).toMatchObject({ message: 'words', revision: 1, finishedAt: at(2) })
     expect(decision.finished).toEqual([job])
-    expect(
-      work.removals.every((removal, index) => isRemovalAnswered(removal, decision.ledger[index])),
-    ).toBe(true)
+    expect(work.removals.every((removal, index) => isRemovalAnswered(removal, decision.ledger[index]))).toBe(
+      true,
+    )
     // Only the failed one is tried again, after a pause.
     expect(decision.start).toBeUndefined()
     expect(decision.lookAgainMs).toBeGreaterThan(20_000)
