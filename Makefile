@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/hack/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 # written by npm at the end of an installation
 DEPS := node_modules/.package-lock.json
 
-.PHONY: deps build lint format generate hack unit contract e2e e2e-test test
+.PHONY: deps build fix verify lint hack unit contract e2e e2e-test test
 
 # Not `npm ci`, which refuses a lock file without the native packages of platforms that a registry mirror does not carry. npm runs on the
 # machine's own Node.js: hack/bin/node has none to offer before npm has brought it.
@@ -22,23 +22,23 @@ deps: $(DEPS) ## Install the npm packages (which bring Node.js 24 where the mach
 build: $(DEPS) ## Bundle the program into dist/program
 	node hack/build.ts
 
-lint: $(DEPS) ## Check format, lint, types and dead code
+fix: $(DEPS) ## Write the generated files, fix what the linter can, and format
+	npm run --silent generate
+	npm run --silent generate:protos
+	node hack/chart-docs.ts
+	status=0; npm run --silent lint -- --fix || status=$$?; npm run --silent format; exit $$status
+
+verify lint: $(DEPS) ## Check format, lint, types, dead code and generated files; changes nothing
 	npm run --silent format:check
 	npm run --silent lint
 	npm run --silent typecheck
 	npm run --silent deadcode
+	npm run --silent generate:check
 	npm run --silent generate:protos:check
 	node hack/chart-docs.ts --check
 
-format: $(DEPS) ## Format the sources
-	npm run --silent format
-
-generate: $(DEPS) ## Write the files that are generated from schemas, protos and the chart's values
-	npm run --silent generate
-	npm run --silent generate:protos
-	node hack/chart-docs.ts
-
-hack: generate format lint ## Write the generated files, format, and check
+hack: fix ## Fix, then verify, as in kube-fledged
+	@$(MAKE) verify
 
 unit: $(DEPS) ## Unit tests
 	vitest run --project unit
