@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { pino } from 'pino'
 import { RegistryHealth } from '../engines/job/index.ts'
 import { EventRecorder, KubeClient, WorkQueue, loadConfig, runWithLeaderElection } from '../kube/index.ts'
@@ -14,6 +12,7 @@ import { JobWriter } from './job-writer.ts'
 import { Metrics } from './metrics.ts'
 import { NodeReconciler } from './node-reconciler.ts'
 import { OldJobs } from './old-jobs.ts'
+import { OtherController, newIdentity } from './other-controller.ts'
 import { type ControllerOptions, parseControllerOptions } from './options.ts'
 import { PullSecrets } from './pull-secrets.ts'
 import { Remover } from './remover.ts'
@@ -74,17 +73,21 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
   )
   const watching = world.run(signal)
   const apiServer = new URL(config.server).hostname
+  const events = new EventRecorder(client, { component: COMPONENT, log })
+  const others = new OtherController({ client, events, namespace: options.namespace, log })
   const lead = (leading: AbortSignal, ledBeforeAt?: string) =>
-    work({ options, log, client, apiServer, world, queues, metrics, ledBeforeAt, signal: leading })
+    work({ options, log, client, apiServer, events, world, queues, metrics, ledBeforeAt, signal: leading })
   try {
     await (options.leaderElect
       ? runWithLeaderElection({
           client,
           namespace: options.namespace,
           name: COMPONENT,
-          identity: `${hostname()}_${randomUUID()}`,
+          scope: 'cluster',
+          identity: newIdentity(options.namespace),
           signal,
           lead,
+          onWaiting: leader => others.note(leader),
           // A process that starts anew knows nothing that is no longer true.
           onLost: () => stop.abort(),
           log,
@@ -103,6 +106,7 @@ interface Leadership {
   readonly client: KubeClient
   /** Host of its URL. */
   readonly apiServer: string
+  readonly events: EventRecorder
   readonly world: World
   readonly queues: Queues
   readonly metrics: Metrics
@@ -117,6 +121,7 @@ async function work({
   log,
   client,
   apiServer,
+  events,
   world,
   queues,
   metrics,
@@ -129,7 +134,6 @@ async function work({
   await addresses.read(signal)
   const upkeep = new WorkQueue<string>()
   upkeep.add('cluster addresses')
-  const events = new EventRecorder(client, { component: COMPONENT, log })
   const refused = { pulls: new RefusedNamespaces(), removals: new RefusedNamespaces() }
   const registries = new RegistryHealth()
   const slots = new Slots({
