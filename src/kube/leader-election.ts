@@ -1,16 +1,24 @@
 import type { KubeClient } from './client.ts'
+import { findClusterLock } from './cluster-lock.ts'
 import { isKubeError } from './errors.ts'
 import { LEASES, type Lease } from './lease.ts'
 import { LeaseLock } from './lease-lock.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
+import type { Resource } from './resource.ts'
 import { sleep } from '../base/wait.ts'
 
 /** Who stands for election, for what, and what the leader does. */
 export interface LeaderElectionOptions {
   readonly client: KubeClient
-  /** Where the Lease is, and its name. */
-  readonly namespace: string
+  /** Name of the Lease. */
   readonly name: string
+  /** Where it is; where one is created, with the scope `cluster`. */
+  readonly namespace: string
+  /**
+   * Who the others are: the candidates in the same namespace (default), or those in all namespaces of the cluster. With `cluster`,
+   * the lock is the oldest Lease of that name, see ADR 14.
+   */
+  readonly scope?: 'namespace' | 'cluster'
   /** Unique among the candidates: the Pod's name and something random. */
   readonly identity: string
   /** How long others wait, from the renewal that they saw last, before they take over. Default 10 000. */
@@ -26,9 +34,18 @@ export interface LeaderElectionOptions {
    * where there was none.
    */
   readonly lead: (signal: AbortSignal, ledBeforeAt: string | undefined) => Promise<void>
+  /** Another leads, as its renewals show. Called at every try. */
+  readonly onWaiting?: (leader: Leader) => void
   /** Leadership was lost, not given up; `lead` has settled. A caller who rather starts anew as a process fires `signal` here. */
   readonly onLost?: () => void
   readonly log?: Logger
+}
+
+/** Who leads. */
+export interface Leader {
+  readonly identity: string
+  /** Of the Lease. */
+  readonly namespace: string
 }
 
 type Outcome =
@@ -44,7 +61,7 @@ type Outcome =
  * leader need not wait; after a loss, this candidate stands again. Rejects with what `lead` rejects with.
  */
 export async function runWithLeaderElection(options: LeaderElectionOptions): Promise<void> {
-  const { signal, client, namespace, name, identity } = options
+  const { signal, client, name, identity } = options
   const times = {
     leaseDurationMs: options.leaseDurationMs ?? 10_000,
     renewDeadlineMs: options.renewDeadlineMs ?? 7000,
@@ -58,10 +75,9 @@ export async function runWithLeaderElection(options: LeaderElectionOptions): Pro
     // One attempt that hangs must leave time for another before the deadline.
     timeoutMs: times.renewDeadlineMs / 2,
   })
-  const lock = new LeaseLock(leases, { namespace, name, identity, leaseDurationMs: times.leaseDurationMs })
-
   while (!signal.aborted) {
-    if (!(await acquire(lock, times.retryPeriodMs, signal, log))) return
+    const lock = await acquire(leases, times, options, log)
+    if (!lock) return
     log.info({ lease: name, identity }, 'became the leader')
     const outcome = await leadWhileRenewing(lock, times, options, log)
     if (outcome.type !== 'lost') {
@@ -88,24 +104,56 @@ function checkTimes({ leaseDurationMs, renewDeadlineMs, retryPeriodMs }: Times):
   }
 }
 
-/** Tries until the lease is ours (true) or the signal fires (false). */
+/** Tries until a lock is ours, and answers it; undefined when the signal fires before. */
 async function acquire(
-  lock: LeaseLock,
-  retryPeriodMs: number,
-  signal: AbortSignal,
+  leases: Resource<Lease>,
+  times: Times,
+  options: LeaderElectionOptions,
   log: Logger,
-): Promise<boolean> {
+): Promise<LeaseLock | undefined> {
+  const { signal } = options
+  let lock: LeaseLock | undefined
+  let namespace = options.namespace
   while (!signal.aborted) {
+    // Jitter, so that candidates do not try in step.
+    let waitMs = times.retryPeriodMs * (1 + Math.random() * 0.2)
     try {
-      if (await lock.tryAcquireOrRenew(signal)) return true
+      if (!lock) {
+        namespace = await lockNamespace(leases, options)
+        lock = newLock(leases, namespace, times, options)
+      }
+      const state = await lock.tryAcquireOrRenew(signal)
+      if (state === 'ours') return lock
+      if (state === 'taken' && lock.liveHolder !== undefined) {
+        options.onWaiting?.({ identity: lock.liveHolder, namespace })
+      }
+      if (state === 'gone') {
+        log.warn({ lease: options.name, namespace }, 'the lease was deleted; looking for another one')
+        lock = undefined
+        // The leader may not know of it yet. It stops before its lease would have been over.
+        waitMs = times.leaseDurationMs
+      }
     } catch (error) {
       if (signal.aborted) break
       log.warn({ err: error }, 'cannot acquire the lease')
     }
-    // Jitter, so that candidates do not try in step.
-    await pause(retryPeriodMs * (1 + Math.random() * 0.2), signal)
+    await pause(waitMs, signal)
   }
-  return false
+  return undefined
+}
+
+async function lockNamespace(leases: Resource<Lease>, options: LeaderElectionOptions): Promise<string> {
+  const { scope, name, namespace, signal } = options
+  return scope === 'cluster' ? findClusterLock(leases, { name, namespace }, signal) : namespace
+}
+
+function newLock(
+  leases: Resource<Lease>,
+  namespace: string,
+  { leaseDurationMs }: Times,
+  { name, identity, scope }: LeaderElectionOptions,
+): LeaseLock {
+  return new LeaseLock(leases, { namespace, name, identity, leaseDurationMs, create: scope !== 'cluster' })
 }
 
 async function leadWhileRenewing(
@@ -160,7 +208,7 @@ async function keepRenewing(
     const startedAt = performance.now()
     try {
       const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(remaining))])
-      if (!(await lock.tryAcquireOrRenew(attempt))) return false
+      if ((await lock.tryAcquireOrRenew(attempt)) !== 'ours') return false
       deadline = startedAt + times.renewDeadlineMs
     } catch (error) {
       if (signal.aborted) return true

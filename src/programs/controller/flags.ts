@@ -141,7 +141,10 @@ export function controllerFlags(env: Environment) {
         env,
       ),
       leaderElect: boolean(
-        ['leader-elect', 'Whether a replica works only while it holds the lease of the namespace.'],
+        [
+          'leader-elect',
+          'Whether a controller works only while it holds the one lease of the cluster; if not, several can work at once.',
+        ],
         true,
       ),
       metricsBindAddress: address(

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { pino } from 'pino'
 import { VERSION } from '../../base/version.ts'
 import { CacheReconciler } from '../../controllers/caches/cache-reconciler.ts'
@@ -32,6 +30,7 @@ import { PullSecrets } from '../../state/pull-secrets.ts'
 import { TagResolver } from '../../state/tag-resolver.ts'
 import { Metrics } from './metrics.ts'
 import { type ControllerOptions, parseControllerOptions } from './options.ts'
+import { OtherController, newIdentity } from './other-controller.ts'
 
 /** Name of the Lease that the leader holds, and of the component in events. */
 const COMPONENT = 'kubefledged-controller'
@@ -86,12 +85,15 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
   )
   const watching = informers.run(signal)
   const apiServer = new URL(config.server).hostname
+  const events = new EventRecorder(client, { component: COMPONENT, log })
+  const others = new OtherController({ client, events, namespace: options.namespace, log })
   const lead = (leading: AbortSignal, ledBeforeAt?: string) =>
     work({
       options,
       log,
       client,
       apiServer,
+      events,
       cluster,
       jobs,
       informers,
@@ -106,9 +108,11 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
           client,
           namespace: options.namespace,
           name: COMPONENT,
-          identity: `${hostname()}_${randomUUID()}`,
+          scope: 'cluster',
+          identity: newIdentity(options.namespace),
           signal,
           lead,
+          onWaiting: leader => others.note(leader),
           // A restart discards memory that may be stale.
           onLost: () => stop.abort(),
           log,
@@ -127,6 +131,7 @@ interface Leadership {
   readonly client: KubeClient
   /** Host of the API server. */
   readonly apiServer: string
+  readonly events: EventRecorder
   readonly cluster: ClusterState
   readonly jobs: JobState
   readonly informers: InformerSet
@@ -139,13 +144,12 @@ interface Leadership {
 
 /** What one controller of a cluster does at a time. Ends when the signal fires, after running reconciles have ended. */
 async function work(leadership: Leadership): Promise<void> {
-  const { log, client, cluster, jobs, informers, queues, metrics, signal } = leadership
+  const { log, client, cluster, events, jobs, informers, queues, metrics, signal } = leadership
   const version = await client.serverVersion(signal)
   await informers.waitForSync(signal)
   const addresses = new ClusterAddresses(client, leadership.apiServer, log)
   await addresses.read(signal)
   queues.address.add('cluster addresses')
-  const events = new EventRecorder(client, { component: COMPONENT, log })
   const breaker = new CircuitBreaker()
   const slots = new JobSlots({
     inFlight: () => jobs.inFlight(),
@@ -156,7 +160,6 @@ async function work(leadership: Leadership): Promise<void> {
   const waits = new WaitLog(log)
   const controllers = makeControllers(leadership, {
     addresses,
-    events,
     breaker,
     slots,
     waits,
@@ -203,17 +206,15 @@ async function work(leadership: Leadership): Promise<void> {
 
 /** The controllers, each with the number of keys that it reconciles at the same time. */
 function makeControllers(
-  { options, log, client, cluster, jobs: state, queues, ledBeforeAt }: Leadership,
+  { options, log, client, cluster, events, jobs: state, queues, ledBeforeAt }: Leadership,
   {
     addresses,
-    events,
     breaker,
     slots,
     waits,
     serverMinor,
   }: {
     readonly addresses: ClusterAddresses
-    readonly events: EventRecorder
     readonly breaker: CircuitBreaker
     readonly slots: JobSlots
     readonly waits: WaitLog

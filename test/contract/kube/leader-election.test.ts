@@ -2,59 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
-import {
-  type KubeClient,
-  type LeaderElectionOptions,
-  runWithLeaderElection,
-} from '../../../src/kube/index.ts'
+import { type KubeClient, runWithLeaderElection } from '../../../src/kube/index.ts'
 import { LEASES, type Lease } from '../../../src/kube/lease.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
 import { connect, newLog, newNamespace } from './fixture.ts'
-
-const SHORT = { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryPeriodMs: 300 }
-/** So long that a test which waited for its end would fail. */
-const LONG = { leaseDurationMs: 600_000, renewDeadlineMs: 20_000, retryPeriodMs: 300 }
-
-interface Candidate {
-  /** What happened to it, in order. */
-  readonly history: string[]
-  readonly leading: () => boolean
-  /** Ends it and waits until it has ended. */
-  readonly resign: () => Promise<void>
-}
-
-/** Stands for election; as the leader it works until told to end, then for `drainMs`. */
-function stand(
-  client: KubeClient,
-  options: Pick<LeaderElectionOptions, 'namespace' | 'name' | 'identity'> & typeof SHORT,
-  drainMs = 0,
-): Candidate {
-  const history: string[] = []
-  const controller = new AbortController()
-  let leading = false
-  const run = runWithLeaderElection({
-    ...options,
-    client,
-    signal: controller.signal,
-    lead: async signal => {
-      history.push('elected')
-      leading = true
-      await new Promise(resolve => signal.addEventListener('abort', resolve))
-      history.push('told to end')
-      await new Promise(resolve => setTimeout(resolve, drainMs))
-      leading = false
-      history.push('ended')
-    },
-    onLost: () => history.push('lost'),
-  })
-  const resign = () => {
-    controller.abort()
-    return run
-  }
-  onTestFinished(resign)
-  return { history, leading: () => leading, resign }
-}
+import { LONG, SHORT, stand } from './stand.ts'
 
 async function leaseOf(client: KubeClient, namespace: string): Promise<Lease['spec']> {
   return (await client.resource<Lease>(LEASES).get({ namespace, name: 'controller' })).spec
