@@ -10,6 +10,7 @@ import {
 import { type Change, type KubeClient, type Logger, type Resource, isKubeError } from '../../kube/index.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
+import { AccountSecrets } from './helper-secrets.ts'
 import type { Refusals } from './refused-namespaces.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
@@ -31,6 +32,7 @@ export class JobWriter {
   readonly #cluster: ClusterState
   readonly #events: Resource<FailedCreate>
   readonly #refused: Refusals
+  readonly #accountSecrets: AccountSecrets
   readonly #log: Logger
   readonly #explanations = new Map<string, string>()
   /** UIDs of Jobs whose deletion has not been seen yet. */
@@ -55,6 +57,7 @@ export class JobWriter {
       namespaced: true,
     })
     this.#refused = refused
+    this.#accountSecrets = new AccountSecrets(client, log)
     this.#log = log
     const forget = ({ type, object }: Change<KubeObject>) => {
       if (type !== 'deleted') return
@@ -84,7 +87,8 @@ export class JobWriter {
     settings: JobSettings,
     signal: AbortSignal,
   ): Promise<void> {
-    const manifest = buildJob(request, node, settings)
+    const helperPullSecrets = await this.#helperSecrets(request, settings, signal)
+    const manifest = buildJob(request, node, { ...settings, helperPullSecrets })
     try {
       const created = await this.#cluster.jobs.create(manifest, { signal })
       this.#cluster.jobInformer.upsert(projectJob(created))
@@ -98,6 +102,18 @@ export class JobWriter {
     } catch (error) {
       if (!isKubeError(error, 'AlreadyExists')) throw error
     }
+  }
+
+  /** Where it is the operator alone that names secrets, those of the Pod's account are named too: it would lose them else. */
+  async #helperSecrets(
+    { cache: { cache }, images: [first] }: JobRequest,
+    { helperPullSecrets, serviceAccountName }: JobSettings,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    if (helperPullSecrets.length === 0 || first?.pullSecrets?.length) return helperPullSecrets
+    const account = cache.spec.jobTemplate?.serviceAccountName || serviceAccountName || 'default'
+    const namespace = cache.metadata.namespace ?? ''
+    return [...helperPullSecrets, ...(await this.#accountSecrets.namesOf(namespace, account, signal))]
   }
 
   /** Makes a Job that removes images, or finds it made. */

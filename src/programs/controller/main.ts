@@ -10,6 +10,7 @@ import { RegistryClient } from '../../oci/registry/index.ts'
 import { CacheReconciler } from '../../controllers/caches/cache-reconciler.ts'
 import { serveHttp } from '../../process/http-server.ts'
 import { ClusterAddresses } from '../../state/cluster-addresses.ts'
+import { ownPullSecrets } from '../../engines/jobs/helper-secrets.ts'
 import { JobWriter } from '../../engines/jobs/job-writer.ts'
 import { Metrics } from './metrics.ts'
 import { NodeReconciler } from '../../controllers/nodes/node-reconciler.ts'
@@ -127,6 +128,7 @@ async function work({
   await cluster.waitForSync(signal)
   const addresses = new ClusterAddresses(client, apiServer, log)
   await addresses.read(signal)
+  const helperPullSecrets = await ownPullSecrets(client, options, signal)
   const upkeep = new WorkQueue<string>()
   upkeep.add('cluster addresses')
   const events = new EventRecorder(client, { component: COMPONENT, log })
@@ -180,6 +182,7 @@ async function work({
     settings: {
       namespace: options.namespace,
       criClientImage: options.criClientImage,
+      helperPullSecrets,
       criSocketPath: options.criSocketPath,
       hostNetwork: options.imageDeleteJobHostNetwork,
       deadlineMs: options.imagePullDeadlineMs,
@@ -199,6 +202,7 @@ async function work({
     questions,
     settings: {
       helperImage: options.busyboxImage,
+      helperPullSecrets,
       pullDeadlineMs: options.imagePullDeadlineMs,
       recheckIntervalMs: options.recheckIntervalMs,
       retainJobs: options.jobRetentionPolicy === 'retain',

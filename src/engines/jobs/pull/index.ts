@@ -2,6 +2,7 @@
 export { type JobManifest, buildJob } from './build-job.ts'
 export { decide, refuse } from './decide.ts'
 export { imagesInPullJobs } from './held-up.ts'
+export { helperImageWords } from './helper-image.ts'
 export { jobHash, jobName } from './job-name.ts'
 export {
   type Decision,

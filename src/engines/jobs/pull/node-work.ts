@@ -27,6 +27,8 @@ export interface RegistryView {
 export interface JobSettings {
   /** The operator's own image: one static busybox. */
   readonly helperImage: string
+  /** Names of the Secrets that it is pulled with, in the namespace of each Job; part of no image's credential. */
+  readonly helperPullSecrets: readonly string[]
   /** For one image, from the end of the one before. */
   readonly pullDeadlineMs: number
   /** A `Present` that nothing else confirms is proved again after this. */

@@ -1,4 +1,5 @@
-import { all, type JobReading } from './verdict.ts'
+import { helperImageWords } from './helper-image.ts'
+import { all, type JobReading, type Verdict } from './verdict.ts'
 import type { NodeWork } from './node-work.ts'
 import type { PullJob } from './pull-job.ts'
 import type { PullPod } from './pull-pod.ts'
@@ -27,11 +28,21 @@ export function readJob(job: PullJob, work: NodeWork): ReadJob {
       candidate.jobUid === job.metadata.uid && candidate.metadata.namespace === job.metadata.namespace,
   )
   if (!pod) return readWithoutPod(job, work)
-  const reading = readPod(job, pod, work.settings.helperImage)
+  const reading = withAdvice(readPod(job, pod, work.settings.helperImage), job, work)
   if (reading.done) return { job, reading, unexplained: false }
   const left = deadlineMs(job, pod, work) - work.now
   if (left > 0) return { job, reading, unexplained: false, lookAgainMs: left }
   return { job, reading: timedOut(reading, pod), unexplained: false }
+}
+
+/** Says of a helper image that needs credentials what to do. */
+function withAdvice(reading: JobReading, { metadata: { namespace } }: PullJob, work: NodeWork): JobReading {
+  const verdicts = [...reading.verdicts].map(([image, verdict]): [string, Verdict] => {
+    if (verdict.kind !== 'failed' || verdict.reason !== 'HelperImageUnavailable') return [image, verdict]
+    const message = helperImageWords(verdict.message, namespace ?? '', work.settings.helperPullSecrets)
+    return [image, { ...verdict, message }]
+  })
+  return { ...reading, verdicts: new Map(verdicts) }
 }
 
 function timedOut(reading: JobReading, pod: PullPod): JobReading {

@@ -26,6 +26,7 @@ export const SETTINGS: JobSettings = {
   pullDeadlineMs: 300_000,
   recheckIntervalMs: 0,
   retainJobs: false,
+  helperPullSecrets: [],
 }
 
 /** A Ready Linux node. Its list is full, so that it proves nothing, unless names of images are given. */

@@ -1,6 +1,7 @@
 import type { FailureReasonName } from '../../../api/failure-reasons.ts'
 import { type KeptReason, REMOVED } from '../../../api/kept-reasons.ts'
 import { type PurgeAnswer, type PurgeOutcome, parseResult } from '../../../cri/removal/index.ts'
+import { helperImageWords } from '../pull/index.ts'
 import type { RemovalJob, RemovalPod } from './removal-job.ts'
 import type { RemovalWork } from './removal-work.ts'
 
@@ -57,7 +58,10 @@ export function readRemoval(job: RemovalJob, work: RemovalWork): RemovalReading 
   }
   if (result?.kind === 'Error') return all(job, 'RemovalFailed', `${result.code}: ${result.message}`)
   if (pod.phase === 'Failed' || pod.phase === 'Succeeded') return all(job, refusalOf(pod), wordsOf(pod))
-  if (pod.stuck) return all(job, 'HelperImageUnavailable', wordsOf(pod))
+  if (pod.stuck) {
+    const words = helperImageWords(wordsOf(pod), namespace ?? '', work.settings.helperPullSecrets)
+    return all(job, 'HelperImageUnavailable', words)
+  }
   if (pod.metadata.deletionTimestamp) return all(job, 'RemovalFailed', 'its Pod was deleted')
   if (!(left > 0)) return all(job, 'Timeout', 'the removal did not end within the deadline')
   return { kind: 'running', lookAgainMs: left, unexplained: false }

@@ -8,6 +8,8 @@ export interface RemovalSettings {
   readonly namespace: string
   /** Reference of the image that speaks CRI. */
   readonly criClientImage: string
+  /** Names of the Secrets that it is pulled with. */
+  readonly helperPullSecrets: readonly string[]
   /** Path of the runtime's socket on all nodes; empty: found by what the node says that it runs. */
   readonly criSocketPath: string
   readonly hostNetwork: boolean
