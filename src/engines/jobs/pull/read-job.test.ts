@@ -24,11 +24,9 @@ describe.each<JobMethod>(['batch', 'single', 'containers'])(
   method => {
     it('that needs credentials says which Secret has to be where', () => {
       expect(messageOf(method, REFUSED, ['mirror', 'other'])).toBe(
-        `create or correct the operator's pull secrets in the namespace team (mirror, other): ${REFUSED}`,
+        `${REFUSED}; create or correct in the namespace team the pull secrets of the operator: mirror, other`,
       )
-      expect(messageOf(method, REFUSED, [])).toBe(
-        `the operator has no imagePullSecrets: set them, and create the Secrets in the namespace team: ${REFUSED}`,
-      )
+      expect(messageOf(method, REFUSED, [])).toBe(`${REFUSED}; set imagePullSecrets of the operator`)
     })
 
     it('that cannot be reached says so alone', () => {

@@ -144,7 +144,7 @@ describe('decideRemoval', () => {
         containerStatuses: [{ state: { waiting: { reason: 'ErrImagePull', message: '401 Unauthorized' } } }],
       },
       'HelperImageUnavailable',
-      /^the operator has no imagePullSecrets: .* in the namespace kube-fledged: .*401 Unauthorized$/,
+      /401 Unauthorized; set imagePullSecrets of the operator$/,
     ],
     [
       'was killed',
