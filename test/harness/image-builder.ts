@@ -1,4 +1,4 @@
-import { type ImageStore, parseTarget } from './registry.ts'
+import { type ImageStore, type RegistryClient, parseTarget } from './registry.ts'
 import { type Manifest, type OciImage, buildArtifact, buildImage, buildIndex, randomBytes } from './oci.ts'
 import type { LayerFile } from './tar.ts'
 
@@ -95,6 +95,25 @@ export async function retag(store: ImageStore, target: string, newTag: string): 
   const manifest = await store.getManifest(repository, tag)
   await store.putManifest(repository, newTag, manifest)
   return { digest: manifest.digest }
+}
+
+/** Copies an image of one platform, `repo:tag`, from a registry into another store under another tag. */
+export async function copyImage(
+  from: RegistryClient,
+  to: ImageStore,
+  target: string,
+  newTag: string,
+): Promise<void> {
+  const { repository, tag } = parseTarget(target)
+  const manifest = await from.getManifest(repository, tag)
+  const { config, layers } = JSON.parse(manifest.content.toString()) as {
+    config: { digest: string }
+    layers: { digest: string }[]
+  }
+  for (const { digest } of [config, ...layers]) {
+    await to.putBlob(repository, await from.getBlob(repository, digest))
+  }
+  await to.putManifest(repository, newTag, manifest)
 }
 
 async function pushContent(store: ImageStore, repository: string, image: OciImage): Promise<OciImage> {

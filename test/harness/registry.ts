@@ -79,6 +79,12 @@ export class RegistryClient implements ImageStore {
     })
   }
 
+  /** The blob with this digest. */
+  async getBlob(repository: string, digest: string): Promise<Blob> {
+    const answer = await this.#ask('GET', `/v2/${repository}/blobs/${digest}`, { expect: [200] })
+    return { digest, content: answer.body }
+  }
+
   async putManifest(repository: string, reference: string, manifest: Manifest): Promise<void> {
     await this.#ask('PUT', `/v2/${repository}/manifests/${reference}`, {
       body: manifest.content,

@@ -48,6 +48,7 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
   const settings = {
     namespace: 'kube-fledged',
     criClientImage: 'registry.test/kubefledged-cri-client:1',
+    helperPullSecrets: [],
     criSocketPath: '',
     hostNetwork: false,
     deadlineMs: 300_000,

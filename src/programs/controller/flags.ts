@@ -140,6 +140,14 @@ export function controllerFlags(env: Environment) {
         'KUBEFLEDGED_NAMESPACE',
         env,
       ),
+      podName: withVariable(
+        objectName([
+          'pod-name',
+          "The controller's own Pod. The Pods of Jobs get the names of its pull secrets; empty: none.",
+        ]),
+        'KUBEFLEDGED_POD_NAME',
+        env,
+      ),
       leaderElect: boolean(
         [
           'leader-elect',

@@ -7,7 +7,14 @@ import { NodeReconciler } from '../../controllers/nodes/node-reconciler.ts'
 import { WaitLog } from '../../controllers/nodes/wait-log.ts'
 import { OldJobs } from '../../controllers/old-jobs/old-jobs.ts'
 import { Refresher } from '../../controllers/refresh/refresher.ts'
-import { Admission, JobEngine, JobSlots, JobState, JobWriter } from '../../engines/jobs/index.ts'
+import {
+  Admission,
+  JobEngine,
+  JobSlots,
+  JobState,
+  JobWriter,
+  ownPullSecrets,
+} from '../../engines/jobs/index.ts'
 import {
   type Controller,
   EventRecorder,
@@ -150,6 +157,7 @@ async function work(leadership: Leadership): Promise<void> {
   const addresses = new ClusterAddresses(client, leadership.apiServer, log)
   await addresses.read(signal)
   queues.address.add('cluster addresses')
+  const helperPullSecrets = await ownPullSecrets(client, leadership.options, signal)
   const breaker = new CircuitBreaker()
   const slots = new JobSlots({
     inFlight: () => jobs.inFlight(),
@@ -163,6 +171,7 @@ async function work(leadership: Leadership): Promise<void> {
     breaker,
     slots,
     waits,
+    helperPullSecrets,
     serverMinor: version.minor,
   })
   enqueueOnChange({
@@ -212,12 +221,15 @@ function makeControllers(
     breaker,
     slots,
     waits,
+    helperPullSecrets,
     serverMinor,
   }: {
     readonly addresses: ClusterAddresses
     readonly breaker: CircuitBreaker
     readonly slots: JobSlots
     readonly waits: WaitLog
+    /** Names of the pull secrets of the controller's own Pod. */
+    readonly helperPullSecrets: readonly string[]
     readonly serverMinor: number
   },
 ): readonly Controller[] {
@@ -265,6 +277,7 @@ function makeControllers(
     tags,
     pulls: {
       helperImage: options.busyboxImage,
+      helperPullSecrets,
       pullDeadlineMs: options.imagePullDeadlineMs,
       retainJobs: options.jobRetentionPolicy === 'retain',
       serviceAccountName: options.serviceAccountName,
@@ -274,6 +287,7 @@ function makeControllers(
     removals: {
       namespace: options.namespace,
       criClientImage: options.criClientImage,
+      helperPullSecrets,
       criSocketPath: options.criSocketPath,
       hostNetwork: options.imageDeleteJobHostNetwork,
       deadlineMs: options.imagePullDeadlineMs,

@@ -35,6 +35,7 @@ const component = (key: string): Row[] => [
 const created = (key: string, gone: string): Row[] => [[`${key}.create`, false, { gone }]]
 
 const ROWS: readonly Row[] = [
+  ['global.imageRegistry', 'mirror.example', 'image: "mirror.example/kubefledged/kubefledged-controller:v'],
   ['controllerReplicaCount', 3, 'replicas: 3'],
   ['webhookServerReplicaCount', 4, 'replicas: 4'],
   ...component('controller'),
@@ -119,7 +120,7 @@ const ROWS: readonly Row[] = [
   ['resources', { limits: { cpu: '5' } }, 'cpu: "5"'],
   ['nodeSelector', { pool: 'system' }, 'pool: system'],
   ['tolerations', [{ operator: 'Exists' }], 'operator: Exists'],
-  ['affinity', { nodeAffinity: {} }, 'nodeAffinity: {}'],
+  ['affinity', { podAffinity: {} }, 'podAffinity: {}'],
   ['crds.install', false, { gone: 'kubefledged.io, nodeimages.kubefledged.io' }],
   ['podDisruptionBudget.enable', false, { gone: 'kind: PodDisruptionBudget' }],
   ['podDisruptionBudget.maxUnavailable', '30%', 'maxUnavailable: 30%'],
@@ -205,7 +206,7 @@ describe('bad values', () => {
     [
       'image.pullPolicy',
       'Sometimes',
-      "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'",
+      "at '/image/pullPolicy': value must be one of '', 'Always', 'IfNotPresent', 'Never'",
     ],
     ['controller.hostnetwork', true, "at '/controller': additional properties 'hostnetwork' not allowed"],
     ['controllerReplicaCount', 'two', "at '/controllerReplicaCount': 'two' does not match pattern"],
@@ -239,6 +240,11 @@ describe('bad values', () => {
       'image.kubefledgedControllerDigest: "abc" is not a digest, sha256: and 64 hexadecimal digits.',
     ],
     ['image.tag', 'a:b', 'image.tag: "a:b" is not a tag.'],
+    [
+      'global.imageRegistry',
+      'https://mirror.example',
+      'global.imageRegistry: "https://mirror.example" is not a registry such as registry.example.com:5000',
+    ],
     [
       'serviceAccount.name',
       'A_b',

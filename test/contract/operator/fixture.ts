@@ -46,6 +46,19 @@ metadata:
   name: {{ .Release.Name }}
 {{- end }}
 `,
+  'templates/hanging.yaml': `{{- if .Values.hangs }}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-hanging
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: hook, image: nonesuch}]
+{{- end }}
+`,
   'templates/hook.yaml': `apiVersion: batch/v1
 kind: Job
 metadata:
@@ -60,6 +73,17 @@ spec:
 }
 
 const CRD = 'deploy/kubefledged-operator/deploy/crds/charts.helm.kubefledged.io_kubefledgeds_crd.yaml'
+
+/** Writes the small chart under this name into a folder that goes with the test. */
+export async function chartNamed(name: string): Promise<string> {
+  const chart = await mkdtemp(join(tmpdir(), 'chart-'))
+  onTestFinished(() => rm(chart, { recursive: true }))
+  await mkdir(join(chart, 'templates'))
+  for (const [path, content] of Object.entries(CHART)) {
+    await writeFile(join(chart, path), content.replace('name: small\nversion', `name: ${name}\nversion`))
+  }
+  return chart
+}
 
 /** Makes the API server serve KubeFledged. */
 export async function serveKind(): Promise<void> {
@@ -96,11 +120,12 @@ export class TestedRelease {
     spec: ReleaseObject['spec'],
     holdsUp: ReleaseKind['holdsUp'] = async () => undefined,
   ): Promise<TestedRelease> {
-    const chart = await mkdtemp(join(tmpdir(), 'chart-'))
-    onTestFinished(() => rm(chart, { recursive: true }))
-    await mkdir(join(chart, 'templates'))
-    for (const [path, content] of Object.entries(CHART)) await writeFile(join(chart, path), content)
-    const release = new TestedRelease(client, namespace, { ...kubeFledgedKind(chart), holdsUp })
+    const chart = await chartNamed('small')
+    const release = new TestedRelease(client, namespace, {
+      ...kubeFledgedKind(chart),
+      chartNames: ['small'],
+      holdsUp,
+    })
     await release.objects.create({ metadata: { namespace, name: 'kf' }, ...(spec && { spec }) })
     return release
   }

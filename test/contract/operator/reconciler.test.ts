@@ -43,7 +43,7 @@ describe('ReleaseReconciler', () => {
     // one that knows nothing plans anew and comes to the same: `cpu: 1000m`, stored as 1, and a null are no difference
     const other = release.operator()
     await other.reconcile()
-    expect(other.runs).toEqual(['status', 'plan'])
+    expect(other.runs).toEqual(['status', 'metadata', 'plan'])
     expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
     expect((await deployments.get(name)).metadata.resourceVersion).toBe(resourceVersion)
   })

@@ -15,6 +15,7 @@ const NODE = nodeOf('n1')
 const SETTINGS: RemovalSettings = {
   namespace: 'kube-fledged',
   criClientImage: 'registry.test/kubefledged-cri-client:1',
+  helperPullSecrets: [],
   criSocketPath: '',
   hostNetwork: false,
   deadlineMs: 300_000,
@@ -137,6 +138,15 @@ describe('decideRemoval', () => {
       /ErrImagePull: no/,
     ],
     [
+      'may not have its image',
+      {
+        phase: 'Pending',
+        containerStatuses: [{ state: { waiting: { reason: 'ErrImagePull', message: '401 Unauthorized' } } }],
+      },
+      'HelperImageUnavailable',
+      /401 Unauthorized; set imagePullSecrets of the operator$/,
+    ],
+    [
       'was killed',
       { phase: 'Failed', containerStatuses: [{ state: { terminated: { reason: 'OOMKilled' } } }] },
       'RemovalFailed',
@@ -237,6 +247,15 @@ describe('a removal Job', () => {
         },
       },
     })
+  })
+
+  it('is pulled with the secrets of the operator', () => {
+    const podOfJob = (settings: RemovalSettings) =>
+      (buildRemovalJob(request, NODE, settings).spec as { template: { spec: object } }).template.spec
+    expect(podOfJob({ ...SETTINGS, helperPullSecrets: ['mirror'] })).toMatchObject({
+      imagePullSecrets: [{ name: 'mirror' }],
+    })
+    expect(podOfJob(SETTINGS)).not.toHaveProperty('imagePullSecrets')
   })
 
   it('has what a user wrote in an annotation only', () => {

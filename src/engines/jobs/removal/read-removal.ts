@@ -2,6 +2,7 @@ import type { FailureReasonName } from '../../../api/failure-reasons.ts'
 import type { KeptReason } from '../../../api/kept-reasons.ts'
 import type { RemovalVerdict } from '../../../core/ledger/index.ts'
 import { type PurgeAnswer, type PurgeOutcome, parseResult } from '../../../cri/removal/index.ts'
+import { helperImageWords } from '../pull/index.ts'
 import { readMissingPod } from '../missing-pod.ts'
 import type { RemovalJob, RemovalPod } from './removal-job.ts'
 
@@ -22,6 +23,8 @@ export interface RemovalReadInput {
   readonly pods: readonly RemovalPod[]
   /** Why a Job has no Pod, in the words of the API server, by Job UID. Present once asked. */
   readonly refusals: ReadonlyMap<string, string>
+  /** Names of the pull secrets of the operator. */
+  readonly helperPullSecrets: readonly string[]
   /** For one Job, in milliseconds. */
   readonly deadlineMs: number
   readonly now: number
@@ -62,7 +65,10 @@ export function readRemoval(job: RemovalJob, input: RemovalReadInput): RemovalRe
   }
   if (result?.kind === 'Error') return allFailed(job, 'RemovalFailed', `${result.code}: ${result.message}`)
   if (pod.phase === 'Failed' || pod.phase === 'Succeeded') return allFailed(job, failureOf(pod), wordsOf(pod))
-  if (pod.stuck) return allFailed(job, 'HelperImageUnavailable', wordsOf(pod))
+  if (pod.stuck) {
+    const words = helperImageWords(wordsOf(pod), namespace ?? '', input.helperPullSecrets)
+    return allFailed(job, 'HelperImageUnavailable', words)
+  }
   if (pod.metadata.deletionTimestamp) return allFailed(job, 'RemovalFailed', 'its Pod was deleted')
   const left = Date.parse(creationTimestamp) + input.deadlineMs - input.now
   if (!(left > 0)) return allFailed(job, 'Timeout', 'the removal did not end within the deadline')

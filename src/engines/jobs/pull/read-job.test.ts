@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import type { JobMethod } from './pull-job.ts'
+import { readJob } from './read-job.ts'
+import { HELPER, SETTINGS, compiledOf, jobOf, podOf, workOf } from './testing.ts'
+
+const IMAGE = 'r.test/a:1'
+const REFUSED = `failed to pull and unpack image "${HELPER}": unexpected status: 401 Unauthorized`
+const AWAY = `failed to resolve image "${HELPER}": dial tcp: i/o timeout`
+
+/** What a Job says of its image, whose Pod cannot have the operator's own. */
+function messageOf(method: JobMethod, words: string, helperPullSecrets: readonly string[]): string {
+  const job = jobOf([IMAGE], method)
+  const state = { waiting: { reason: 'ErrImagePull', message: words } }
+  const pod = podOf(job, method === 'containers' ? { init: state } : { states: [state] })
+  const settings = { ...SETTINGS, helperPullSecrets }
+  const { reading } = readJob(job, workOf(compiledOf('cache', [IMAGE]), { pods: [pod], settings }))
+  const verdict = reading.verdicts.get(IMAGE)
+  expect(verdict).toMatchObject({ kind: 'failed', reason: 'HelperImageUnavailable' })
+  return verdict?.kind === 'failed' ? verdict.message : ''
+}
+
+describe.each<JobMethod>(['batch', 'single', 'containers'])(
+  'a helper image of a Job of method %s',
+  method => {
+    it('that needs credentials says which Secret has to be where', () => {
+      expect(messageOf(method, REFUSED, ['mirror', 'other'])).toBe(
+        `${REFUSED}; create or correct in the namespace team the pull secrets of the operator: mirror, other`,
+      )
+      expect(messageOf(method, REFUSED, [])).toBe(`${REFUSED}; set imagePullSecrets of the operator`)
+    })
+
+    it('that cannot be reached says so alone', () => {
+      expect(messageOf(method, AWAY, ['mirror'])).toBe(AWAY)
+    })
+  },
+)
