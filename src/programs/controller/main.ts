@@ -93,7 +93,13 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
   const watching = informers.run(signal)
   const apiServer = new URL(config.server).hostname
   const events = new EventRecorder(client, { component: COMPONENT, log })
-  const others = new OtherController({ client, events, namespace: options.namespace, log })
+  const others = new OtherController({
+    client,
+    events,
+    namespace: options.namespace,
+    podName: options.podName,
+    log,
+  })
   const lead = (leading: AbortSignal, ledBeforeAt?: string) =>
     work({
       options,
@@ -116,7 +122,7 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
           namespace: options.namespace,
           name: COMPONENT,
           scope: 'cluster',
-          identity: newIdentity(options.namespace),
+          identity: newIdentity(options.podName, options.namespace),
           signal,
           lead,
           onWaiting: leader => others.note(leader),

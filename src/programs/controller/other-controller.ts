@@ -2,24 +2,25 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { EventRecorder, KubeClient, Leader, Logger, ResourceDef } from '../../kube/index.ts'
 
-/** Where Pods are served. */
 const PODS: ResourceDef = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true }
 
-/** What a controller calls itself in the Lease: `POD_NAMESPACE_UUID`. The UUID tells it from the process before. */
-export function newIdentity(namespace: string): string {
-  return `${hostname()}_${namespace}_${randomUUID()}`
+/** Name of a controller in the Lease: `POD_NAMESPACE_UUID`. The UUID tells it from an earlier process of the same Pod. */
+export function newIdentity(podName: string, namespace: string): string {
+  return `${podName || hostname()}_${namespace}_${randomUUID()}`
 }
 
-/** What {@link OtherController} needs. */
+/** What `OtherController` works with. */
 interface OtherControllerOptions {
   readonly client: KubeClient
   readonly events: EventRecorder
-  /** The controller's own. */
+  /** Namespace of the controller. */
   readonly namespace: string
+  /** Name of the controller's Pod. Empty: its host name. */
+  readonly podName: string
   readonly log: Logger
 }
 
-/** Says that a controller of another namespace works, and this one does not: once of each namespace, in the log and by an Event. */
+/** Says, once for each namespace, that a controller of another namespace works and this one waits: in the log and by an Event. */
 export class OtherController {
   readonly #options: OtherControllerOptions
   readonly #told = new Set<string>()
@@ -28,7 +29,7 @@ export class OtherController {
     this.#options = options
   }
 
-  /** Takes note of who leads. Says nothing where that is a replica of the same namespace. */
+  /** Notes the leader. Says nothing where that is a replica of the same namespace. */
   note(leader: Leader): void {
     const { log } = this.#options
     const [pod = '', namespace = leader.namespace, uuid] = leader.identity.split('_')
@@ -42,10 +43,10 @@ export class OtherController {
     this.#record(message).catch((err: unknown) => log.warn({ err }, 'cannot record an event'))
   }
 
-  /** Records the Event of the controller's Pod. There is none to find on the node's network, whose host name is not the Pod's. */
+  /** Records an Event of the controller's Pod, where the Pod is found. */
   async #record(message: string): Promise<void> {
-    const { client, events, namespace } = this.#options
-    const fieldSelector = `metadata.name=${hostname()}`
+    const { client, events, namespace, podName } = this.#options
+    const fieldSelector = `metadata.name=${podName || hostname()}`
     const { items } = await client.resource(PODS).list({ namespace, fieldSelector })
     const [pod] = items
     if (pod) events.record(pod, 'Warning', 'AnotherController', message)
