@@ -98,9 +98,9 @@ export function imageName(image: string): string {
   return reference ? normalizedName(reference) : image
 }
 
-/** True for a reference with a digest: its content never changes. */
-export function isDigestPinned(image: string): boolean {
-  return tryParseReference(image)?.digest !== undefined
+/** The digest that a reference names. Its content never changes. */
+export function pinnedDigest(image: string): string | undefined {
+  return tryParseReference(image)?.digest
 }
 
 /** True where the name is expected to point to something else tomorrow: no digest, and untagged or tagged `latest`. */

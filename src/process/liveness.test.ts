@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { WorkQueue, silentLogger } from '../kube/index.ts'
+import { InformerSet, WorkQueue, silentLogger } from '../kube/index.ts'
 import { livenessProblem } from './liveness.ts'
 import { apiServer } from '../state/testing.ts'
 import { ClusterState } from '../state/cluster-state.ts'
@@ -15,29 +15,29 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
-async function emptyWorld(): Promise<ClusterState> {
+async function emptyCluster(): Promise<ClusterState> {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
   closers.push(close)
   return new ClusterState(client, {
-    namespace: 'kube-fledged',
     defaultPolicy: 'IfNotPresent',
     log: silentLogger,
   })
 }
 
-it('finds an informer without a sign of life, and takes an API server that is away for no fault of ours', async () => {
-  const world = await emptyWorld()
-  expect(livenessProblem(world.informers, {})).toBeUndefined()
+it('finds an informer that shows no sign of life, and does not blame an API server that is away', async () => {
+  const cluster = await emptyCluster()
+  const informers = new InformerSet(cluster.informers)
+  expect(livenessProblem(informers.members, {})).toBeUndefined()
   vi.advanceTimersByTime(31 * MINUTE)
-  expect(livenessProblem(world.informers, {})).toBe('the watch of nodes has been silent for 31 minutes')
+  expect(livenessProblem(informers.members, {})).toBe('the watch of nodes has been silent for 31 minutes')
   const stop = new AbortController()
-  const running = world.run(stop.signal)
-  expect(livenessProblem(world.informers, {})).toBeUndefined()
+  const running = informers.run(stop.signal)
+  expect(livenessProblem(informers.members, {})).toBeUndefined()
   stop.abort()
   await running
 })
 
-it('finds a worker that does not come back', async () => {
+it('finds a worker that never comes back', async () => {
   const queue = new WorkQueue<string>()
   const stop = new AbortController()
   const { promise, resolve } = Promise.withResolvers<undefined>()

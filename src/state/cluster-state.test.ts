@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { cacheOf, jobOf, nodeOf } from '../engines/jobs/pull/testing.ts'
+import { cacheOf } from '../../test/builders/image-cache.ts'
 import { silentLogger } from '../kube/index.ts'
 import { apiServer } from './testing.ts'
 import { ClusterState } from './cluster-state.ts'
@@ -10,41 +10,18 @@ afterEach(() => {
 })
 
 /** A cluster that nobody has told anything. */
-async function emptyWorld(): Promise<ClusterState> {
+async function emptyCluster(): Promise<ClusterState> {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
   closers.push(close)
   return new ClusterState(client, {
-    namespace: 'kube-fledged',
     defaultPolicy: 'IfNotPresent',
     log: silentLogger,
   })
 }
 
-describe('ClusterState.jobsInFlight', () => {
-  it('counts what pulls on a node that is there, and nothing that only carries our labels', async () => {
-    const cluster = await emptyWorld()
-    cluster.nodeInformer.upsert(nodeOf('n1'))
-    cluster.cacheInformer.upsert(cacheOf('cache', ['registry.test/app:1']))
-    const job = jobOf(['registry.test/app:1'])
-    const named = (name: string) => ({ ...job.metadata, name })
-    cluster.jobInformer.upsert({ ...job, metadata: named('pulls') })
-    cluster.jobInformer.upsert({ ...job, metadata: named('has-ended'), finished: true })
-    cluster.jobInformer.upsert({ ...job, metadata: { ...named('goes'), deletionTimestamp: 'now' } })
-    cluster.jobInformer.upsert({ ...job, metadata: named('of-another-machine'), nodeUid: 'other' })
-    cluster.jobInformer.upsert({ ...job, metadata: named('of-kube-fledged'), nodeName: '', nodeUid: '' })
-    cluster.jobInformer.upsert({ ...job, metadata: named('of-nobody'), ownerUid: '' })
-    cluster.jobInformer.upsert({ ...job, metadata: named('of-another'), ownerUid: 'uid-of-another' })
-    cluster.jobInformer.upsert({ ...job, metadata: { ...named('from-elsewhere'), namespace: 'other' } })
-    cluster.jobInformer.upsert({ ...job, metadata: named('of-no-cache'), cache: 'team/gone' })
-    expect([...cluster.jobsInFlight()].map(({ metadata }) => metadata.name)).toEqual(['pulls'])
-    const onNode = cluster.jobsOf('n1').map(({ metadata }) => metadata.name)
-    expect(onNode.toSorted()).toEqual(['goes', 'has-ended', 'of-another-machine', 'pulls'])
-  })
-})
-
 describe('ClusterState.compiledCaches', () => {
   it('is the same list until a cache changes', async () => {
-    const cluster = await emptyWorld()
+    const cluster = await emptyCluster()
     cluster.cacheInformer.upsert(cacheOf('b', ['registry.test/b:1']))
     const before = cluster.compiledCaches()
     expect(cluster.compiledCaches()).toBe(before)
@@ -56,8 +33,7 @@ describe('ClusterState.compiledCaches', () => {
     const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
     closers.push(close)
     const cluster = new ClusterState(client, {
-      namespace: 'kube-fledged',
-      defaultPolicy: 'IfNotPresent',
+        defaultPolicy: 'IfNotPresent',
       allowed: ['priorityClassName'],
       log: silentLogger,
     })

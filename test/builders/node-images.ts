@@ -1,5 +1,12 @@
-import type { DesiredImage, LedgerEntry, Removal } from '../../src/api/node-images.ts'
+import type {
+  DesiredImage,
+  LedgerEntry,
+  NodeImages,
+  NodeImagesSpec,
+  Removal,
+} from '../../src/api/node-images.ts'
 import type { CompiledCache } from '../../src/core/demand/index.ts'
+import type { NodeFacts } from '../../src/core/node/index.ts'
 import { at } from './time.ts'
 
 /** Images that a cache asks a node for, with revision 1. */
@@ -47,5 +54,18 @@ export function failedEntryOf(
       ...changes,
     },
     pulledByUs: true,
+  }
+}
+
+/** The NodeImages of a node. */
+export function nodeImagesOf(
+  { metadata: { name, uid = '' } }: NodeFacts,
+  spec: NodeImagesSpec,
+  ledger: readonly LedgerEntry[],
+): NodeImages {
+  return {
+    metadata: { name, ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid }] },
+    spec,
+    status: { images: [...ledger] },
   }
 }

@@ -22,9 +22,13 @@ export function isPullAnswered(entry: LedgerEntry | undefined, { revision }: Des
   )
 }
 
-/** When the last attempt to pull the image ended, RFC 3339. Absent while it runs, and where there was none. */
-export function attemptEndedAt({ attempt, presence }: LedgerEntry): string | undefined {
-  return attempt?.state === 'Succeeded' ? presence?.since : attempt?.finishedAt
+/**
+ * When the last attempt to pull the image ended, RFC 3339.
+ * Absent while it runs, where there was none, and where the image has gone since.
+ */
+export function attemptEndedAt(entry: LedgerEntry): string | undefined {
+  if (entry.attempt?.state !== 'Succeeded') return entry.attempt?.finishedAt
+  return isPresent(entry) ? entry.presence?.since : undefined
 }
 
 /** Entries by key. */
