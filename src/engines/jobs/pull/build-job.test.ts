@@ -1,11 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { cacheOf, compiledOf } from '../../../../test/builders/image-cache.ts'
+import { HELPER, SETTINGS } from '../../../../test/builders/job.ts'
+import { desiredOf } from '../../../../test/builders/node-images.ts'
+import { nodeOf } from '../../../../test/builders/node.ts'
+import { at } from '../../../../test/builders/time.ts'
 import type { DesiredImage } from '../../../api/node-images.ts'
 import { compileCache } from '../../../core/demand/index.ts'
 import { buildJob } from './build-job.ts'
+import type { JobRequest } from './choose-job.ts'
 import { type JobMethod, projectJob } from './pull-job.ts'
-import type { JobRequest } from './node-work.ts'
-import { HELPER, SETTINGS, at, cacheOf, compiledOf, desiredOf, nodeOf } from './testing.ts'
 
 interface Container {
   name: string
@@ -35,7 +39,7 @@ function build(method: JobMethod, changes: Partial<JobRequest> = {}, settings = 
     method,
     images: desiredOf(IMAGES, cache),
     proofOnly: false,
-    requestedAt: at(0),
+    revision: 7,
     startedAt: at(0.25),
     activeDeadlineSeconds: 900,
     urgent: true,
@@ -74,7 +78,7 @@ describe.each(METHODS)('a Job of method %s', method => {
       expect(pod).not.toHaveProperty(field)
   })
 
-  it('goes to its node alone, once, and holds nothing up', () => {
+  it('goes to its node alone, once, and delays nothing else', () => {
     const { sent, pod } = build(method)
     expect(sent.spec).toMatchObject({
       backoffLimit: 0,
@@ -122,7 +126,7 @@ describe.each(METHODS)('a Job of method %s', method => {
     }
   })
 
-  it('is read back as what it was made of', () => {
+  it('is read back as it was asked for', () => {
     const secret = compiledOf('cache', IMAGES, { imagePullSecrets: [{ name: 's' }] })
     const images = desiredOf(IMAGES, secret).map(image => ({ ...image, pullSecrets: [{ name: 's' }] }))
     const { sent, pod } = build(method, { cache: secret, images })
@@ -133,7 +137,8 @@ describe.each(METHODS)('a Job of method %s', method => {
       cache: 'team/cache',
       credential: secret.credential,
       method,
-      requestedAt: at(0),
+      revision: 7,
+      startedAt: at(0.25),
       images: IMAGES,
       finished: false,
     })
@@ -152,7 +157,7 @@ describe.each(METHODS)('a Job of method %s', method => {
     expect(projectJob(sent).credential).toBe(secret.credential)
   })
 
-  it('takes no text of an image or of a cache into a command, and no shell', () => {
+  it('has no text of an image or of a cache in a command, and no shell', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary' }), { minLength: 1, maxLength: 10 }), texts => {
         const cache = compiledOf('cache', [])
@@ -160,8 +165,8 @@ describe.each(METHODS)('a Job of method %s', method => {
           (image): DesiredImage => ({
             image,
             pullPolicy: 'Always',
+            revision: 1,
             owners: [cache.owner],
-            requestedAt: at(0),
           }),
         )
         const { pod } = build(method, { cache, images })
@@ -196,7 +201,7 @@ describe('names of caches', () => {
     },
   )
 
-  it('become legal labels, and stay whole in the annotation', () => {
+  it('give legal labels, and are whole in the annotation', () => {
     fc.assert(
       fc.property(names, name => {
         expect(labelOf(name)).toMatch(/^(?=.{1,63}$)[a-z0-9]([-a-z0-9._]*[a-z0-9])?$/)
@@ -212,7 +217,7 @@ describe('names of caches', () => {
   }
 })
 
-it('the template of a cache adds labels and annotations and takes none of ours', () => {
+it('adds labels and annotations of the template of a cache, and keeps our own', () => {
   const labels = { app: 'mine', team: 'x' }
   const annotations = { 'kubefledged.io/images': 'evil', 'linkerd.io/inject': 'enabled', note: 'x' }
   const cache = compileCache(
@@ -225,7 +230,7 @@ it('the template of a cache adds labels and annotations and takes none of ours',
   expect(template.metadata.annotations).toMatchObject({ note: 'x', 'linkerd.io/inject': 'disabled' })
 })
 
-it.each(['batch', 'containers'] as const)('takes the rest of a template into Pods of method %s', method => {
+it.each(['batch', 'containers'] as const)('has the other fields of a template in Pods of method %s', method => {
   const resources = { requests: { cpu: '5m' }, limits: { cpu: 1, memory: '64Mi' } }
   const names = { priorityClassName: 'mine', serviceAccountName: 'puller', runtimeClassName: 'kata' }
   const cache = compileCache(

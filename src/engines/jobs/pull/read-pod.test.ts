@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { HELPER, jobOf } from '../../../../test/builders/job.ts'
+import { type PodOptions, type RawState, podOf } from '../../../../test/builders/pod.ts'
 import { readPod } from './read-pod.ts'
-import { HELPER, type PodOptions, type RawState, jobOf, podOf } from './testing.ts'
 import type { JobMethod } from './pull-job.ts'
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`

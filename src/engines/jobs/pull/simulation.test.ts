@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { cacheOf } from '../../../../test/builders/image-cache.ts'
+import { T0 } from '../../../../test/builders/time.ts'
 import type { ImageCache } from '../../../api/image-cache.ts'
-import { T0, at, cacheOf } from './testing.ts'
 import { type Cut, TestCluster } from './testing-cluster.ts'
+import { wordOf } from './testing-decide.ts'
 import type { NodeModel, Outcome } from './testing-kubelets.ts'
 
 const HOUR = 3_600_000
@@ -13,25 +15,23 @@ const pool = ['good.test', 'odd.test', SILENT].flatMap(host => [
   `${host}/app:10`,
 ])
 
-/** The state of every image on every node, against what the registries have. */
+/** Compares the ledger and the store of each node with what the registries have. */
 function check(cluster: TestCluster, outcomes: ReadonlyMap<string, Outcome>): void {
   expect(cluster.violations).toEqual([])
   for (const node of cluster.nodes) {
     const wanted = new Set(cluster.caches.flatMap(cache => cache.spec.cacheSpec.flatMap(list => list.images)))
-    expect(new Set(node.desired.map(({ image }) => image))).toEqual(wanted)
-    for (const desired of node.desired) {
+    const planned = node.plan.images ?? []
+    expect(new Set(planned.map(({ image }) => image))).toEqual(wanted)
+    for (const desired of planned) {
       const found = node.ledger.find(
         ({ image, credential }) => image === desired.image && credential === desired.credential,
       )
       const outcome = outcomes.get(desired.image) ?? 'ok'
       const expected =
-        outcome === 'missing'
-          ? { state: 'Failed', reason: 'ImageNotFound' }
-          : outcome === 'denied'
-            ? { state: 'Failed', reason: 'Unauthorized' }
-            : { state: 'Present' }
-      expect(found).toMatchObject({ image: desired.image, ...expected })
-      expect(node.store.has(desired.image)).toBe(expected.state === 'Present')
+        outcome === 'missing' ? 'ImageNotFound' : outcome === 'denied' ? 'Unauthorized' : 'Present'
+      expect([desired.image, found && wordOf(found)]).toEqual([desired.image, expected])
+      expect(found?.presence?.state === 'Present').toBe(expected === 'Present')
+      expect(node.store.has(desired.image)).toBe(expected === 'Present')
     }
   }
 }
@@ -82,7 +82,6 @@ function act(
 ): void {
   const index = target % Math.max(1, cluster.caches.length)
   const cache = cluster.caches[index]
-  const now = new Date(cluster.now).toISOString()
   if (kind === 'remove') {
     const node = cluster.nodes[target % cluster.nodes.length]
     const [image] = list
@@ -90,18 +89,26 @@ function act(
   } else if (cache && kind === 'delete') {
     cluster.caches = cluster.caches.toSpliced(index, 1)
   } else if (cache) {
-    const edited = kind === 'edit' ? { cacheSpec: [{ images: list }] } : {}
-    const status = kind === 'edit' ? { editedAt: now } : { requestedAt: now }
-    cluster.caches = cluster.caches.with(index, {
-      ...cache,
-      spec: { ...cache.spec, ...edited },
-      status: { ...cache.status, ...status },
-    })
+    cluster.caches = cluster.caches.with(index, kind === 'edit' ? edited(cache, list) : refreshed(cache))
   }
 }
 
+function edited(cache: ImageCache, images: string[]): ImageCache {
+  const { generation = 0 } = cache.metadata
+  return {
+    ...cache,
+    metadata: { ...cache.metadata, generation: generation + 1 },
+    spec: { ...cache.spec, cacheSpec: [{ images }] },
+  }
+}
+
+function refreshed(cache: ImageCache): ImageCache {
+  const refreshRevision = (cache.status?.refreshRevision ?? 0) + 1
+  return { ...cache, status: { ...cache.status, refreshRevision } }
+}
+
 describe('a cluster', () => {
-  it('comes to rest with every image there, or failed for its own reason, whatever happens on the way', () => {
+  it('comes to rest with each image there, or failed for its own reason, whatever happens before', () => {
     fc.assert(
       fc.property(
         caches,
@@ -132,10 +139,11 @@ describe('a cluster', () => {
         const cluster = new TestCluster(list, nodes, new Map(), new Map(), faults)
         expect(cluster.run(T0 + HOUR)).toBe(true)
         check(cluster, new Map())
-        // An image that is always asked for is asked for once for each credential and Job that had to be made anew.
+        // With the policy Always the registry is asked for each credential, and for each Job that was made again.
         for (const node of cluster.nodes) {
-          for (const { image } of node.desired.filter(({ pullPolicy }) => pullPolicy === 'IfNotPresent')) {
-            const always = node.desired.some(other => other.image === image && other.pullPolicy === 'Always')
+          const planned = node.plan.images ?? []
+          for (const { image } of planned.filter(({ pullPolicy }) => pullPolicy === 'IfNotPresent')) {
+            const always = planned.some(other => other.image === image && other.pullPolicy === 'Always')
             const tries = cluster.attempts.filter(
               attempt => attempt.node === node.name && attempt.image === image,
             )
@@ -168,9 +176,9 @@ describe('a cluster', () => {
           )
           expect(before.length).toBeLessThanOrEqual(1)
           expect([...node.store].toSorted()).toEqual(others.toSorted())
-          expect(
-            node.ledger.filter(({ state, reason }) => state === 'Failed' && reason === 'RegistryUnavailable'),
-          ).toHaveLength(silent.length)
+          expect(node.ledger.map(wordOf).filter(word => word === 'RegistryUnavailable')).toHaveLength(
+            silent.length,
+          )
         }
       }),
       { numRuns: 25 },
@@ -189,7 +197,7 @@ describe('a cluster', () => {
     cluster.run(T0 + 3 * HOUR)
     for (const image of ['good.test/a:1', 'good.test/b:1']) {
       const times = cluster.attempts.filter(attempt => attempt.image === image).map(attempt => attempt.at)
-      // The first batch and the Job that tells its images apart follow each other at once.
+      // The Job that gives each image a container of its own follows the first batch at once.
       const pauses = times.slice(2).map((time, index) => time - (times[index + 1] ?? 0))
       expect(pauses.length).toBeGreaterThan(8)
       expect(pauses.length).toBeLessThan(30)
@@ -199,7 +207,7 @@ describe('a cluster', () => {
     }
   })
 
-  it('tries a permanent failure again after a refresh and after an edit, and never else', () => {
+  it('tries a permanent failure again after a refresh and after an edit, and at no other time', () => {
     const cluster = new TestCluster(
       [cacheOf('cache', ['good.test/none:1'])],
       [{ method: 'image-volumes', listed: true }],
@@ -208,16 +216,19 @@ describe('a cluster', () => {
     const tried = () => cluster.attempts.length
     expect(cluster.run(T0 + HOUR)).toBe(true)
     expect(tried()).toBe(1)
-    for (const [index, status] of (['requestedAt', 'editedAt'] as const).entries()) {
+    const [cache] = cluster.caches
+    if (!cache) throw new Error('the cluster has no cache')
+    const requests = [refreshed(cache), edited(refreshed(cache), ['good.test/none:1'])]
+    for (const [index, request] of requests.entries()) {
       cluster.runTo(T0 + (index + 1) * HOUR)
-      cluster.caches = [cacheOf('cache', ['good.test/none:1'], {}, { [status]: at((index + 1) * 3600) })]
+      cluster.caches = [request]
       expect(cluster.run(cluster.now + HOUR)).toBe(true)
       expect(tried()).toBe(index + 2)
     }
     expect(cluster.violations).toEqual([])
   })
 
-  it('brings back an image that was removed behind its back', () => {
+  it('brings back an image that somebody removed from the node', () => {
     const cluster = new TestCluster(
       [cacheOf('cache', ['good.test/a:1'])],
       [{ method: 'image-volumes', listed: true }],

@@ -1,16 +1,18 @@
+import { SETTINGS, controlledBy } from '../../../../test/builders/job.ts'
+import { T0 } from '../../../../test/builders/time.ts'
+import { isPermanent } from '../../../api/failure-reasons.ts'
 import type { ImageCache } from '../../../api/image-cache.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../../api/node-images.ts'
-import { isPermanent } from '../../../api/failure-reasons.ts'
 import { type CompiledCache, compileCache } from '../../../core/demand/index.ts'
+import { byKey, hasPullFailed, isPresent, isPullAnswered } from '../../../core/ledger/index.ts'
 import { planNode, startableKeys } from '../../../core/plan/index.ts'
+import { hostOf } from '../../../oci/registry-host.ts'
+import { CircuitBreaker } from '../../../state/circuit-breaker.ts'
 import { buildJob } from './build-job.ts'
-import { decide } from './decide.ts'
-import { answers, byKey } from '../../../core/ledger/index.ts'
-import type { Decision, JobRequest, NodeWork } from './node-work.ts'
+import type { JobRequest } from './choose-job.ts'
 import { type PullJob, projectJob } from './pull-job.ts'
 import { type RawPod, projectPod } from './pull-pod.ts'
-import { RegistryHealth } from '../../../core/ledger/index.ts'
-import { hostOf } from '../../../oci/registry-host.ts'
+import { type PullDecision, type PullWork, decidePulls } from './testing-decide.ts'
 import {
   type Attempt,
   type NodeModel,
@@ -21,14 +23,16 @@ import {
   factsOf,
   pulling,
 } from './testing-kubelets.ts'
-import { SETTINGS, T0, controlledBy } from './testing.ts'
 
 /**
- * A model of an API server and of a controller around the Job engine, for its tests, over a model of kubelets. It checks at every Job what may
- * never happen.
+ * A model of an API server and of a controller, over a model of kubelets, for the tests of pull Jobs.
+ * It checks each Job for what must never happen.
  */
 
-/** How far the controller gets with a decision before it is cut off; everything it remembers is lost with it. */
+/**
+ * Where the controller is cut off: before it does anything, after it wrote the ledger, after it deleted Jobs, or after it
+ * made a Job twice. It loses all that it remembers.
+ */
 export type Cut = 'before' | 'ledger' | 'deletions' | 'twice'
 
 /** The cluster. Time passes only by `run`. */
@@ -43,7 +47,7 @@ export class TestCluster {
   readonly #cuts: Cut[]
   readonly #names = new Set<string>()
   readonly #compilations = new WeakMap<ImageCache, CompiledCache>()
-  #health = new RegistryHealth()
+  #breaker = new CircuitBreaker()
   #uid = 0
 
   constructor(
@@ -63,19 +67,19 @@ export class TestCluster {
       tries: new Map<string, number>(),
       facts: factsOf(`n${index}`, model, [], T0),
       listAt: Infinity,
-      desired: [],
+      plan: {},
       ledger: [],
       jobs: [],
       wakeAt: T0,
     }))
   }
 
-  /** What kubelets asked registries for, in order. */
+  /** What kubelets have asked registries for, in order. */
   get attempts(): readonly Attempt[] {
     return this.#kubelets.attempts
   }
 
-  /** Lets time pass until nothing is going to happen any more, at most until `end`; true where it came to rest. */
+  /** Lets time pass until nothing happens any more, at most until `end`. True where the cluster came to rest. */
   run(end: number): boolean {
     for (let steps = 0; steps < 20_000; steps++) {
       for (const node of this.nodes) this.#kubelets.look(node)
@@ -91,14 +95,14 @@ export class TestCluster {
     return false
   }
 
-  /** Goes on to a moment, whether or not the cluster comes to rest before. */
+  /** Lets time pass until a moment, whether or not the cluster comes to rest before. */
   runTo(moment: number): void {
     this.run(moment)
     this.now = Math.max(this.now, moment)
     for (const node of this.nodes) node.wakeAt = Math.min(node.wakeAt, this.now)
   }
 
-  /** Takes an image off a node behind everybody's back. */
+  /** Removes an image from a node without the knowledge of the controller. */
   remove(node: SimNode, image: string): void {
     this.#kubelets.remove(node, image)
   }
@@ -114,11 +118,10 @@ export class TestCluster {
   #reconcile(node: SimNode): void {
     for (let pass = 0; pass < 50; pass++) {
       const caches = this.#compiled()
-      const now = new Date(this.now).toISOString()
-      const { facts, desired: existing, ledger } = node
-      node.desired = planNode({ node: facts, caches, existing, ledger, now })
+      const { facts, plan: previous, ledger } = node
+      node.plan = planNode({ node: facts, caches, previous, ledger })
       this.#observe(node)
-      const decision = decide(this.#work(node, caches))
+      const decision = decidePulls(this.#work(node, caches), startableKeys(facts, caches))
       node.wakeAt = decision.lookAgainMs === undefined ? Infinity : this.now + decision.lookAgainMs
       const cut = decision.start ? this.#cuts.shift() : undefined
       if (cut === 'before') {
@@ -130,40 +133,32 @@ export class TestCluster {
     this.violations.push(`${node.name}: decisions never come to rest`)
   }
 
-  #work(node: SimNode, caches: readonly CompiledCache[]): NodeWork {
-    const mayProbe = (host: string) =>
-      !this.nodes.some(
-        other =>
-          other !== node && pulling(other).some(job => job.order.some(image => hostOf(image) === host)),
-      )
+  #work(node: SimNode, caches: readonly CompiledCache[]): PullWork {
     return {
       node: node.facts,
-      desired: node.desired,
-      startable: startableKeys(node.facts, caches),
+      desired: node.plan.images ?? [],
+      removals: node.plan.remove ?? [],
       ledger: node.ledger,
-      removing: new Set(),
-      removalRuns: false,
       jobs: node.jobs.map(job => projectJob(job.raw)),
       pods: node.jobs.filter(job => !job.deleted).map(job => projectPod(structuredClone(job.pod))),
       caches: new Map(caches.map(cache => [cache.owner, cache])),
+      circuits: this.#breaker.viewOf(node.name, this.now, host => this.#isPulledElsewhere(node, host)),
       method: node.model.method,
-      registries: {
-        state: host => this.#health.state(host, node.name),
-        lastSuccess: host => this.#health.lastSuccess(host),
-        mayProbe: host => !this.#health.isSilentForAll(host) || mayProbe(host),
-      },
-      isToBeAsked: () => false,
-      refusedIn: () => undefined,
-      admittedAt: () => undefined,
-      refusedUntil: () => undefined,
       refusals: new Map(),
       settings: SETTINGS,
+      recheckIntervalMs: 0,
       now: this.now,
     }
   }
 
+  #isPulledElsewhere(node: SimNode, host: string): boolean {
+    return this.nodes.some(
+      other => other !== node && pulling(other).some(job => job.order.some(image => hostOf(image) === host)),
+    )
+  }
+
   /** True where the cluster changed by it. */
-  #apply(node: SimNode, decision: Decision, cut: Cut | undefined): boolean {
+  #apply(node: SimNode, decision: PullDecision, cut: Cut | undefined): boolean {
     const before = JSON.stringify([node.ledger, node.jobs.length])
     const old = byKey(node.ledger)
     node.ledger = decision.ledger
@@ -186,14 +181,14 @@ export class TestCluster {
   }
 
   #observe({ name, ledger }: SimNode): void {
-    if (this.#health.observe(name, ledger))
+    if (this.#breaker.observeLedger(name, ledger))
       for (const node of this.nodes) node.wakeAt = Math.min(node.wakeAt, this.now)
   }
 
-  /** What a controller that was killed learns when it is back. */
+  /** A new controller learns what the ledgers say. */
   #restart(): void {
-    this.#health = new RegistryHealth()
-    for (const node of this.nodes) this.#health.observe(node.name, node.ledger)
+    this.#breaker = new CircuitBreaker()
+    for (const node of this.nodes) this.#breaker.observeLedger(node.name, node.ledger)
     for (const node of this.nodes) node.wakeAt = this.now
   }
 
@@ -250,7 +245,7 @@ export class TestCluster {
     if (pulling(node).length > 1) this.violations.push(`${node.name} has two pull Jobs at once`)
   }
 
-  /** What may never be in a Job. */
+  /** What must never be in a Job. */
   #check(node: SimNode, request: JobRequest, old: ReadonlyMap<string, LedgerEntry>): void {
     const broken = (rule: string) => this.violations.push(`${request.name} on ${node.name}: ${rule}`)
     const { images, name, cache } = request
@@ -261,28 +256,31 @@ export class TestCluster {
     if (new Set(images.map(image => entryKey(image))).size !== images.length) broken('an image twice')
     for (const image of images) {
       const entry = old.get(entryKey(image))
-      if (entry?.state === 'Present' && answers(entry, image) && !hasGone(node, image))
+      const isAnswered = isPullAnswered(entry, image)
+      if (isPresent(entry) && !hasPullFailed(entry) && isAnswered && !hasGone(node, image)) {
         broken(`${image.image} is there`)
-      if (entry?.state === 'Failed' && answers(entry, image) && isPermanent(entry.reason)) {
-        broken(`${image.image} cannot be had`)
+      }
+      if (hasPullFailed(entry) && isAnswered && isPermanent(entry?.attempt?.reason)) {
+        broken(`${image.image} failed for good`)
       }
       const host = hostOf(image.image)
-      if (this.#health.state(host, node.name) !== 'failing') continue
+      if (this.#breaker.registry(host, node.name) !== 'open') continue
       if (images.length > 1) broken(`${host} is silent and not alone`)
-      if (
-        this.#health.isSilentForAll(host) &&
-        this.nodes.some(
-          other => other !== node && pulling(other).some(job => job.order.some(o => hostOf(o) === host)),
-        )
-      ) {
-        broken(`${host} is silent and tried by two nodes`)
-      }
+      if (!this.#mayProbe(node, host)) broken(`${host} is silent and tried by two nodes`)
     }
-    const failed = images.some(
-      image => old.get(entryKey(image))?.state === 'Failed' && answers(old.get(entryKey(image)), image),
-    )
-    if (failed && images.length > 1 && images.some(image => image.pullPolicy === 'Always'))
+    const isRetry = images.some(image => {
+      const entry = old.get(entryKey(image))
+      return hasPullFailed(entry) && isPullAnswered(entry, image)
+    })
+    if (isRetry && images.length > 1 && images.some(image => image.pullPolicy === 'Always')) {
       broken('mixes Always with failures')
+    }
+  }
+
+  #mayProbe(node: SimNode, host: string): boolean {
+    return this.#breaker
+      .viewOf(node.name, this.now, silent => this.#isPulledElsewhere(node, silent))
+      .mayProbeRegistry(host)
   }
 }
 

@@ -1,39 +1,42 @@
 import { normalizedName, parseReference } from '../../../oci/reference.ts'
-import type { DesiredImage, LedgerEntry } from '../../../api/node-images.ts'
+import type { LedgerEntry, NodeImagesSpec } from '../../../api/node-images.ts'
 import type { NodeFacts } from '../../../core/node/index.ts'
-import type { PullMethod } from './node-work.ts'
+import { nodeOf } from '../../../../test/builders/node.ts'
+import type { PullMethod } from './job-settings.ts'
 import type { RawJob } from './pull-job.ts'
 import type { RawPod } from './pull-pod.ts'
 import { hostOf } from '../../../oci/registry-host.ts'
-import { nodeOf } from './testing.ts'
 
-/** A model of kubelets and registries, for the tests of the Job engine: it knows nothing of the engine but the manifests that it writes. */
+/**
+ * A model of kubelets and registries, for the tests of the Job engine.
+ * It knows nothing of the engine but the manifests that the engine writes.
+ */
 
-/** How a registry answers for an image: always so, or with 503 for as many pulls as are said. */
+/** How a registry answers for an image: always so, or with 503 for that many pulls. */
 export type Outcome = 'ok' | 'missing' | 'denied' | { readonly errors: number }
 
 /** What a node is like. */
 export interface NodeModel {
   readonly method: PullMethod
-  /** Its list of images names them all. */
+  /** Its image list is whole. */
   readonly listed: boolean
 }
 
-/** A Job and its Pod, and how far the kubelet is with it. */
+/** A Job and its Pod, and how far the kubelet has come with it. */
 export interface SimJob {
   readonly raw: RawJob & { spec: Record<string, unknown> }
   readonly pod: RawPod
   readonly order: readonly string[]
   readonly always: ReadonlySet<string>
   readonly results: Map<string, string>
-  /** When what it does now ends, milliseconds. */
+  /** When the present step ends, in milliseconds since the epoch. */
   nextAt: number
   begun: boolean
   deleted: boolean
   finished: boolean
 }
 
-/** A node: what is on it, and what the engine knows and wants of it. */
+/** A node: what is on it, the plan, and the ledger. */
 export interface SimNode {
   readonly name: string
   readonly model: NodeModel
@@ -41,7 +44,7 @@ export interface SimNode {
   readonly tries: Map<string, number>
   facts: NodeFacts
   listAt: number
-  desired: readonly DesiredImage[]
+  plan: NodeImagesSpec
   ledger: readonly LedgerEntry[]
   jobs: SimJob[]
   wakeAt: number
@@ -81,12 +84,12 @@ export class TestKubelets {
     this.#silentUntil = silentUntil
   }
 
-  /** Takes an image off a node behind everybody's back. */
+  /** Removes an image from a node without the knowledge of the controller. */
   remove(node: SimNode, image: string): void {
     if (node.store.delete(image)) node.listAt = this.#now() + LIST_MS
   }
 
-  /** What the kubelet of a node has done by now. */
+  /** Brings the kubelet of a node to the present. */
   look(node: SimNode): void {
     if (node.listAt <= this.#now()) {
       node.facts = factsOf(node.name, node.model, [...node.store], this.#now() + 60_001)
@@ -99,14 +102,14 @@ export class TestKubelets {
     }
   }
 
-  /** Pulls are serial; with image volumes no container starts before all are tried. */
+  /** Pulls are serial. With image volumes no container starts before all images are tried. */
   #advance(node: SimNode, job: SimJob): void {
     while (job.nextAt <= this.#now() && !job.finished) {
       const pending = job.order.find(image => !job.results.has(image))
       if (pending === undefined) {
         this.#end(job)
         node.wakeAt = this.#now()
-        // Kubelets go on reporting, also where nothing new has come.
+        // A kubelet reports also where nothing is new.
         node.listAt = Math.min(node.listAt, this.#now() + LIST_MS)
         continue
       }
@@ -134,7 +137,7 @@ export class TestKubelets {
     return this.#now() < (this.#silentUntil.get(hostOf(image)) ?? 0)
   }
 
-  /** Empty where the image is there after it, else the words of the failure. */
+  /** Empty where the image is there afterwards, else the words of the failure. */
   #pull(node: SimNode, job: SimJob, image: string): string {
     if (node.store.has(image) && !job.always.has(image)) return ''
     this.attempts.push({ node: node.name, image, at: this.#now() })
@@ -154,7 +157,7 @@ export class TestKubelets {
   #end(job: SimJob): void {
     const failed = this.#writeStatus(job)
     if (failed) {
-      // The kubelet tries again after its own back-off, unless the Pod goes first.
+      // The kubelet tries again after its own pause, unless the Pod is deleted before.
       for (const [image, words] of job.results) if (words) job.results.delete(image)
       job.nextAt = this.#now() + SILENCE_MS
       job.begun = false
@@ -189,7 +192,7 @@ export class TestKubelets {
   }
 }
 
-/** Jobs of a node whose Pod is not over. */
+/** Jobs of a node whose Pod has not ended. */
 export function pulling(node: SimNode): SimJob[] {
   return node.jobs.filter(job => !job.finished && !job.deleted)
 }
