@@ -38,11 +38,18 @@ namespace_manifest() {
   sed -E -e "s|^  name: .*|  name: $1|" -e "s|enforce: privileged|enforce: ${2:-privileged}|" "$REPO/deploy/kubefledged-namespace.yaml"
 }
 
+# found ARGUMENT…: whether `kubectl get` finds an object. Ends the script where kubectl fails: no answer does not mean that nothing is there.
+found() {
+  local names
+  names=$($KUBECTL get "$@" -o name) || die "Nothing more was done, because kubectl get $* failed; its words are above."
+  [ -n "$names" ]
+}
+
 # is_there RESOURCE NAME
-is_there() { [ -n "$($KUBECTL get "$1" "$2" --ignore-not-found -o name)" ]; }
+is_there() { found "$1" "$2" --ignore-not-found; }
 
 # is_our_namespace NAME: whether these scripts have made it
-is_our_namespace() { [ -n "$($KUBECTL get namespaces --field-selector "metadata.name=$1" -l app=kubefledged -o name)" ]; }
+is_our_namespace() { found namespaces --field-selector "metadata.name=$1" -l app=kubefledged; }
 
 # delete_our_namespace NAME: a namespace that was there before the installation stays
 delete_our_namespace() { $KUBECTL delete namespace --field-selector "metadata.name=$1" -l app=kubefledged --timeout=120s; }

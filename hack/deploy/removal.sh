@@ -44,11 +44,14 @@ count() { $KUBECTL get "$1" --all-namespaces -o name | awk 'END {print NR}'; }
 
 # confirmed NAMESPACE…: shows what is removed and from which cluster, and asks. Does not ask with YES=1, or where no terminal is there to answer.
 confirmed() {
-  local crd namespace answer
+  local crd objects namespace answer
   echo "kubectl's context: $($KUBECTL config view --minify -o 'jsonpath={.contexts[0].name} ({.clusters[0].cluster.server})' || echo none)"
   echo "This removes:"
   for crd in "${CRD_NAMES[@]}"; do
-    ! is_there crd "$crd" || echo "  the CRD $crd, with $(count "$crd") objects"
+    if is_there crd "$crd"; then
+      objects=$(count "$crd")
+      echo "  the CRD $crd, with $objects objects"
+    fi
   done
   for namespace in "$@"; do
     if is_our_namespace "$namespace"; then
