@@ -130,7 +130,9 @@ describe('the namespace of hack/deploy/yaml.sh', () => {
     const flags = calls.flatMap(
       call => /^-n (\S+)|metadata\.name=([a-z]+-[a-z]+) /.exec(call)?.slice(1) ?? [],
     )
-    expect(new Set(flags.filter(name => name && !/^kubefledged-/.test(name)))).toEqual(new Set([namespace]))
+    expect(new Set(flags.filter(name => name && !name.startsWith('kubefledged-')))).toEqual(
+      new Set([namespace]),
+    )
   }
 
   it.each(EVERY_ARGUMENT)('%s: is the one in the manifests', async argument => {

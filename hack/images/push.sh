@@ -5,7 +5,7 @@
 [ $# -gt 0 ] || set -- "${IMAGES[@]}"
 for image in "$@"; do
   source=$(image "$image")
-  on_this_machine "$source" || die "$source is not on this machine. First type: make images (or make image), with the same variables."
+  on_this_machine "$source" || die "$source is not on this machine: make images, with the same variables."
   target=$source
   [ -z "${REGISTRY:-}" ] || target=$REGISTRY/${source##*/}
   push "$source" "$target"
