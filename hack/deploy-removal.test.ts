@@ -34,8 +34,8 @@ describe.each([
   const shown = [
     "kubectl's context: production (https://203.0.113.7:6443)",
     'This removes:',
-    '  the CRD imagecaches.kubefledged.io, with 3 objects',
-    '  the CRD nodeimages.kubefledged.io, with 1 objects',
+    '  the CRD imagecaches.kubefledged.io and its objects in all namespaces: 3',
+    '  the CRD nodeimages.kubefledged.io and its objects in all namespaces: 1',
     '  the namespace kube-fledged, with everything in it',
   ].join('\n')
 

@@ -24,7 +24,7 @@ const BANNED: Readonly<Record<string, RegExp>> = {
   'negative subscript (bash 4.3)': /\$\{[A-Za-z_]+\[-[0-9]/,
   'case in $(…), whose ) ends it (bash 3.2)': /\$\([^()]*\bcase\b[^()]*\)/,
   'letter beyond ASCII that becomes part of the name of a variable (bash 3.2)':
-    /\$[A-Za-z_][A-Za-z0-9_]*[^\x00-\x7f]/,
+    /\$[A-Za-z_][A-Za-z0-9_]*[^ -~]/,
   'paste without a file': /\bpaste\s+-s?d?\S*\s*(\)|\||$)/,
   'in-place edit, or a long or GNU option, of sed': /\bsed\s+(-[a-zA-Z]+\s+)*(-[a-zA-Z]*[irz]|--)/,
   '\\+, \\? or \\| in an expression of sed or grep': /\b(sed|grep)\b.*[^\\]\\[+?|]/,

@@ -50,7 +50,7 @@ confirmed() {
   for crd in "${CRD_NAMES[@]}"; do
     if is_there crd "$crd"; then
       objects=$(count "$crd")
-      echo "  the CRD $crd, with $objects objects"
+      echo "  the CRD $crd and its objects in all namespaces: $objects"
     fi
   done
   for namespace in "$@"; do
