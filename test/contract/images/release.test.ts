@@ -174,6 +174,17 @@ describe('make push-images', () => {
   })
 })
 
+describe('make image, make push', () => {
+  test('build the controller and push it, under the name that the oldest kube-fledged had for it', async () => {
+    const name = `FLEDGED_REPOSITORY=${registry.host}/me/fledged:mine`
+    onTestFinished(() => make('clean-controller', name).then(() => {}))
+    await make('image', name)
+    expect(await make('push', name)).toContain(`${registry.host}/me/fledged:mine\n`)
+    const { config } = await image('me/fledged', 'mine')
+    expect(config.config.Entrypoint).toEqual(['/opt/bin/kubefledged-controller'])
+  })
+})
+
 describe('an image for several platforms', () => {
   test('has the programs of each, put together without emulation', async () => {
     await make('controller-image', 'busybox-image')
