@@ -1,11 +1,11 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { ClusterConfig } from './cluster-config.ts'
 import type { Credential } from './credentials.ts'
 import { errorFromAnswer, isKubeError, KubeError } from './errors.ts'
 import { Resource, type ResourceDef, type ResourceOptions } from './resource.ts'
-import { TokenBucket } from '../base/token-bucket.ts'
+import { TokenBucket } from './token-bucket.ts'
 import { Transport, type TransportResponse } from './transport.ts'
-import { sleep } from '../base/wait.ts'
+import { sleep } from './wait.ts'
 
 /** What a request is for, in the API server's own words (authorization, audit and its metrics use them too). */
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'

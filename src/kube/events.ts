@@ -1,11 +1,11 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { KubeClient } from './client.ts'
 import { isKubeError } from './errors.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { LruMap } from '../base/lru-map.ts'
 import type { Resource, ResourceDef } from './resource.ts'
-import { TokenBucket } from '../base/token-bucket.ts'
-import { abortedError, orAborted } from '../base/wait.ts'
+import { TokenBucket } from './token-bucket.ts'
+import { abortedError, orAborted } from './wait.ts'
 
 /** core/v1 Event, as far as it is written here. */
 export interface CoreEvent extends KubeObject {

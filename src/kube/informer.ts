@@ -1,10 +1,11 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import { isKubeError, KubeError } from './errors.ts'
 import { INFORMER_TIMING, type InformerOptions, type InformerTiming } from './informer-options.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Resource, Selection, WatchOptions } from './resource.ts'
 import { type ChangeHandler, isNewer, keyOf, Store } from './store.ts'
-import { Backoff, orAborted, sleep } from '../base/wait.ts'
+import { JitteredBackoff } from '../base/jittered-backoff.ts'
+import { orAborted, sleep } from './wait.ts'
 import type { WatchEvent } from './watch.ts'
 
 const PAGE_SIZE = 500
@@ -13,6 +14,9 @@ const BACKOFF_CAP_MS = 30_000
 /** A watch that ended sooner than this without an event is treated as failed (client-go: "very short watch"). */
 const SHORT_WATCH_MS = 1000
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
+
+/** The part of an informer that shows whether its watch still works. */
+export type WatchLiveness = Pick<Informer<KubeObject>, 'plural' | 'inactiveMs'>
 
 /**
  * Keeps a copy of a collection up to date and tells subscribers of every change.
@@ -29,7 +33,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   readonly #log: Logger
   readonly #store: Store<T>
   readonly #synced = Promise.withResolvers<void>()
-  readonly #backoff = new Backoff(BACKOFF_BASE_MS, BACKOFF_CAP_MS)
+  readonly #backoff = new JitteredBackoff(BACKOFF_BASE_MS, BACKOFF_CAP_MS)
   #hasSynced = false
   /** When its loop last did something, on the monotonic clock. */
   #activeAt = performance.now()
@@ -65,7 +69,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
    * Milliseconds since its loop last did something: an event or a bookmark came, or it tried again. As watches end by
    * themselves within minutes, with or without an API server, a long time means that the loop is stuck.
    */
-  get quietMs(): number {
+  get inactiveMs(): number {
     return performance.now() - this.#activeAt
   }
 

@@ -3,7 +3,7 @@ import { isKubeError } from './errors.ts'
 import { LEASES, type Lease } from './lease.ts'
 import { LeaseLock } from './lease-lock.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
-import { sleep } from '../base/wait.ts'
+import { sleep } from './wait.ts'
 
 /** Who stands for election, for what, and what the leader does. */
 export interface LeaderElectionOptions {

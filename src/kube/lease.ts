@@ -1,4 +1,4 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { ResourceDef } from './resource.ts'
 
 /** coordination.k8s.io/v1 Lease, as far as leader election uses it. */

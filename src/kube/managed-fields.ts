@@ -1,4 +1,4 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 
 /** Half of a small object is who wrote which field; nobody here asks. */
 export function withoutManagedFields<T extends KubeObject>(raw: T): T {

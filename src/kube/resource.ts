@@ -1,4 +1,4 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { KubeClient, KubeRequest } from './client.ts'
 import { type WatchEvent, watchEvents } from './watch.ts'
 

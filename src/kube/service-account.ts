@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { OwnerReference } from '../api/object.ts'
+import type { OwnerReference } from './object.ts'
 
 /** Where the kubelet puts the token of a Pod's service account. */
 const TOKEN_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/token'

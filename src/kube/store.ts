@@ -1,4 +1,4 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { Logger } from '../base/logger.ts'
 
 /** What happened to an object of an informer's store. */

@@ -4,7 +4,7 @@ import tls from 'node:tls'
 import type { ClusterConfig } from './cluster-config.ts'
 import type { Credential } from './credentials.ts'
 import { KubeError } from './errors.ts'
-import { abortedError } from '../base/wait.ts'
+import { abortedError } from './wait.ts'
 
 /** One HTTP request to the API server. */
 export interface TransportRequest {

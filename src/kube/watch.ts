@@ -1,4 +1,4 @@
-import type { KubeObject, ObjectMeta } from '../api/object.ts'
+import type { KubeObject, ObjectMeta } from './object.ts'
 import { errorFromStatus, KubeError, type Status } from './errors.ts'
 import { lines } from './lines.ts'
 

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../base/clock.ts'
-import { KeyedBackoff } from '../base/keyed-backoff.ts'
+import { KeyedBackoff } from './keyed-backoff.ts'
 
 /** What a reconcile of one key says: nothing, or when it wants to be asked again. */
 export type HandlerResult = { readonly requeueAfterMs?: number | undefined } | undefined | void
@@ -51,7 +51,7 @@ export class WorkQueue<K extends string> {
   }
 
   /** How long the handler that began first has been running, in milliseconds; 0 where none is. */
-  get longestMs(): number {
+  get longestHandlerMs(): number {
     return this.#processing.size === 0 ? 0 : this.#clock.now() - Math.min(...this.#processing.values())
   }
 

@@ -19,7 +19,14 @@ import {
   projectRemovalJob,
   projectRemovalPod,
 } from '../engines/jobs/removal/index.ts'
-import { Informer, type KubeClient, type Logger, type Resource, withoutManagedFields } from '../kube/index.ts'
+import {
+  Informer,
+  type KubeClient,
+  type Logger,
+  type Resource,
+  type WatchLiveness,
+  withoutManagedFields,
+} from '../kube/index.ts'
 import {
   type CompiledCache,
   type GuardedField,
@@ -30,7 +37,6 @@ import {
 } from '../core/demand/index.ts'
 import { type NodeFacts, type RawNode, projectNode } from '../core/node/index.ts'
 import { byAge } from '../core/plan/index.ts'
-import type { WatchLiveness } from '../process/liveness.ts'
 
 /** Index of Jobs and Pods by the node that they are pinned to. */
 const BY_NODE = 'node'

@@ -6,7 +6,7 @@ import {
   mergePatchOf,
   type Resource,
 } from '../../kube/index.ts'
-import { Backoff } from '../../base/wait.ts'
+import { JitteredBackoff } from '../../base/jittered-backoff.ts'
 import { DriftRepair } from './drift.ts'
 import { HelmError } from './helm-error.ts'
 import type { Helm, ReleaseName } from './helm.ts'
@@ -40,7 +40,7 @@ export interface ReconcilerOptions {
 /** What is remembered of an object of one generation; all of it can be found out again. */
 interface Memory {
   readonly generation: number | undefined
-  readonly failures: Backoff
+  readonly failures: JitteredBackoff
   /** The revision that is what the spec says. */
   rightAt?: number
 }
@@ -104,7 +104,7 @@ export class ReleaseReconciler {
   #remember(key: string, { metadata: { generation } }: ReleaseObject): Memory {
     const known = this.#memory.get(key)
     if (known && known.generation === generation) return known
-    const memory = { generation, failures: new Backoff(RETRY_BASE_MS, RETRY_CAP_MS) }
+    const memory = { generation, failures: new JitteredBackoff(RETRY_BASE_MS, RETRY_CAP_MS) }
     this.#memory.set(key, memory)
     return memory
   }

@@ -5,8 +5,8 @@ import {
   type Logger,
   type Resource,
   type ResourceDef,
+  sleep,
 } from '../../kube/index.ts'
-import { sleep } from '../../base/wait.ts'
 import { isEstablished, newDefinition, type StoredDefinition, upgradedDefinition } from './upgrade.ts'
 
 /** Writes CustomResourceDefinitions whatever was there before, and never deletes one. */

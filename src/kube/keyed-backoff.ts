@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 const BASE_MS = 5
