@@ -1,7 +1,6 @@
 import { GROUP, PURGE_FINALIZER, VERSION } from '../../api/constants.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
-import { type KubeClient, type Resource, isKubeError } from '../../kube/index.ts'
-import type { OneShotContext } from '../../process/one-shot.ts'
+import { type KubeClient, type Logger, type Resource, isKubeError } from '../../kube/index.ts'
 
 const PAGE = 500
 
@@ -9,7 +8,10 @@ const PAGE = 500
  * Takes the finalizer of `deletionPolicy: Purge` off every image cache of the cluster; a controller puts it on again where one runs. Where there
  * is no such kind, there is nothing to do. Throws KubeError.
  */
-export async function releaseCaches(client: KubeClient, { signal, log }: OneShotContext): Promise<void> {
+export async function releaseCaches(
+  client: KubeClient,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
+): Promise<void> {
   const caches = client.resource<ImageCache>({
     group: GROUP,
     version: VERSION,
