@@ -1,4 +1,7 @@
-/** A thin Kubernetes client that follows client-go where it matters: watch-list informers, work queue, leader election, events. */
+/**
+ * A thin Kubernetes client that follows client-go: watch-list informers, work queue, leader election, events.
+ * It knows no kind of this product.
+ */
 export { KubeClient, type KubeClientOptions, type KubeRequest, type Verb } from './client.ts'
 export type { Clock } from '../base/clock.ts'
 export type { ClusterConfig } from './cluster-config.ts'

@@ -2,7 +2,7 @@ import { isKubeError } from './errors.ts'
 import { type Lease, microTime } from './lease.ts'
 import type { Resource } from './resource.ts'
 
-/** One candidate's view of a Lease. After LeaderElector.tryAcquireOrRenew of client-go. */
+/** One candidate's view of a Lease. Follows LeaderElector.tryAcquireOrRenew of client-go. */
 export class LeaseLock {
   readonly #leases: Resource<Lease>
   readonly #options: {
@@ -12,7 +12,7 @@ export class LeaseLock {
     readonly leaseDurationMs: number
   }
   #observed: Lease | undefined
-  /** When `#observed` was first seen with this content, on the monotonic clock. */
+  /** Time at which `#observed` was first seen with this content, on the monotonic clock. */
   #observedAt = 0
   #renewedBeforeAt: string | undefined
 
@@ -24,18 +24,22 @@ export class LeaseLock {
     this.#options = options
   }
 
-  /** When the holder before this candidate renewed the lease last or gave it up, by its clock; undefined where there was none. */
+  /**
+   * Time at which the previous holder last renewed or released the lease, by its clock. Undefined when there
+   * was none.
+   */
   get renewedBeforeAt(): string | undefined {
     return this.#renewedBeforeAt
   }
 
   /**
-   * Takes or renews the lease; false when another holds it. Throws KubeError when the API server could not be asked or took
-   * another's write.
+   * Takes or renews the lease. False when another candidate holds it. Throws KubeError when the request fails
+   * or another write was faster.
    */
   async tryAcquireOrRenew(signal: AbortSignal): Promise<boolean> {
     if (this.#observed && this.#isOurs(this.#observed) && this.#isValid(this.#observed)) {
-      // The holder's own last write is most likely the latest: renewing costs one request instead of two.
+      // The holder's last write is most likely the latest version, so a renewal costs one request instead of
+      // two.
       try {
         this.#observe(await this.#leases.replace(this.#renewed(this.#observed), { signal }))
         return true
@@ -55,7 +59,7 @@ export class LeaseLock {
     return true
   }
 
-  /** Gives the lease up, so that another candidate may take it at once. Does nothing when it is not ours. */
+  /** Releases the lease, so that another candidate can take it at once. Has no effect when it is not ours. */
   async release(signal: AbortSignal): Promise<void> {
     const held = this.#observed
     if (!held || !this.#isOurs(held)) return

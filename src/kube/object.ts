@@ -1,7 +1,7 @@
-/** What every Kubernetes object carries (meta/v1 ObjectMeta), as far as it is used here. */
+/** Metadata of every Kubernetes object (meta/v1 ObjectMeta), with the fields that are used here. */
 export interface ObjectMeta {
   readonly name: string
-  /** Empty or absent on cluster-scoped objects. */
+  /** Empty or absent for a cluster-scoped object. */
   readonly namespace?: string
   readonly uid?: string
   readonly resourceVersion?: string
@@ -24,7 +24,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean
 }
 
-/** Anything that the API server stores. */
+/** Any object that the API server stores. */
 export interface KubeObject {
   readonly apiVersion?: string
   readonly kind?: string

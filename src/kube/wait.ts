@@ -1,11 +1,11 @@
 import { KubeError } from './errors.ts'
 
-/** The error for work that the caller called off. */
+/** The error for work that the caller aborted. */
 export function abortedError(signal: AbortSignal, what: string): KubeError {
   return new KubeError('Aborted', `aborted: ${what}`, { cause: signal.reason })
 }
 
-/** Resolves after `ms`; rejects with `Aborted` as soon as the signal fires. */
+/** Resolves after `ms` milliseconds. Rejects with KubeError `Aborted` when the signal fires first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -24,7 +24,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** Settles as `promise` does, or rejects with `Aborted` when the signal fires first. */
+/** Settles like `promise`, or rejects with KubeError `Aborted` when the signal fires first. */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
   if (signal.aborted) return Promise.reject(abortedError(signal, what))
   return new Promise((resolve, reject) => {
