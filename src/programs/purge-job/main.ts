@@ -6,11 +6,11 @@ import { stopOnSignals } from '../../process/stop-on-signals.ts'
 import { VERSION } from '../../base/version.ts'
 import { type Connection, connect } from './connect.ts'
 import { type CriClientOptions, parseCriClientOptions } from './options.ts'
-import { purge } from '../../cri/removal/index.ts'
+import { removeImages } from '../../cri/removal/index.ts'
 import { InvalidRequestError, REQUEST_LIMITS, parseRequest } from '../../cri/removal/index.ts'
-import { type PurgeResult, encodeResult } from '../../cri/removal/index.ts'
+import { type RemovalResult, encodeResult } from '../../cri/removal/index.ts'
 
-/** The process of a purge Job: does what the request file says and ends. */
+/** The process of a removeImages Job: does what the request file says and ends. */
 
 /**
  * Runs it. Resolves to the exit code: 0 where the runtime could be asked, whatever stays; 1 otherwise, with the reason in the
@@ -42,12 +42,12 @@ interface Context {
   readonly signal: AbortSignal
 }
 
-async function attempt(options: CriClientOptions, context: Context): Promise<PurgeResult> {
+async function attempt(options: CriClientOptions, context: Context): Promise<RemovalResult> {
   let connection: Connection | undefined
   try {
     const request = parseRequest(await readBounded(options.requestFile))
     connection = await connect(options.sockets, context)
-    return await purge({ ...connection, ...context, request })
+    return await removeImages({ ...connection, ...context, request })
   } catch (error) {
     if (isCriError(error)) return { kind: 'Error', code: error.code, message: error.message }
     if (error instanceof InvalidRequestError) {
