@@ -1,14 +1,15 @@
 import type { WatchLiveness } from '../kube/index.ts'
 
 /**
- * A watch without activity, or a handler that runs, for longer than this is stuck. Both end much earlier, with or
- * without an API server: a watch within 10 minutes, a refresh of 1 700 images of silent registries within 18.
+ * Time after which a watch without activity, or a running handler, counts as stuck. Both end much earlier,
+ * with or without an API server: a watch within 10 minutes, a refresh of 1 700 images of silent registries
+ * within 18 minutes.
  */
 const STUCK_MS = 1_800_000
 
 /**
- * Why this process is stuck, as a sentence for `/healthz`. Undefined when nothing is stuck.
- * Only a restart ends the problem. An API server that does not answer is no such problem: requests to it are retried.
+ * Why this process is stuck, as a sentence for `/healthz`. Undefined when nothing is stuck. Only a restart
+ * solves such a problem. An API server that does not answer is no such problem: its requests are retried.
  */
 export function livenessProblem(
   informers: readonly WatchLiveness[],

@@ -10,11 +10,14 @@ import { removeImages } from '../../cri/removal/index.ts'
 import { InvalidRequestError, REQUEST_LIMITS, parseRequest } from '../../cri/removal/index.ts'
 import { type RemovalResult, encodeResult } from '../../cri/removal/index.ts'
 
-/** The process of a removeImages Job: does what the request file says and ends. */
+/**
+ * The process of a removal Job: removes the images of the request file from the node, writes the result and
+ * ends.
+ */
 
 /**
- * Runs it. Resolves to the exit code: 0 where the runtime could be asked, whatever stays; 1 otherwise, with the reason in the
- * termination log. Throws `UsageError`.
+ * Runs the process. Resolves to the exit code: 0 when the runtime answered, even if images are kept; 1
+ * otherwise, with the reason in the termination log. Throws `UsageError`.
  */
 export async function runCriClient(argv: readonly string[]): Promise<number> {
   const options = parseCriClientOptions(argv)
@@ -75,7 +78,7 @@ async function list(options: CriClientOptions, context: Context): Promise<number
   }
 }
 
-/** The text of a file, or as much of it as shows that it is too long. */
+/** Reads a file, up to one byte more than a request may have. */
 async function readBounded(path: string): Promise<string> {
   try {
     await using file = await open(path)
