@@ -8,7 +8,7 @@ function schemaOf(crd: CustomResourceDefinition): StructuralSchema {
   return schema
 }
 
-/** Every schema node with its path; `[]` stands for an item, `{}` for a value of a map. */
+/** Each node of a schema with its path. `[]` is an item of a list, `{}` a value of a map. */
 function nodes(schema: StructuralSchema, path = ''): [string, StructuralSchema][] {
   return [
     [path, schema],

@@ -1,7 +1,7 @@
 import { isKubeError, KubeError } from './errors.ts'
 import type { Lease } from './lease.ts'
 import type { Resource } from './resource.ts'
-import { sleep } from '../base/wait.ts'
+import { sleep } from './wait.ts'
 
 /**
  * How long a new Lease waits before it counts. Creation times are whole seconds, so after one second every later Lease is younger.

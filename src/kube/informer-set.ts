@@ -4,7 +4,7 @@ import type { Informer } from './informer.ts'
 /** The part of an informer that does not depend on its kind of object. */
 export type AnyInformer = Pick<
   Informer<KubeObject>,
-  'run' | 'waitForSync' | 'hasSynced' | 'plural' | 'quietMs'
+  'run' | 'waitForSync' | 'hasSynced' | 'plural' | 'inactiveMs'
 >
 
 /** Several informers that run together. */

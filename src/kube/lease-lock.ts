@@ -2,28 +2,28 @@ import { isKubeError } from './errors.ts'
 import { type Lease, microTime } from './lease.ts'
 import type { Resource } from './resource.ts'
 
-/** Which Lease is the lock, and who wants it. */
+/** Which Lease is the lock, and for which candidate. */
 export interface LeaseLockOptions {
   readonly namespace: string
   readonly name: string
   readonly identity: string
   readonly leaseDurationMs: number
-  /** Whether a Lease that is missing is created. */
+  /** True where a missing Lease is created. */
   readonly create: boolean
 }
 
 /**
- * What became of a try: the lock is `ours`, or it is `taken` by another, or the Lease is `gone`. A Lease that was deleted and
- * created anew is gone, too. With `create`, a lock is never gone.
+ * The result of a try: the lock is `ours`, `taken` by another candidate, or its Lease is `gone`. A Lease that was deleted and
+ * created again is gone too. With `create` a lock is never gone.
  */
 export type LockState = 'ours' | 'taken' | 'gone'
 
-/** One candidate's view of a Lease. After LeaderElector.tryAcquireOrRenew of client-go. */
+/** One candidate's view of a Lease. Follows LeaderElector.tryAcquireOrRenew of client-go. */
 export class LeaseLock {
   readonly #leases: Resource<Lease>
   readonly #options: LeaseLockOptions
   #observed: Lease | undefined
-  /** When `#observed` was first seen with this content, on the monotonic clock. */
+  /** Time at which `#observed` was first seen with this content, on the monotonic clock. */
   #observedAt = 0
   #renewedBeforeAt: string | undefined
   #liveHolder: string | undefined
@@ -33,20 +33,24 @@ export class LeaseLock {
     this.#options = options
   }
 
-  /** When the holder before this candidate renewed the lease last or gave it up, by its clock; undefined where there was none. */
+  /**
+   * Time at which the previous holder last renewed or released the lease, by its clock. Undefined when there
+   * was none.
+   */
   get renewedBeforeAt(): string | undefined {
     return this.#renewedBeforeAt
   }
 
-  /** Who else holds the lease and was seen to renew it; undefined where there is nobody. A leader that was killed is not seen to. */
+  /** The other candidate that was seen to renew the lease. Undefined where there is none, as after a leader was killed. */
   get liveHolder(): string | undefined {
     return this.#liveHolder
   }
 
-  /** Takes or renews the lease. Throws KubeError when the API server could not be asked or took another's write. */
+  /** Takes or renews the lease. Throws KubeError when the request fails or another write was faster. */
   async tryAcquireOrRenew(signal: AbortSignal): Promise<LockState> {
     if (this.#observed && this.#isOurs(this.#observed) && this.#isValid(this.#observed)) {
-      // The holder's own last write is most likely the latest: renewing costs one request instead of two.
+      // The holder's last write is most likely the latest version, so a renewal costs one request instead of
+      // two.
       try {
         this.#observe(await this.#leases.replace(this.#renewed(this.#observed), { signal }))
         return 'ours'
@@ -67,7 +71,7 @@ export class LeaseLock {
     return 'ours'
   }
 
-  /** Gives the lease up, so that another candidate may take it at once. Does nothing when it is not ours. */
+  /** Releases the lease, so that another candidate can take it at once. Has no effect when it is not ours. */
   async release(signal: AbortSignal): Promise<void> {
     const held = this.#observed
     if (!held || !this.#isOurs(held)) return

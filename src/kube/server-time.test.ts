@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { KubeClient } from './client.ts'
 import { loadConfig } from './config.ts'
 
-/** A client of a server whose clock is off by so much, after one answer. */
+/** A client after one answer of a server whose clock has this offset. */
 async function clientOf(offsetMs: number): Promise<number> {
   const server = createServer((_, response) => {
     response.setHeader('date', new Date(Date.now() + offsetMs).toUTCString())

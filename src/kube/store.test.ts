@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { type Change, isNewer, keyOf, Store } from './store.ts'
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/manual-clock.ts'
 import { type HandlerResult, type RunOptions, WorkQueue } from './work-queue.ts'
 
-/** Lets everything that is ready to run do so. */
+/** Runs everything that is ready to run. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve()
 }

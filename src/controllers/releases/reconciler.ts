@@ -6,7 +6,7 @@ import {
   mergePatchOf,
   type Resource,
 } from '../../kube/index.ts'
-import { Backoff } from '../../base/wait.ts'
+import { JitteredBackoff } from '../../base/jittered-backoff.ts'
 import { DriftRepair } from './drift.ts'
 import { HelmError } from './helm-error.ts'
 import type { Helm, ReleaseName } from './helm.ts'
@@ -41,8 +41,8 @@ export interface ReconcilerOptions {
 /** What is remembered of an object of one generation; all of it can be found out again. */
 interface Memory {
   readonly generation: number | undefined
-  readonly failures: Backoff
-  /** The revision that is what the spec says, as `revisionOf` names it. */
+  readonly failures: JitteredBackoff
+  /** The revision that follows the spec, as `revisionOf` names it. */
   rightAt?: string
 }
 
@@ -105,7 +105,7 @@ export class ReleaseReconciler {
   #remember(key: string, { metadata: { generation } }: ReleaseObject): Memory {
     const known = this.#memory.get(key)
     if (known && known.generation === generation) return known
-    const memory = { generation, failures: new Backoff(RETRY_BASE_MS, RETRY_CAP_MS) }
+    const memory = { generation, failures: new JitteredBackoff(RETRY_BASE_MS, RETRY_CAP_MS) }
     this.#memory.set(key, memory)
     return memory
   }

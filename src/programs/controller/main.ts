@@ -197,7 +197,7 @@ async function work(leadership: Leadership): Promise<void> {
       queues: Object.fromEntries(
         Object.entries(queues).map(([name, queue]) => [
           name,
-          { size: queue.size, longestMs: queue.longestMs },
+          { size: queue.size, longestMs: queue.longestHandlerMs },
         ]),
       ),
       slots: slots.dump(),

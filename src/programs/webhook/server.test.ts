@@ -1,7 +1,7 @@
 import https from 'node:https'
 import { onTestFinished, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../kube/index.ts'
-import type { AdmissionRequest, Verdict } from './admission.ts'
+import type { AdmissionRequest, AdmissionResponse } from './admission.ts'
 import { LIFETIMES, rotate } from './certificate/rotation.ts'
 import { AdmissionServer } from './server.ts'
 
@@ -13,7 +13,7 @@ const REVIEW = JSON.stringify({
   request: { uid: 'u', kind: { group: 'g', version: 'v', kind: 'K' }, operation: 'CREATE' },
 })
 
-async function start(decide: (request: AdmissionRequest) => Verdict = () => ({ allowed: true })) {
+async function start(decide: (request: AdmissionRequest) => AdmissionResponse = () => ({ allowed: true })) {
   const material = await newMaterial()
   const server = new AdmissionServer({ '/review': decide }, silentLogger)
   server.use(material)

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest'
 import { KubeClient, loadConfig, silentLogger } from '../../../src/kube/index.ts'
 import type { CertificateSource, UseCertificate } from '../../../src/programs/webhook/certificate/source.ts'
 import { AdmissionServer } from '../../../src/programs/webhook/server.ts'
-import { keepTrust, type TrustOptions } from '../../../src/programs/webhook/trust.ts'
+import { keepTrusted, type TrustOptions } from '../../../src/programs/webhook/trust.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { type Installation, NAMES } from './installation.ts'
 import { ServiceFront } from './servers.ts'
@@ -25,7 +25,7 @@ export async function startServer(
   const certified = Promise.withResolvers<void>()
   const cluster = { client, configuration: NAMES.configuration, ...options }
   const onCertificate = certified.resolve
-  const keeping = keepTrust({ source, log: silentLogger, onCertificate, cluster }, stop.signal)
+  const keeping = keepTrusted({ source, log: silentLogger, onCertificate, cluster }, stop.signal)
   onTestFinished(async () => {
     stop.abort()
     await keeping

@@ -230,22 +230,25 @@ it('adds labels and annotations of the template of a cache, and keeps our own', 
   expect(template.metadata.annotations).toMatchObject({ note: 'x', 'linkerd.io/inject': 'disabled' })
 })
 
-it.each(['batch', 'containers'] as const)('has the other fields of a template in Pods of method %s', method => {
-  const resources = { requests: { cpu: '5m' }, limits: { cpu: 1, memory: '64Mi' } }
-  const names = { priorityClassName: 'mine', serviceAccountName: 'puller', runtimeClassName: 'kata' }
-  const cache = compileCache(
-    cacheOf('cache', IMAGES, { jobTemplate: { resources, ...names } }),
-    'IfNotPresent',
-  )
-  const settings = { ...SETTINGS, priorityClassName: 'flag', serviceAccountName: 'flag' }
-  const { pod } = build(method, { cache }, settings)
-  expect(pod).toMatchObject(names)
-  const containers = [...(pod.initContainers ?? []), ...pod.containers]
-  expect(containers.length).toBeGreaterThan(0)
-  for (const container of containers) expect(container).toMatchObject({ resources })
-  expect(build(method, {}, settings).pod).toMatchObject({
-    priorityClassName: 'flag',
-    serviceAccountName: 'flag',
-  })
-  expect(build(method).pod).not.toHaveProperty('runtimeClassName')
-})
+it.each(['batch', 'containers'] as const)(
+  'has the other fields of a template in Pods of method %s',
+  method => {
+    const resources = { requests: { cpu: '5m' }, limits: { cpu: 1, memory: '64Mi' } }
+    const names = { priorityClassName: 'mine', serviceAccountName: 'puller', runtimeClassName: 'kata' }
+    const cache = compileCache(
+      cacheOf('cache', IMAGES, { jobTemplate: { resources, ...names } }),
+      'IfNotPresent',
+    )
+    const settings = { ...SETTINGS, priorityClassName: 'flag', serviceAccountName: 'flag' }
+    const { pod } = build(method, { cache }, settings)
+    expect(pod).toMatchObject(names)
+    const containers = [...(pod.initContainers ?? []), ...pod.containers]
+    expect(containers.length).toBeGreaterThan(0)
+    for (const container of containers) expect(container).toMatchObject({ resources })
+    expect(build(method, {}, settings).pod).toMatchObject({
+      priorityClassName: 'flag',
+      serviceAccountName: 'flag',
+    })
+    expect(build(method).pod).not.toHaveProperty('runtimeClassName')
+  },
+)

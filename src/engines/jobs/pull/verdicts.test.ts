@@ -48,7 +48,10 @@ describe('readPullJobs', () => {
   })
 
   it('names the attempt, the request that it answers, and the cache that it was made for', () => {
-    const [evidence] = readOne({ ...jobOf(['r.test/a:1']), credential: 'team:secret', revision: 2 }, {}).evidence
+    const [evidence] = readOne(
+      { ...jobOf(['r.test/a:1']), credential: 'team:secret', revision: 2 },
+      {},
+    ).evidence
     expect(evidence).toEqual({
       key: 'r.test/a:1 team:secret',
       id: '0123456789',

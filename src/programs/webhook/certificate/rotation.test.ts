@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { certificatesOf, hasIssued, type Material } from './material.ts'
+import { certificatesOf, hasIssued, type KeyMaterial } from './material.ts'
 import { type Lifetimes, LIFETIMES, nextStep, rotate } from './rotation.ts'
 
 const NAMES = { dns: ['hook.ns.svc', 'hook'], ip: ['127.0.0.1'] }
@@ -8,12 +8,12 @@ const START = Date.parse('2026-01-01T00:00:00Z')
 const DAY = 24 * 3_600_000
 const YEAR = 365 * DAY
 
-const at = (now: number, material?: Material, names = NAMES, lifetimes: Lifetimes = LIFETIMES) =>
+const at = (now: number, material?: KeyMaterial, names = NAMES, lifetimes: Lifetimes = LIFETIMES) =>
   rotate(material, names, now, lifetimes)
 
-const serving = ({ certificate }: Material) => new X509Certificate(certificate)
-/** True where a client that trusts this bundle believes the server that shows this certificate. */
-const trusts = (bundle: Material, shown: Material, now: number) =>
+const serving = ({ certificate }: KeyMaterial) => new X509Certificate(certificate)
+/** True when a client with this bundle trusts a server with this certificate. */
+const trusts = (bundle: KeyMaterial, shown: KeyMaterial, now: number) =>
   certificatesOf(bundle.bundle).some(
     authority => hasIssued(authority, serving(shown)) && authority.validToDate.getTime() > now,
   ) && serving(shown).validToDate.getTime() > now
@@ -71,7 +71,7 @@ describe('certificates', () => {
     const first = (await at(now, (await at(now - 1, material)).material)).material
     const [fresh, old] = certificatesOf(first.bundle)
     expect(old && hasIssued(old, serving(first))).toBe(true)
-    const second = (await at(now + LIFETIMES.settleMs + 1000, first)).material
+    const second = (await at(now + LIFETIMES.trustDelayMs + 1000, first)).material
     expect(second.bundle).toBe(first.bundle)
     expect(fresh && hasIssued(fresh, serving(second))).toBe(true)
   })
@@ -84,7 +84,7 @@ describe('certificates', () => {
     expect(next.bundle).toBe(material.bundle)
   })
 
-  it.each<[string, (good: Material) => Material, boolean]>([
+  it.each<[string, (good: KeyMaterial) => KeyMaterial, boolean]>([
     ['nothing of it', () => ({ certificate: '', key: '', bundle: '', authorityKey: '' }), false],
     ['garbage', () => ({ certificate: 'x', key: 'y', bundle: 'z', authorityKey: '-' }), false],
     ['no key of the authority', good => ({ ...good, authorityKey: '' }), true],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { isKubeError } from '../kube/errors.ts'
-import { ManualClock } from './manual-clock.ts'
+import { isKubeError } from './errors.ts'
+import { ManualClock } from '../base/manual-clock.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 describe('TokenBucket', () => {

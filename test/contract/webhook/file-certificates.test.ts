@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { silentLogger } from '../../../src/kube/index.ts'
 import { CaBundle } from '../../../src/programs/webhook/ca-bundle.ts'
-import { GivenCertificates } from '../../../src/programs/webhook/certificate/given.ts'
+import { FileCertificates } from '../../../src/programs/webhook/certificate/file-certificates.ts'
 import {
   issueAuthority,
   issueServing,
@@ -13,7 +13,7 @@ import {
 } from '../../../src/programs/webhook/certificate/issue.ts'
 import { certificatesOf } from '../../../src/programs/webhook/certificate/material.ts'
 import { CertificateSecret } from '../../../src/programs/webhook/certificate/secret.ts'
-import { SelfMadeCertificates } from '../../../src/programs/webhook/certificate/self-made.ts'
+import { IssuedCertificates } from '../../../src/programs/webhook/certificate/issued-certificates.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { Questions, type SourceOf, startServer } from './in-process.ts'
 import { Installation, NAMES } from './installation.ts'
@@ -34,7 +34,7 @@ afterAll(async () => {
 })
 afterEach(() => installation.clear())
 
-const LOOK_MS = 250
+const CHECK_INTERVAL_MS = 250
 const GRACE_MS = 4_000
 const HOSTS = { dns: ['localhost'], ip: ['127.0.0.1'] }
 const SECRET = { name: NAMES.secret, namespace: NAMES.namespace }
@@ -60,11 +60,11 @@ const given =
   (path: string): SourceOf =>
   (_client, use) => {
     const files = { certificate: join(path, 'tls.crt'), key: join(path, 'tls.key') }
-    return new GivenCertificates(files, use, silentLogger, LOOK_MS)
+    return new FileCertificates(files, use, silentLogger, CHECK_INTERVAL_MS)
   }
 
 const selfMade: SourceOf = (client, use) =>
-  new SelfMadeCertificates({
+  new IssuedCertificates({
     secret: new CertificateSecret(client, SECRET),
     names: HOSTS,
     use,
