@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { e2eClusters } from './test/harness/e2e-clusters.ts'
 
 /** Three projects: `unit` needs nothing, `contract` a real API server, `e2e` a real cluster with the product on it. */
 export default defineConfig({
@@ -30,7 +31,9 @@ export default defineConfig({
           globalSetup: ['test/e2e/global-setup.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
+          // Every file has a cluster to itself.
+          maxWorkers: e2eClusters().length,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
