@@ -21,7 +21,9 @@ export default defineConfig({
           globalSetup: ['test/contract/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+          // Every worker has an API server to itself.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {

@@ -1,6 +1,6 @@
-import { inject } from 'vitest'
 import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { NAMESPACE, type Values } from './helm.ts'
 
 /** An API server that knows all that the chart may make. */
@@ -14,7 +14,7 @@ const FOREIGN = [
 
 /** kubectl as the administrator of the shared API server. */
 export function kubectl(input: string, ...args: string[]): Promise<string> {
-  return run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+  return run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
 }
 
 /** What the API server says to manifests, which it does not keep. */

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { imageCacheCrd } from '../../../src/api/crd.ts'
 import { binary } from '../../harness/binaries.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { run } from '../../harness/command.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { NAMESPACE } from './helm.ts'
 import { grantHook, hookKubeconfig } from './hook.ts'
 
@@ -14,7 +15,7 @@ const ACCOUNT = 'kube-fledged-crds'
 const MAIN = join(ROOT, 'src/main.ts')
 
 function kubectl(args: readonly string[], input = ''): Promise<string> {
-  return run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+  return run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
 }
 
 function apply(object: object): Promise<string> {
