@@ -1,3 +1,4 @@
+import { namespaceOf } from '../../builders/namespace.ts'
 import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
 import { sharedApiServer } from '../shared-api-server.ts'
@@ -25,7 +26,7 @@ export function dryRun(manifests: string, ...args: string[]): Promise<string> {
 /** Makes the namespace, which warns of Pods beyond the restricted level, and the foreign kinds. */
 export async function prepare(): Promise<void> {
   const warn = { 'pod-security.kubernetes.io/warn': 'restricted' }
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: warn } }
+  const namespace = namespaceOf(NAMESPACE, warn)
   const items = [namespace, ...FOREIGN.map(([group, version, kind]) => definition(group, version, kind))]
   const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
   await kubectl(list, 'apply', '--server-side', '-f', '-')
