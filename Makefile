@@ -152,7 +152,7 @@ CMD ?= ctr -n k8s.io images ls
 
 .PHONY: cluster-build cluster-up cluster-down cluster-shell cluster-exec cluster-images cluster-deploy demo
 
-cluster-build: ## Compile the cluster's programs (Kubernetes, etcd, containerd, …); about 12 minutes the first time
+cluster-build: ## Compile the cluster's programs (Kubernetes, etcd, containerd, …); about 10 minutes the first time
 	hack/cluster/build.sh
 
 cluster-up: ## Start a cluster, or add nodes to it [NODES=2]

@@ -103,7 +103,7 @@ export class Cluster {
   }
 
   /** `kubectl apply` of one object; answers it as the API server stored it. */
-  async apply<T extends KubeObject>(object: T): Promise<T> {
+  async apply<T extends object>(object: T): Promise<T> {
     return JSON.parse(
       await this.kubectl(['apply', '-f', '-', '-o', 'json'], { input: JSON.stringify(object) }),
     ) as T

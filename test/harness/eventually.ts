@@ -51,3 +51,25 @@ export async function eventually<T>(
     'error' in last ? { cause: last.error } : undefined,
   )
 }
+
+/** How long and how often {@link staysTrue} looks. */
+export interface StaysTrueOptions {
+  /** Milliseconds for which it has to stay true. */
+  readonly forMs: number
+  /** Milliseconds between two looks; 200 where absent. */
+  readonly everyMs?: number
+}
+
+/**
+ * Looks again and again for a time, and throws what `check` throws (an assertion) as soon as it does.
+ *
+ * @param check Asserts on the state of the world.
+ */
+export async function staysTrue(check: () => void | Promise<void>, options: StaysTrueOptions): Promise<void> {
+  const end = Date.now() + options.forMs
+  await check()
+  while (Date.now() < end) {
+    await delay(options.everyMs ?? 200)
+    await check()
+  }
+}

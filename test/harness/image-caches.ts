@@ -1,3 +1,5 @@
+import { imageCacheOf } from '../builders/image-cache.ts'
+import { namespaceOf } from '../builders/namespace.ts'
 import type { ImageCache, ImageCacheSpec } from '../../src/api/image-cache.ts'
 import type { NodeImages } from '../../src/api/node-images.ts'
 import { type Cluster, uniqueName } from './cluster.ts'
@@ -15,8 +17,7 @@ export interface CacheAddress {
 /** Makes a namespace that admits no Pod beyond the restricted Pod Security level; answers its name. */
 export async function createNamespace(cluster: Cluster, prefix = 'e2e'): Promise<string> {
   const name = uniqueName(prefix)
-  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
-  await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })
+  await cluster.apply(namespaceOf(name, { 'pod-security.kubernetes.io/enforce': 'restricted' }))
   return name
 }
 
@@ -34,12 +35,7 @@ export async function createCache(
   metadata: { readonly name?: string; readonly annotations?: Readonly<Record<string, string>> } = {},
 ): Promise<CacheAddress> {
   const address = { namespace, name: metadata.name ?? uniqueName('cache') }
-  const object = {
-    apiVersion: 'kubefledged.io/v1alpha2',
-    kind: 'ImageCache',
-    metadata: { ...metadata, ...address },
-    spec,
-  }
+  const object = imageCacheOf({ ...metadata, ...address }, spec)
   await cluster.kubectl(['create', '-f', '-'], { input: JSON.stringify(object) })
   return address
 }

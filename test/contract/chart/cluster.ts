@@ -1,6 +1,7 @@
-import { inject } from 'vitest'
+import { namespaceOf } from '../../builders/namespace.ts'
 import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { NAMESPACE, type Values } from './helm.ts'
 
 /** An API server that knows all that the chart may make. */
@@ -14,7 +15,7 @@ const FOREIGN = [
 
 /** kubectl as the administrator of the shared API server. */
 export function kubectl(input: string, ...args: string[]): Promise<string> {
-  return run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+  return run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
 }
 
 /** What the API server says to manifests, which it does not keep. */
@@ -25,7 +26,7 @@ export function dryRun(manifests: string, ...args: string[]): Promise<string> {
 /** Makes the namespace, which warns of Pods beyond the restricted level, and the foreign kinds. */
 export async function prepare(): Promise<void> {
   const warn = { 'pod-security.kubernetes.io/warn': 'restricted' }
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: warn } }
+  const namespace = namespaceOf(NAMESPACE, warn)
   const items = [namespace, ...FOREIGN.map(([group, version, kind]) => definition(group, version, kind))]
   const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
   await kubectl(list, 'apply', '--server-side', '-f', '-')

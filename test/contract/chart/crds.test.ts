@@ -1,9 +1,12 @@
 import { join } from 'node:path'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { imageCacheOf } from '../../builders/image-cache.ts'
+import { namespaceOf } from '../../builders/namespace.ts'
 import { imageCacheCrd } from '../../../src/api/crd.ts'
 import { binary } from '../../harness/binaries.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { run } from '../../harness/command.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { NAMESPACE } from './helm.ts'
 import { grantHook, hookKubeconfig } from './hook.ts'
 
@@ -14,7 +17,7 @@ const ACCOUNT = 'kube-fledged-crds'
 const MAIN = join(ROOT, 'src/main.ts')
 
 function kubectl(args: readonly string[], input = ''): Promise<string> {
-  return run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+  return run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
 }
 
 function apply(object: object): Promise<string> {
@@ -32,7 +35,7 @@ async function runHook(): Promise<void> {
 }
 
 beforeAll(async () => {
-  await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } })
+  await apply(namespaceOf(NAMESPACE))
   await grantHook(ACCOUNT)
 })
 
@@ -67,13 +70,7 @@ describe('the hook that writes the definitions', () => {
       spec: { group, scope, names, versions },
     })
     await kubectl(['wait', `crd/${DEFINITIONS[0]}`, '--for=condition=Established', '--timeout=30s'])
-    await apply({
-      apiVersion: 'kubefledged.io/v1alpha2',
-      kind: 'ImageCache',
-      metadata: { name: 'kept', namespace: NAMESPACE },
-      spec: { cacheSpec: [{ images: ['a:1'] }] },
-      status: { left: 'over' },
-    })
+    await apply({ ...imageCacheOf({ name: 'kept', namespace: NAMESPACE }), status: { left: 'over' } })
     await runHook()
     const { metadata, spec } = await stateOf(DEFINITIONS[0])
     expect(spec.versions).toEqual(imageCacheCrd.spec.versions)

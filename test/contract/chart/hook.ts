@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, inject, onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { kubectl } from './cluster.ts'
 import { NAMESPACE, render } from './helm.ts'
 
@@ -22,7 +23,7 @@ export async function grantHook(account: string): Promise<void> {
 
 /** A kubeconfig file of the service account of a hook, for one test. */
 export async function hookKubeconfig(account: string): Promise<string> {
-  const { url, pki } = inject('apiServer')
+  const { url, pki } = sharedApiServer()
   const token = (await kubectl('', 'create', 'token', account, '-n', NAMESPACE)).trim()
   const directory = await mkdtemp(join(tmpdir(), 'hook-'))
   onTestFinished(() => rm(directory, { recursive: true }))

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { imageCacheOf } from '../../builders/image-cache.ts'
+import { namespaceOf } from '../../builders/namespace.ts'
 import { imageCacheCrd } from '../../../src/api/crd.ts'
 import { binary } from '../../harness/binaries.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
@@ -20,12 +22,10 @@ async function runHook(): Promise<void> {
 }
 
 async function create(name: string, finalizers: readonly string[]): Promise<void> {
-  const object = {
-    apiVersion: 'kubefledged.io/v1alpha2',
-    kind: 'ImageCache',
-    metadata: { name, namespace: NAMESPACE, finalizers },
-    spec: { cacheSpec: [{ images: ['a:1'] }], deletionPolicy: 'Purge' },
-  }
+  const object = imageCacheOf(
+    { name, namespace: NAMESPACE, finalizers },
+    { cacheSpec: [{ images: ['a:1'] }], deletionPolicy: 'Purge' },
+  )
   await kubectl(JSON.stringify(object), 'create', '-f', '-')
 }
 
@@ -33,8 +33,7 @@ const state = (name: string) =>
   kubectl('', 'get', 'ic', name, '-n', NAMESPACE, '-o', 'jsonpath={.metadata.finalizers} {.spec}')
 
 beforeAll(async () => {
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }
-  await kubectl(JSON.stringify(namespace), 'apply', '--server-side', '-f', '-')
+  await kubectl(JSON.stringify(namespaceOf(NAMESPACE)), 'apply', '--server-side', '-f', '-')
   await grantHook(ACCOUNT)
 })
 

@@ -2,11 +2,12 @@ import { createSign } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { KubeObject } from '../../../src/api/object.ts'
 import { inCluster } from '../../../src/kube/config.ts'
 import { TokenFile } from '../../../src/kube/credentials.ts'
 import { KubeClient, loadConfig } from '../../../src/kube/index.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { codeOf, connect, newNamespace } from './fixture.ts'
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local'
@@ -49,7 +50,7 @@ async function tokenFor(account: ServiceAccountToken, expiresInSeconds: number):
   }
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const text = `${encode({ alg: 'RS256' })}.${encode(claims)}`
-  const key = await readFile(join(inject('apiServer').pki, 'sa.key'))
+  const key = await readFile(join(sharedApiServer().pki, 'sa.key'))
   return `${text}.${createSign('RSA-SHA256').update(text).sign(key, 'base64url')}`
 }
 
@@ -70,7 +71,7 @@ async function newDirectory(): Promise<string> {
 }
 
 function clientWith(credentials: ConstructorParameters<typeof KubeClient>[0]['credentials']): KubeClient {
-  const config = loadConfig({ kubeconfig: inject('apiServer').kubeconfig })
+  const config = loadConfig({ kubeconfig: sharedApiServer().kubeconfig })
   const client = new KubeClient({ ...config, credentials })
   onTestFinished(() => client.close())
   return client
@@ -112,7 +113,7 @@ describe('a token file', () => {
 describe('a Pod', () => {
   it('finds its API server, its token and its namespace', async () => {
     const account = await newServiceAccount()
-    const { url, pki } = inject('apiServer')
+    const { url, pki } = sharedApiServer()
     const directory = await newDirectory()
     await writeFile(join(directory, 'ca.crt'), await readFile(join(pki, 'ca.crt')))
     await writeFile(join(directory, 'token'), await tokenFor(account, 600))
@@ -134,7 +135,7 @@ describe('a kubeconfig file', () => {
   it('authenticates by an exec plugin, which is run once for many requests and again after a 401', async () => {
     const account = await newServiceAccount()
     const directory = await newDirectory()
-    const { url, pki } = inject('apiServer')
+    const { url, pki } = sharedApiServer()
     const runs = join(directory, 'runs')
     await writeFile(
       join(directory, 'plugin'),

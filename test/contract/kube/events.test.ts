@@ -1,8 +1,9 @@
-import { describe, expect, inject, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../../src/api/object.ts'
 import { type CoreEvent, EVENTS } from '../../../src/kube/events.ts'
 import { EventRecorder, type KubeClient } from '../../../src/kube/index.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { codeOf, configMap, connect, NODES, type Node, newLog, newNamespace, uniqueName } from './fixture.ts'
 
 const soon = () => AbortSignal.timeout(30_000)
@@ -114,7 +115,7 @@ describe('the event recorder', () => {
   })
 
   it('waits for the last write no longer than it may', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}` })
     const object = await newObject(client)
     proxy.silence()

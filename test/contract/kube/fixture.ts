@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { inject, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { KubeObject } from '../../../src/api/object.ts'
 import {
   Informer,
@@ -16,6 +16,7 @@ import {
   type ResourceDef,
 } from '../../../src/kube/index.ts'
 import { ApiFront } from '../../harness/api-front.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>
@@ -46,7 +47,7 @@ export function uniqueName(prefix = 'test'): string {
 export function connect(
   options: KubeClientOptions & { kubeconfig?: string; server?: string } = {},
 ): KubeClient {
-  const config = loadConfig({ kubeconfig: options.kubeconfig ?? inject('apiServer').kubeconfig })
+  const config = loadConfig({ kubeconfig: options.kubeconfig ?? sharedApiServer().kubeconfig })
   const client = new KubeClient(
     { ...config, server: options.server ?? config.server },
     { qps: 1000, burst: 1000, ...options },
@@ -130,7 +131,7 @@ export function newLog(): { log: Logger; lines: string[] } {
 
 /** A front before the shared API server; ended when the test ends. */
 export async function startFront(): Promise<ApiFront> {
-  const { url, pki } = inject('apiServer')
+  const { url, pki } = sharedApiServer()
   const front = await ApiFront.start({
     server: url,
     ca: join(pki, 'ca.crt'),

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type KubeClient, runWithLeaderElection } from '../../../src/kube/index.ts'
 import { LEASES, type Lease } from '../../../src/kube/lease.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { connect, newLog, newNamespace } from './fixture.ts'
 import { LONG, SHORT, stand } from './stand.ts'
 
@@ -16,7 +17,7 @@ async function leaseOf(client: KubeClient, namespace: string): Promise<Lease['sp
 /** Starts a candidate as a process and waits until it is elected. */
 async function electedProcess(namespace: string, identity: string): Promise<ChildProcess> {
   const script = join(import.meta.dirname, 'candidate.ts')
-  const args = [script, inject('apiServer').kubeconfig, namespace, 'controller', identity]
+  const args = [script, sharedApiServer().kubeconfig, namespace, 'controller', identity]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   const [words] = await once(child.stdout, 'data', { signal: AbortSignal.timeout(30_000) })
@@ -79,7 +80,7 @@ describe('leader election', () => {
   it('never has two leaders when one loses the API server; that one stands again later', async () => {
     const direct = connect()
     const { namespace } = await newNamespace(direct)
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const cut = connect({ server: `https://127.0.0.1:${proxy.port}` })
     const election = { namespace, name: 'controller', ...SHORT }
     const a = stand(cut, { ...election, identity: 'a' })

@@ -1,7 +1,8 @@
-import { describe, expect, inject, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { fixedCredential } from '../../../src/kube/credentials.ts'
 import { KubeClient, loadConfig } from '../../../src/kube/index.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import {
   CONFIG_MAPS,
   codeOf,
@@ -190,7 +191,7 @@ describe('an error', () => {
   })
 
   it('tells a client without rights from one without a name', async () => {
-    const config = loadConfig({ kubeconfig: inject('apiServer').kubeconfig })
+    const config = loadConfig({ kubeconfig: sharedApiServer().kubeconfig })
     const anonymous = new KubeClient({ ...config, credentials: fixedCredential({}) })
     expect(await codeOf(anonymous.resource(CONFIG_MAPS).list())).toBe('Forbidden')
     anonymous.close()
@@ -200,12 +201,12 @@ describe('an error', () => {
   })
 
   it('is Unreachable when nothing listens, and when the certificate is not of our authority', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     proxy.block()
     const blocked = connect({ server: `https://127.0.0.1:${proxy.port}` })
     expect(await codeOf(blocked.serverVersion())).toBe('Unreachable')
 
-    const strangers = new KubeClient({ server: inject('apiServer').url, credentials: fixedCredential({}) })
+    const strangers = new KubeClient({ server: sharedApiServer().url, credentials: fixedCredential({}) })
     const error = await kubeErrorOf(strangers.serverVersion())
     expect(error.code).toBe('Unreachable')
     expect(error.message).toMatch(/certificate/)
@@ -213,7 +214,7 @@ describe('an error', () => {
   })
 
   it('is Timeout when no answer comes, Aborted when the caller gives up', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}`, timeoutMs: 500 })
     await client.serverVersion()
     proxy.silence()
@@ -232,7 +233,7 @@ describe('an error', () => {
   })
 
   it('does not come from a connection that broke between two requests', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}` })
     await client.serverVersion()
     proxy.cut()
@@ -262,7 +263,7 @@ describe('the client', () => {
   })
 
   it('uses one connection for one request after another', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}` })
     for (let i = 0; i < 20; i++) await client.serverVersion()
     expect(proxy.connections).toBe(1)

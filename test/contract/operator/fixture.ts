@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { inject, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { EventRecorder, type KubeClient, type Resource, silentLogger } from '../../../src/kube/index.ts'
 import { Helm, type HelmCommand } from '../../../src/controllers/releases/helm.ts'
 import type { ReleaseKind, ReleaseObject } from '../../../src/controllers/releases/kind.ts'
@@ -13,6 +13,7 @@ import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { eventually } from '../../harness/eventually.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 
 /** A chart of a few objects. Nothing runs where no controllers are: its hook never ends. */
 const CHART = {
@@ -88,7 +89,7 @@ export async function chartNamed(name: string): Promise<string> {
 /** Makes the API server serve KubeFledged. */
 export async function serveKind(): Promise<void> {
   const kubectl = (...args: string[]) =>
-    run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args, '-f', join(ROOT, CRD)])
+    run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args, '-f', join(ROOT, CRD)])
   await kubectl('apply', '--server-side')
   await kubectl('wait', '--for=condition=Established', '--timeout=30s')
 }
@@ -144,7 +145,7 @@ export class TestedRelease {
     const helm = new Helm({
       program,
       home: join(tmpdir(), 'helm-of-tests'),
-      kubeconfig: inject('apiServer').kubeconfig,
+      kubeconfig: sharedApiServer().kubeconfig,
       master: '',
       onRun: command => runs.push(command),
     })

@@ -6,6 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { inject, onTestFinished } from 'vitest'
 import type { KubeObject } from '../../../src/api/object.ts'
 import type { KubeClient } from '../../../src/kube/index.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
 import { eventually } from '../../harness/eventually.ts'
@@ -21,7 +22,7 @@ export class HelmByHand {
   }
 
   get #flags(): string[] {
-    return ['--namespace', this.#namespace, '--kubeconfig', inject('apiServer').kubeconfig]
+    return ['--namespace', this.#namespace, '--kubeconfig', sharedApiServer().kubeconfig]
   }
 
   /** Runs helm to its end. Throws HarnessError with helm's words. */

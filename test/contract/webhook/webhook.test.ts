@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { imageCacheOf } from '../../builders/image-cache.ts'
 import { REFRESH_ANNOTATION } from '../../../src/api/constants.ts'
 import type { CacheList, ImageCache } from '../../../src/api/image-cache.ts'
 import { SECRETS } from '../../../src/programs/webhook/certificate/secret.ts'
@@ -25,10 +26,8 @@ afterEach(() => installation.clear())
 const DENIED = 'admission webhook "validate-image-cache.kubefledged.io" denied the request: '
 const DUPLICATE = `${DENIED}Duplicate image names within image list: a:1`
 
-const cacheOf = (lists: CacheList[], name = uniqueName('cache')): ImageCache => ({
-  metadata: { name, namespace: 'default' },
-  spec: { cacheSpec: lists },
-})
+const cacheOf = (lists: CacheList[], name = uniqueName('cache')) =>
+  imageCacheOf({ name, namespace: 'default' }, { cacheSpec: lists })
 const listed = (...images: string[]) => cacheOf([{ images }])
 const patchTo = (cache: ImageCache, patch: object) =>
   installation.caches.mergePatch({ name: cache.metadata.name, namespace: 'default' }, patch)
@@ -85,8 +84,7 @@ describe('the API server asks', () => {
     await startWebhook(1)
     const args = ['--kubeconfig', installation.api.kubeconfig, 'create', '--dry-run=server', '-f', '-']
     const kubectl = execute(binary('kubectl'), args)
-    const object = { apiVersion: 'kubefledged.io/v1alpha2', kind: 'ImageCache', ...listed('nginx') }
-    kubectl.child.stdin?.end(JSON.stringify(object))
+    kubectl.child.stdin?.end(JSON.stringify(listed('nginx')))
     expect((await kubectl).stderr).toBe(
       'Warning: nginx: without a tag :latest is meant, and it is asked for again at every refresh, whatever the pull policy\n',
     )
