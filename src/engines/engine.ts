@@ -80,7 +80,11 @@ export interface Engine {
   verdicts(view: NodeView): Verdicts
   /** Starts at most what may be started now. Throws KubeError. */
   step(input: StepInput, signal: AbortSignal): Promise<Step>
-  /** The ledger with the evidence is written: attempts that were read to their end are cleaned up. Throws KubeError. */
+  /**
+   * The ledger with the evidence is written: attempts that `verdicts` read to their end are cleaned up. Throws KubeError.
+   *
+   * @param view the object that `verdicts` was given. Attempts that have ended since are not in the ledger, and stay.
+   */
   release(view: NodeView, signal: AbortSignal): Promise<{ readonly lookAgainMs?: number }>
   /** The reconcile of the node failed, or nobody wants anything of it: other nodes take its turn. */
   giveUpTurn(nodeName: string): void

@@ -24,7 +24,13 @@ import {
   nodeWait,
   readPullJobs,
 } from './pull/index.ts'
-import { type RemovalRequest, type RemovalSettings, chooseRemoval, readRemovalJobs } from './removal/index.ts'
+import {
+  type RemovalReadings,
+  type RemovalRequest,
+  type RemovalSettings,
+  chooseRemoval,
+  readRemovalJobs,
+} from './removal/index.ts'
 
 /** How soon a node looks again while an image that is to be removed is being pulled. */
 const PULLING_LOOK_MS = 5_000
@@ -50,9 +56,17 @@ export interface JobEngineOptions {
   readonly log: Logger
 }
 
+/** What the Jobs of one node have shown at one moment. */
+interface Readings {
+  readonly pulls: PullReadings
+  readonly removals: RemovalReadings
+}
+
 /** The Job engine: short Jobs that are pinned to a node make its kubelet pull, and its runtime remove, images. */
 export class JobEngine implements Engine {
   readonly #options: JobEngineOptions
+  /** What `verdicts` has read, for `release`. */
+  readonly #readings = new WeakMap<NodeView, Readings>()
   #serverMinor: number
 
   constructor(options: JobEngineOptions) {
@@ -65,7 +79,9 @@ export class JobEngine implements Engine {
   }
 
   verdicts(view: NodeView): Verdicts {
-    const { pulls, removals } = this.#read(view)
+    const readings = this.#read(view)
+    this.#readings.set(view, readings)
+    const { pulls, removals } = readings
     if (pulls.volumesDropped && this.#serverMinor > 0) {
       this.#options.log.warn({}, 'the API server drops image volumes: pulling by containers from now on')
       this.#serverMinor = 0
@@ -99,7 +115,8 @@ export class JobEngine implements Engine {
 
   async release(view: NodeView, signal: AbortSignal): Promise<{ readonly lookAgainMs?: number }> {
     const { writer, pulls: settings } = this.#options
-    const { pulls, removals } = this.#read(view)
+    // A Job may have ended while the ledger was written. It is not in the ledger, and stays.
+    const { pulls, removals } = this.#readings.get(view) ?? this.#read(view)
     if (settings.retainJobs) await writer.retain(pulls.finished, signal)
     else await writer.deleteAll(pulls.finished, signal)
     await writer.deleteAll([...removals.finished, ...this.#retainedJobsInTheWay(view)], signal)
@@ -116,7 +133,7 @@ export class JobEngine implements Engine {
     await writer.deleteAll([...state.pullJobsOf(nodeName), ...state.removalJobsOf(nodeName)], signal)
   }
 
-  #read({ node, plan, ledger, caches, now }: NodeView) {
+  #read({ node, plan, ledger, caches, now }: NodeView): Readings {
     const { state, writer, pulls, removals } = this.#options
     const { name, uid = '' } = node.metadata
     const refusals = writer.explanations
@@ -152,7 +169,7 @@ export class JobEngine implements Engine {
 
   async #startRemoval(
     input: StepInput,
-    { running, finished }: ReturnType<typeof readRemovalJobs>,
+    { running, finished }: RemovalReadings,
     signal: AbortSignal,
   ): Promise<Step & { readonly isBusy: boolean }> {
     const { state, writer, admission, breaker, removals: settings, ownImages } = this.#options

@@ -131,7 +131,7 @@ describe('a cluster', () => {
       ),
       { numRuns: 40 },
     )
-  }, 60_000)
+  }, 300_000)
 
   it('pulls nothing twice without a request', () => {
     fc.assert(
@@ -153,7 +153,7 @@ describe('a cluster', () => {
       }),
       { numRuns: 40 },
     )
-  }, 60_000)
+  }, 300_000)
 
   it('has every image of other registries after one attempt at a silent one on each node', () => {
     fc.assert(
@@ -183,7 +183,7 @@ describe('a cluster', () => {
       }),
       { numRuns: 25 },
     )
-  }, 60_000)
+  }, 300_000)
 
   it('tries again with growing pauses, at most twelve minutes', () => {
     const cluster = new TestCluster(

@@ -14,4 +14,4 @@ export {
   projectRemovalPod,
 } from './removal-job.ts'
 export type { RemovalSettings } from './removal-settings.ts'
-export { readRemovalJobs } from './verdicts.ts'
+export { type RemovalReadings, readRemovalJobs } from './verdicts.ts'
