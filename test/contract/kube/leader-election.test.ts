@@ -25,7 +25,7 @@ async function electedProcess(namespace: string, identity: string): Promise<Chil
 }
 
 describe('leader election', () => {
-  it('elects one of two, and writes the Lease as others read it', async () => {
+  it('elects one of two, and writes a Lease that other clients understand', async () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const election = { namespace, name: 'controller', ...SHORT }
@@ -60,7 +60,7 @@ describe('leader election', () => {
     expect(await leaseOf(client, namespace)).toMatchObject({ holderIdentity: 'b', leaseTransitions: 1 })
   })
 
-  it('takes over from a leader that was killed, when its lease is over and not before', async () => {
+  it('takes over from a killed leader when its lease has expired and not before', async () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const child = await electedProcess(namespace, 'killed')
@@ -76,7 +76,7 @@ describe('leader election', () => {
     expect(gapMs).toBeGreaterThanOrEqual(2900)
   })
 
-  it('never has two leaders when one loses the API server; that one stands again later', async () => {
+  it('never has two leaders when one loses the API server, which later becomes a candidate again', async () => {
     const direct = connect()
     const { namespace } = await newNamespace(direct)
     await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
@@ -103,11 +103,11 @@ describe('leader election', () => {
     await a.resign()
   })
 
-  it('judges a lease by how long it was seen unchanged, not by the time written in it', async () => {
+  it('judges expiry by how long the lease is unchanged, not by its written time', async () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const leases = client.resource<Lease>(LEASES)
-    // A leader whose clock is a day behind: its lease looks long over, but it has just been renewed.
+    // A leader whose clock is a day slow: its lease seems expired but was just renewed.
     const yesterday = new Date(Date.now() - 86_400_000).toISOString().replace('Z', '000Z')
     const spec = {
       holderIdentity: 'late',
@@ -155,7 +155,7 @@ describe('leader election', () => {
     expect(led).toBe(true)
   })
 
-  it('refuses times that would let two lead', async () => {
+  it('rejects times that would allow two leaders', async () => {
     const signal = AbortSignal.abort()
     const wrong = { ...SHORT, renewDeadlineMs: 3000 }
     const election = {
