@@ -1,4 +1,4 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { Informer } from './informer.ts'
 
 /** The part of an informer that does not depend on its kind of object. */
