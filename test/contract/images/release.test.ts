@@ -108,7 +108,7 @@ async function machinesIn(repository: string, digest: string): Promise<number[]>
 }
 
 describe('make release-amd64', () => {
-  test('builds by buildah where no Docker engine answers, and pushes images that say what they are', async () => {
+  test('builds with buildah when no Docker engine answers, and pushes images with labels', async () => {
     expect(await make('install-buildx')).toMatch(
       /No Docker engine answers: buildah .* builds the images instead of buildx/,
     )
@@ -175,7 +175,7 @@ describe('make push-images', () => {
 })
 
 describe('make image, make push', () => {
-  test('build the controller and push it, under the name that the oldest kube-fledged had for it', async () => {
+  test('build and push the controller, under its name in the oldest kube-fledged', async () => {
     const name = `FLEDGED_REPOSITORY=${registry.host}/me/fledged:mine`
     onTestFinished(() => make('clean-controller', name).then(() => {}))
     await make('image', name)
@@ -186,7 +186,7 @@ describe('make image, make push', () => {
 })
 
 describe('an image for several platforms', () => {
-  test('has the programs of each, put together without emulation', async () => {
+  test('has the programs of each platform, without emulation in the build', async () => {
     await make('controller-image', 'busybox-image')
     const store = registry.store()
     for (const repository of ['me/kubefledged-controller', 'me/kubefledged-busybox']) {

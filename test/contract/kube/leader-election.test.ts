@@ -7,7 +7,7 @@ import { LEASES, type Lease } from '../../../src/kube/lease.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
 import { connect, newLog, newNamespace } from './fixture.ts'
-import { LONG, SHORT, stand } from './stand.ts'
+import { LONG, SHORT, startCandidate } from './in-process-candidate.ts'
 
 async function leaseOf(client: KubeClient, namespace: string): Promise<Lease['spec']> {
   return (await client.resource<Lease>(LEASES).get({ namespace, name: 'controller' })).spec
@@ -29,9 +29,9 @@ describe('leader election', () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const election = { namespace, name: 'controller', ...SHORT }
-    const a = stand(client, { ...election, identity: 'a' })
+    const a = startCandidate(client, { ...election, identity: 'a' })
     await eventually('a to be elected', async () => a.leading())
-    const b = stand(client, { ...election, identity: 'b' })
+    const b = startCandidate(client, { ...election, identity: 'b' })
     const first = await leaseOf(client, namespace)
     expect(first).toMatchObject({ holderIdentity: 'a', leaseDurationSeconds: 3, leaseTransitions: 0 })
     await eventually('longer than a lease, with renewals', async () => {
@@ -47,15 +47,15 @@ describe('leader election', () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const election = { namespace, name: 'controller', ...LONG }
-    const a = stand(client, { ...election, identity: 'a' }, 500)
+    const a = startCandidate(client, { ...election, identity: 'a' }, 500)
     await eventually('a to be elected', async () => a.leading())
-    const b = stand(client, { ...election, identity: 'b' })
+    const b = startCandidate(client, { ...election, identity: 'b' })
     const resigned = a.resign()
     expect(await leaseOf(client, namespace), 'held while the work drains').toMatchObject({
       holderIdentity: 'a',
     })
     await resigned
-    expect(a.history).toEqual(['elected', 'told to end', 'ended'])
+    expect(a.history).toEqual(['elected', 'stopping', 'ended'])
     await eventually('b to be elected', async () => b.leading(), { timeoutMs: 30_000 })
     expect(await leaseOf(client, namespace)).toMatchObject({ holderIdentity: 'b', leaseTransitions: 1 })
   })
@@ -64,7 +64,7 @@ describe('leader election', () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const child = await electedProcess(namespace, 'killed')
-    const b = stand(client, { namespace, name: 'controller', ...SHORT, identity: 'b' })
+    const b = startCandidate(client, { namespace, name: 'controller', ...SHORT, identity: 'b' })
     child.kill('SIGKILL')
     await once(child, 'exit')
     const last = await leaseOf(client, namespace)
@@ -82,9 +82,9 @@ describe('leader election', () => {
     await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
     const cut = connect({ server: `https://127.0.0.1:${proxy.port}` })
     const election = { namespace, name: 'controller', ...SHORT }
-    const a = stand(cut, { ...election, identity: 'a' })
+    const a = startCandidate(cut, { ...election, identity: 'a' })
     await eventually('a to be elected', async () => a.leading())
-    const b = stand(direct, { ...election, identity: 'b' })
+    const b = startCandidate(direct, { ...election, identity: 'b' })
     proxy.block()
     let both = false
     await eventually(
@@ -96,7 +96,7 @@ describe('leader election', () => {
       { everyMs: 5 },
     )
     expect(both).toBe(false)
-    expect(a.history).toEqual(['elected', 'told to end', 'ended', 'lost'])
+    expect(a.history).toEqual(['elected', 'stopping', 'ended', 'lost'])
     proxy.allow()
     await b.resign()
     await eventually('a to be elected again', async () => a.leading())
@@ -116,7 +116,7 @@ describe('leader election', () => {
       renewTime: yesterday,
     }
     await leases.create({ metadata: { namespace, name: 'controller' }, spec })
-    const b = stand(client, { namespace, name: 'controller', ...SHORT, identity: 'b' })
+    const b = startCandidate(client, { namespace, name: 'controller', ...SHORT, identity: 'b' })
     const { get: before } = client.requestCount
     await eventually('several tries', async () => client.requestCount.get > before + 3)
     expect(b.history).toEqual([])
@@ -128,7 +128,7 @@ describe('leader election', () => {
     const { namespace } = await newNamespace(connect())
     const client = connect({ qps: 0.001, burst: 1 })
     await client.serverVersion()
-    const a = stand(client, { namespace, name: 'controller', ...SHORT, identity: 'a' })
+    const a = startCandidate(client, { namespace, name: 'controller', ...SHORT, identity: 'a' })
     await eventually('several renewals', async () => client.requestCount.update > 3)
     expect(a.leading()).toBe(true)
   })
