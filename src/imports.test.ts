@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 /**
  * The rooms of the source, and the rooms that each may import. Imports point one way.
- * A test file may import test helpers as well: `testing*.ts` of any room, and what is below `test/`.
+ * Tests and test helpers (`testing*.ts`) may also import the test helpers of any room, and files below `test/`.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
@@ -24,6 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Rooms of which another room may import types only: `importer → imported`. */
 const TYPES_ONLY: ReadonlySet<string> = new Set(['api → kube'])
+
+const TEST_HELPER = /\/testing[^/]*\.ts$/
 
 interface Import {
   readonly file: string
@@ -68,7 +70,7 @@ function programOf(path: string): string | undefined {
 
 /** The rule that an import breaks; undefined for an allowed one. */
 function brokenRule({ file, target, typesOnly }: Import): string | undefined {
-  const isTest = /(\.test|\/testing[^/]*)\.ts$/.test(file)
+  const isTest = file.endsWith('.test.ts') || TEST_HELPER.test(file)
   const [from, to] = [roomOf(file), roomOf(target)]
   // The version in package.json is the only thing that the source reads from outside.
   if (to === '..')
@@ -78,7 +80,7 @@ function brokenRule({ file, target, typesOnly }: Import): string | undefined {
   if (from === to) {
     return programOf(file) === programOf(target) ? undefined : 'a program never imports another program'
   }
-  if (isTest && /\/testing[^/]*\.ts$/.test(target)) return undefined
+  if (isTest && TEST_HELPER.test(target)) return undefined
   const allowed = MAY_IMPORT[from]
   if (!allowed) return `the room ${from} has no rule: add it to MAY_IMPORT`
   if (!allowed.includes(to)) return `${from} may import ${allowed.join(', ') || 'no other room'}; not ${to}`
@@ -122,6 +124,7 @@ it.each([
   ['core/a.test.ts', 'state/b.ts', 'core may import api, oci, base; not state'],
   ['core/a.test.ts', 'state/testing.ts', undefined],
   ['core/a.test.ts', '../test/builders/pod.ts', undefined],
+  ['core/testing-a.ts', '../test/builders/pod.ts', undefined],
   ['core/a.ts', '../test/builders/pod.ts', 'imports stay within src'],
   ['api/a.ts', 'kube/b.ts', 'api may import only types of kube'],
   ['programs/webhook/a.ts', 'programs/controller/b.ts', 'a program never imports another program'],

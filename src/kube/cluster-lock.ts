@@ -4,17 +4,18 @@ import type { Resource } from './resource.ts'
 import { sleep } from './wait.ts'
 
 /**
- * How long a new Lease waits before it counts. Creation times are whole seconds, so after one second every later Lease is younger.
- * The other second is for API servers whose clocks differ.
+ * Wait after the creation of a Lease, before the oldest one is determined. Creation times are whole seconds,
+ * so one second later every new Lease is younger. The other second is for API servers whose clocks differ.
  */
 const SETTLING_MS = 2_000
 
 /**
- * Finds the one lock of a cluster: the oldest Lease of a name, in any namespace. Where there is none, creates one.
+ * Finds the only lock of a cluster: the oldest Lease of a name in all namespaces. Creates a Lease if there is
+ * none.
  *
  * @param lock the name, and the namespace for a new Lease
  * @returns the namespace of the oldest Lease
- * @throws KubeError where the API server refuses, or `NotFound` where the Lease is deleted meanwhile
+ * @throws KubeError when a request fails, `NotFound` when the Lease is deleted in the meantime
  */
 export async function findClusterLock(
   leases: Resource<Lease>,
@@ -22,7 +23,8 @@ export async function findClusterLock(
   signal: AbortSignal,
 ): Promise<string> {
   const found = await oldestLease(leases, lock.name, signal)
-  // Who took it knew that it was the oldest. One that nobody took yet may be too new to know.
+  // A candidate takes only the oldest Lease, so a taken Lease is the lock. A Lease that nobody has taken may
+  // have an older rival.
   if (found?.spec?.acquireTime !== undefined) return namespaceOf(found)
   if (!found) await createLease(leases, lock, signal)
   await sleep(SETTLING_MS, signal)
@@ -39,7 +41,7 @@ async function createLease(
   try {
     await leases.create({ metadata: lock, spec: {} }, { signal })
   } catch (error) {
-    // Another replica in the same namespace was faster.
+    // Another replica in the same namespace created it first.
     if (!isKubeError(error, 'AlreadyExists')) throw error
   }
 }

@@ -20,12 +20,12 @@ export class InformerSet {
     await Promise.all(this.members.map(informer => informer.run(signal)))
   }
 
-  /** Resolves when each collection was seen whole. */
+  /** Resolves when each informer has had its first full list. */
   async waitForSync(signal: AbortSignal): Promise<void> {
     await Promise.all(this.members.map(informer => informer.waitForSync(signal)))
   }
 
-  /** True once each collection was seen whole. */
+  /** True after the first full list of each informer. */
   get hasSynced(): boolean {
     return this.members.every(informer => informer.hasSynced)
   }

@@ -12,11 +12,11 @@ export interface LeaderElectionOptions {
   readonly client: KubeClient
   /** Name of the Lease. */
   readonly name: string
-  /** Its namespace. With the scope `cluster`: the namespace in which a missing Lease is created. */
+  /** Namespace of the Lease. With the scope `cluster`: the namespace in which a missing Lease is created. */
   readonly namespace: string
   /**
-   * The candidates: those of the same namespace (default), or those of all namespaces. With `cluster` the lock is the oldest
-   * Lease of that name, see ADR 14.
+   * Who competes: candidates of the same namespace (default), or of all namespaces. With `cluster` the lock
+   * is the oldest Lease of that name, see ADR 14.
    */
   readonly scope?: 'namespace' | 'cluster'
   /** Unique among the candidates: the Pod's name and a random part. */
@@ -24,7 +24,7 @@ export interface LeaderElectionOptions {
   /** Milliseconds after the last observed renewal until another candidate takes over. Default 10 000. */
   readonly leaseDurationMs?: number
   /**
-   * Milliseconds that a leader continues without a renewal. Must be less than the lease duration. Default 7
+   * Milliseconds that a leader continues without a renewal. Must be less than the lease duration. Default: 7
    * 000.
    */
   readonly renewDeadlineMs?: number
@@ -37,7 +37,7 @@ export interface LeaderElectionOptions {
    * Lease, by its own clock, as RFC 3339. Undefined when there was no previous leader.
    */
   readonly lead: (signal: AbortSignal, ledBeforeAt: string | undefined) => Promise<void>
-  /** Another candidate leads, as its renewals show. Called at each retry. */
+  /** Called at each retry while another candidate leads, that is, renews the Lease. */
   readonly onWaiting?: (leader: Leader) => void
   /**
    * Called when leadership is lost, after `lead` settled. To exit and restart the process instead, fire
@@ -47,10 +47,10 @@ export interface LeaderElectionOptions {
   readonly log?: Logger
 }
 
-/** Who leads. */
+/** The current leader. */
 export interface Leader {
   readonly identity: string
-  /** Of the Lease. */
+  /** Namespace of the Lease. */
   readonly namespace: string
 }
 
@@ -123,7 +123,7 @@ async function acquire(
   let lock: LeaseLock | undefined
   let namespace = options.namespace
   while (!signal.aborted) {
-    // Jitter, so that candidates do not try in step.
+    // Jitter, so that candidates do not retry at the same moment.
     let waitMs = times.retryPeriodMs * (1 + Math.random() * 0.2)
     try {
       if (!lock) {
@@ -138,7 +138,7 @@ async function acquire(
       if (state === 'gone') {
         log.warn({ lease: options.name, namespace }, 'the lease was deleted; looking for another one')
         lock = undefined
-        // The leader may not know of it yet. It stops before its lease would have been over.
+        // The old leader may not know of the deletion yet. It stops before its lease would expire.
         waitMs = times.leaseDurationMs
       }
     } catch (error) {

@@ -2,19 +2,19 @@ import { isKubeError } from './errors.ts'
 import { type Lease, microTime } from './lease.ts'
 import type { Resource } from './resource.ts'
 
-/** Which Lease is the lock, and for which candidate. */
+/** The Lease and the candidate of a lock. */
 export interface LeaseLockOptions {
   readonly namespace: string
   readonly name: string
   readonly identity: string
   readonly leaseDurationMs: number
-  /** True where a missing Lease is created. */
+  /** Create a missing Lease. */
   readonly create: boolean
 }
 
 /**
- * The result of a try: the lock is `ours`, `taken` by another candidate, or its Lease is `gone`. A Lease that was deleted and
- * created again is gone too. With `create` a lock is never gone.
+ * Result of an attempt: the lock is `ours`, `taken` by another candidate, or its Lease is `gone`. A Lease
+ * that was deleted and created again is also gone. With `create` a lock is never gone.
  */
 export type LockState = 'ours' | 'taken' | 'gone'
 
@@ -41,7 +41,10 @@ export class LeaseLock {
     return this.#renewedBeforeAt
   }
 
-  /** The other candidate that was seen to renew the lease. Undefined where there is none, as after a leader was killed. */
+  /**
+   * The other candidate that was seen to renew the lease. Undefined when there is none, such as after a
+   * leader was killed.
+   */
   get liveHolder(): string | undefined {
     return this.#liveHolder
   }
@@ -49,7 +52,7 @@ export class LeaseLock {
   /** Takes or renews the lease. Throws KubeError when the request fails or another write was faster. */
   async tryAcquireOrRenew(signal: AbortSignal): Promise<LockState> {
     if (this.#observed && this.#isOurs(this.#observed) && this.#isValid(this.#observed)) {
-      // The holder's last write is most likely the latest version, so a renewal costs one request instead of
+      // The holder's last write is most likely the latest version. So a renewal costs one request instead of
       // two.
       try {
         this.#observe(await this.#leases.replace(this.#renewed(this.#observed), { signal }))

@@ -5,33 +5,36 @@ import { join } from 'node:path'
 import { ROOT } from './cluster-env.ts'
 import { linkPlainTools } from './plain-tools.ts'
 
-/** Runs a script of hack/deploy with a kubectl that writes down what it is told, and changes no cluster. */
+/** Runs a script of hack/deploy with a kubectl that records its arguments and changes no cluster. */
 
-/** How it is run. */
+/** Settings of a run. */
 export interface ScriptOptions {
-  /** Its environment; PATH has plain tools only. */
+  /** Environment of the script. PATH has only plain tools. */
   readonly env?: Readonly<Record<string, string>>
-  /** What kubectl prints, by a pattern of bash for its arguments; the first one that matches counts. `!` as the answer: it fails. */
+  /**
+   * Output of kubectl, by a bash pattern of its arguments. The first match counts. Output `!` means that
+   * kubectl fails.
+   */
   readonly answers?: Readonly<Record<string, string>>
-  /** What a person types at a terminal; without it there is no terminal. */
+  /** Input of a person at a terminal. Absent: there is no terminal. */
   readonly typed?: string
-  /** Root of the checkout; this one where absent. */
+  /** Root of the checkout. Default: this checkout. */
   readonly root?: string
 }
 
-/** How it ended. */
+/** Result of a run. */
 export interface ScriptResult {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
-  /** The arguments of each kubectl. */
+  /** Arguments of each kubectl command. */
   readonly calls: readonly string[]
-  /** The manifests that kubectl was told to apply, and those that it was told to delete. */
+  /** Manifests of `kubectl apply` and of `kubectl delete`. */
   readonly applied: string
   readonly deleted: string
 }
 
-/** @param script its path in the checkout, and its argument */
+/** @param script path in the checkout, and argument */
 export async function runDeployScript(
   script: readonly [path: string, argument: string],
   options: ScriptOptions = {},
@@ -83,7 +86,7 @@ function run(
     stdout: string
     stderr: string
   }>()
-  // script gives the command a terminal, to which both of its outputs go
+  // `script` gives the command a terminal, which receives both outputs
   const [file = '', ...args] =
     typed === undefined ? command : ['/usr/bin/script', '-qec', command.join(' '), '/dev/null']
   const child = spawn(file, args, {

@@ -2,11 +2,17 @@ import { existsSync } from 'node:fs'
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** The programs that an installation may need besides kubectl or helm: macOS and every Linux have them, with the same options. */
+/**
+ * Programs that an installation may need besides kubectl or helm. macOS and every Linux have them, with the
+ * same options.
+ */
 const TOOLS =
   'awk bash cat cut date dirname env grep head make mktemp rm sed sh sleep sort tail tr uname wc'.split(' ')
 
-/** Fills a folder that is to be the whole of a PATH: links to these tools, and to further programs, which are searched in `more` first. */
+/**
+ * Fills a directory that becomes the whole PATH: links to these tools and to further programs. Directories in
+ * `more` are searched first.
+ */
 export async function linkPlainTools(
   folder: string,
   programs: readonly string[] = [],

@@ -3,7 +3,10 @@ import { UsageError } from '../../base/usage-error.ts'
 import type { Flag } from './flag-types.ts'
 import { normalizeGoFlags } from './go-flags.ts'
 
-/** Command lines: the flags of a command are parsed in Go's syntax, checked by type, and documented in `--help`. */
+/**
+ * Command lines: the flags of a command are parsed in Go's syntax, checked by type, and documented in
+ * `--help`.
+ */
 
 /** Flags of a command: by group of the help, then by the key of the value. */
 export type FlagGroups = Readonly<Record<string, Readonly<Record<string, Flag<unknown>>>>>

@@ -12,9 +12,12 @@ import { parseWebhookOptions, type WebhookOptions } from './options.ts'
 import { AdmissionServer, type Reviewers } from './server.ts'
 import { keepTrusted, type TrustOptions } from './trust.ts'
 
-const COMPONENT = 'kubefledged-webhook-server'
-/** The webhook server: reviews writes of ImageCaches over HTTPS, and keeps its certificate trusted by the API server. */
+/**
+ * The webhook server: reviews writes of ImageCaches over HTTPS, and keeps its certificate trusted by the API
+ * server.
+ */
 
+const COMPONENT = 'kubefledged-webhook-server'
 /** Time for Services to stop routing to a Pod that terminates. */
 const LINGER_MS = 5_000
 /** Longest time that the API server waits for a response. */

@@ -10,7 +10,7 @@ import { sharedApiServer } from '../shared-api-server.ts'
 import { NAMESPACE } from './helm.ts'
 import { grantHook, hookKubeconfig } from './hook.ts'
 
-/** The hook of the chart, with the rights that the chart gives it. */
+/** Tests the hook of the chart with the rights that the chart grants. */
 
 const DEFINITIONS = ['imagecaches.kubefledged.io', 'nodeimages.kubefledged.io'] as const
 const ACCOUNT = 'kube-fledged-crds'
@@ -40,7 +40,7 @@ beforeAll(async () => {
 })
 
 describe('the hook that writes the definitions', () => {
-  it('creates them where there are none, and changes nothing the second time', async () => {
+  it('creates missing definitions, and changes nothing the second time', async () => {
     await kubectl(['delete', 'crd', ...DEFINITIONS, '--ignore-not-found'])
     await runHook()
     const first = await Promise.all(DEFINITIONS.map(stateOf))
@@ -52,7 +52,7 @@ describe('the hook that writes the definitions', () => {
     )
   })
 
-  it('brings up to date what an older release left behind, and keeps the objects', async () => {
+  it('updates definitions of an older release, and keeps the objects', async () => {
     await kubectl(['delete', 'crd', DEFINITIONS[0]])
     const schema = {
       type: 'object',
@@ -87,7 +87,7 @@ describe('the hook that writes the definitions', () => {
     expect(images).toBe('a:1')
   })
 
-  it('has the right to these two definitions, and to delete none', async () => {
+  it('has rights for these two definitions, and no right to delete them', async () => {
     const kubeconfig = await hookKubeconfig(ACCOUNT)
     const as = (...args: string[]) => run([binary('kubectl'), '--kubeconfig', kubeconfig, ...args])
     await expect(as('get', 'crd', DEFINITIONS[0], '-o', 'name')).resolves.toContain(DEFINITIONS[0])

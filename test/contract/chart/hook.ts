@@ -6,9 +6,9 @@ import { sharedApiServer } from '../shared-api-server.ts'
 import { kubectl } from './cluster.ts'
 import { NAMESPACE, render } from './helm.ts'
 
-/** A hook of the chart, with the rights that the chart gives it. */
+/** Runs a hook of the chart with the rights that the chart grants. */
 
-/** Gives the service account of a hook its rights. */
+/** Grants the service account of a hook its rights. */
 export async function grantHook(account: string): Promise<void> {
   const manifests = (await render()).split(/^---$/m)
   const rights = manifests.filter(
@@ -21,7 +21,7 @@ export async function grantHook(account: string): Promise<void> {
   await kubectl(rights.join('---\n'), 'apply', '--server-side', '-f', '-')
 }
 
-/** A kubeconfig file of the service account of a hook, for one test. */
+/** A kubeconfig file for the service account of a hook, for one test. */
 export async function hookKubeconfig(account: string): Promise<string> {
   const { url, pki } = sharedApiServer()
   const token = (await kubectl('', 'create', 'token', account, '-n', NAMESPACE)).trim()

@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { render, type Values } from './helm.ts'
 
-/** Where Pods of kube-fledged may run, and when their nodes ask a registry: those of the chart and those of the manifests. */
+/** Node selection and pull policy of the Pods of kube-fledged, from the chart and from the manifests. */
 
 interface PodSpec {
   readonly nodeSelector?: Readonly<Record<string, string>>
@@ -19,7 +19,7 @@ interface Workload {
   readonly spec: PodSpec & { readonly template?: { readonly spec: PodSpec } }
 }
 
-/** The Pods that manifests make, by kind and name. */
+/** The Pods of manifests, by kind and name. */
 function podsOf(manifests: string): Readonly<Record<string, PodSpec>> {
   const objects = parseAllDocuments(manifests).map(document => document.toJS() as Workload | null)
   return Object.fromEntries(
@@ -59,7 +59,7 @@ describe('Pods of the chart', () => {
     for (const [name, pod] of Object.entries(pods)) expectPlaced(pod, name)
   })
 
-  it('run so too where values say more of it', async () => {
+  it('keep this rule when values add to it', async () => {
     const affinity = { nodeAffinity: { [PREFERRED]: [] }, podAffinity: { [PREFERRED]: [] } }
     const pods = await podsOfChart({ nodeSelector: { pool: 'system' }, affinity })
     for (const [name, pod] of Object.entries(pods)) {
@@ -74,7 +74,7 @@ describe('Pods of the chart', () => {
     expect(apart(together)).toEqual([])
   })
 
-  it('run elsewhere where values say so', async () => {
+  it('run elsewhere when values replace the rule', async () => {
     const other = { nodeSelectorTerms: [{ matchExpressions: [{ key: 'a', operator: 'Exists' }] }] }
     const values = { affinity: { nodeAffinity: { [REQUIRED]: other } } }
     const pods = await podsOfChart({ ...values, nodeSelector: { 'kubernetes.io/os': 'other' } })

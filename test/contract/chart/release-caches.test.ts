@@ -10,7 +10,7 @@ import { kubectl } from './cluster.ts'
 import { NAMESPACE } from './helm.ts'
 import { grantHook, hookKubeconfig } from './hook.ts'
 
-/** The hook of the chart that lets go of image caches after an uninstallation. */
+/** Tests the hook of the chart that removes the finalizers of image caches after an uninstallation. */
 
 const ACCOUNT = 'kube-fledged-release-caches'
 const MAIN = join(ROOT, 'src/main.ts')
@@ -37,13 +37,13 @@ beforeAll(async () => {
   await grantHook(ACCOUNT)
 })
 
-describe('the hook that lets go of image caches', () => {
-  it('has nothing to do where there is no such kind', async () => {
+describe('the hook that releases image caches', () => {
+  it('does nothing when the kind does not exist', async () => {
     await kubectl('', 'delete', 'crd', imageCacheCrd.metadata.name, '--ignore-not-found')
     await runHook()
   })
 
-  it('takes off its own finalizer and nothing else, and ends a deletion that waited for it', async () => {
+  it('removes only its own finalizer, so that a waiting deletion ends', async () => {
     await kubectl(JSON.stringify(imageCacheCrd), 'apply', '--server-side', '--force-conflicts', '-f', '-')
     await kubectl('', 'wait', `crd/${imageCacheCrd.metadata.name}`, '--for=condition=Established')
     await create('purged', [PURGE])
@@ -71,7 +71,7 @@ describe('the hook that lets go of image caches', () => {
     )
   })
 
-  it('has the right to that, and to make or delete none', async () => {
+  it('has this right, and no right to create or delete', async () => {
     const kubeconfig = await hookKubeconfig(ACCOUNT)
     const may = (verb: string, resource: string) =>
       run([binary('kubectl'), '--kubeconfig', kubeconfig, 'auth', 'can-i', verb, resource, '-A']).then(

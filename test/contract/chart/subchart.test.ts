@@ -8,9 +8,9 @@ import { run } from '../../harness/command.ts'
 import { CHART } from '../../harness/helm.ts'
 import { render, type Values } from './helm.ts'
 
-/** The chart as a part of another chart, and with all images from one registry. */
+/** The chart as a dependency of another chart, and with all images from one registry. */
 
-/** What helm makes of a chart whose one dependency is ours. */
+/** Output of helm for a chart with ours as its only dependency. */
 async function renderParent(values: object): Promise<string> {
   const parent = await mkdtemp(join(tmpdir(), 'parent-'))
   onTestFinished(() => rm(parent, { recursive: true }))
@@ -23,20 +23,20 @@ async function renderParent(values: object): Promise<string> {
   return run(command, { input: JSON.stringify(values) })
 }
 
-/** References of all images, those that the controller is told included. */
+/** References of all images, with those in the arguments of the controller. */
 function imagesOf(manifests: string): string[] {
   const found = [...manifests.matchAll(/(?:image|value): "([^"\s]+\/kubefledged-[^"\s]+)"/g)]
   return [...new Set(found.map(([, image = '']) => image))].toSorted()
 }
 
 describe('the chart in another chart', () => {
-  it('is switched by a condition', async () => {
+  it('is enabled by a condition', async () => {
     const on = { 'kube-fledged': { enabled: true, fullnameOverride: 'kf' } }
     expect(await renderParent(on)).toContain('name: kf-controller\n')
     expect((await renderParent({ 'kube-fledged': { enabled: false } })).trim()).toBe('')
   })
 
-  it('takes the global values of the parent, and its registry', async () => {
+  it('uses the global values of the parent, and its registry', async () => {
     const global = { imageRegistry: 'mirror.example:5000', imagePullSecrets: ['other'], team: { name: 'a' } }
     const images = imagesOf(await renderParent({ global, 'kube-fledged': { image: { tag: 'v1.0.0' } } }))
     const names = ['busybox', 'controller', 'cri-client', 'webhook-server']
@@ -58,7 +58,7 @@ describe('global.imageRegistry', () => {
     expect(imagesOf(manifests)).toContain(`${image}:v1.0.0`)
   })
 
-  it('leaves digests as they are', async () => {
+  it('keeps digests', async () => {
     const digest = `sha256:${'ab'.repeat(32)}`
     const values = { 'global.imageRegistry': 'm.example', 'image.kubefledgedControllerDigest': digest }
     expect(imagesOf(await render(values))).toContain(`m.example/kubefledged/kubefledged-controller@${digest}`)

@@ -5,13 +5,13 @@ import { chartValues } from '../../../hack/chart-docs.ts'
 import { CHART } from '../../harness/helm.ts'
 import { render, type Values } from './helm.ts'
 
-/** Every value of the chart shows in what the chart makes. */
+/** Each value of the chart changes its output. */
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 
 /**
- * Path, value, a text that the manifests have with it and do not have without it (`gone`: the other way round), and the values that it
- * needs beside it.
+ * Path and value; a text that the output contains with the value and not without it (`gone`: the other way
+ * round); further values that it needs.
  */
 type Row = readonly [
   path: string,
@@ -159,7 +159,7 @@ describe('values of the chart', () => {
   })
 })
 
-/** Values of old installations that look unlike the defaults. */
+/** Values of old installations whose form differs from the defaults. */
 const OLD_VALUES: readonly Row[] = [
   ['controllerReplicaCount', '3', 'replicas: 3\n'],
   ['webhookServerReplicaCount', '0', 'replicas: 0\n'],

@@ -20,7 +20,7 @@ async function run(request: string, { socket = world.socketPath } = {}) {
   const file = join(directory, 'request.json')
   const log = join(directory, 'termination-log')
   await writeFile(file, request)
-  await writeFile(log, '') // the kubelet makes it, and mounts it as a file
+  await writeFile(log, '') // the kubelet creates it and mounts it as a file
   const [program, ...limits] = WITHOUT_CAPABILITIES
   const flags = [`--cri-socket-path=${socket}`, `--request-file=${file}`, `--termination-log=${log}`]
   const { status, stderr } = spawnSync(program, [...limits, process.execPath, MAIN, 'cri-client', ...flags], {

@@ -15,7 +15,7 @@ import { silentLogger } from '../../../src/kube/index.ts'
 import { compileCache } from '../../../src/core/demand/index.ts'
 import { connect, newNamespace } from '../kube/fixture.ts'
 
-/** Pull secrets of the operator's own images, with a real API server. */
+/** Tests the pull secrets of the operator's own images with a real API server. */
 
 const core = (plural: string, kind: string) => ({ group: '', version: 'v1', plural, kind, namespaced: true })
 const { signal } = new AbortController()
@@ -35,7 +35,7 @@ async function setUp() {
 }
 
 describe('ownPullSecrets', () => {
-  it('are those of the Pod of this name, in this namespace', async () => {
+  it('are the pull secrets of the Pod with this name and namespace', async () => {
     const { client, namespace } = await setUp()
     const pods = client.resource<KubeObject & { spec: object }>(core('pods', 'Pod'))
     const containers = [{ name: 'c', image: 'c' }]
@@ -51,7 +51,7 @@ describe('ownPullSecrets', () => {
 })
 
 describe('AccountSecrets', () => {
-  it('answers none for an account that is not there', async () => {
+  it('returns none for a missing account', async () => {
     const { client, namespace } = await setUp()
     expect(await new AccountSecrets(client, silentLogger).namesOf(namespace, 'nobody', signal)).toEqual([])
   })
@@ -62,7 +62,10 @@ describe('a pull Job', () => {
     readonly spec: { readonly template: { readonly spec: { readonly imagePullSecrets?: readonly object[] } } }
   }
 
-  /** Names of the secrets in the Pod template of a Job for a cache with these secrets, which runs as the account `puller`. */
+  /**
+   * Names of the secrets in the Pod template of a Job, for a cache with these secrets and the service account
+   * `puller`.
+   */
   async function secretsOf(own: readonly string[], ofCache: readonly string[]): Promise<unknown> {
     const { client, namespace, account } = await setUp()
     await account('puller', ['account'])
@@ -99,15 +102,15 @@ describe('a pull Job', () => {
     return job.spec.template.spec.imagePullSecrets?.map(secret => Object.values(secret)[0])
   }
 
-  it('leaves those of its service account to the API server where the operator has none', async () => {
+  it('leaves the secrets of its service account to the API server when the operator has none', async () => {
     expect(await secretsOf([], [])).toBeUndefined()
   })
 
-  it('keeps those of its service account beside those of the operator', async () => {
+  it('has the secrets of its service account beside those of the operator', async () => {
     expect(await secretsOf(['mirror'], [])).toEqual(['mirror', 'account'])
   })
 
-  it('has those of its cache first, and as ever none of its service account then', async () => {
+  it('has the secrets of its cache first, and then none of its service account', async () => {
     expect(await secretsOf(['mirror'], ['cache'])).toEqual(['cache', 'mirror'])
   })
 })

@@ -4,11 +4,11 @@ import type { KubeClient } from '../../../src/kube/index.ts'
 import { LEASES, type Lease } from '../../../src/kube/lease.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { connect, newNamespace, startFront, uniqueName } from './fixture.ts'
-import { type Candidate, LONG, SHORT, stand } from './stand.ts'
+import { type Candidate, LONG, SHORT, startCandidate } from './in-process-candidate.ts'
 
 /** Candidates in several namespaces compete for one lock: the oldest Lease of a name. */
 
-/** A name of Leases of the test's own, and a way to stand for election from a new namespace. */
+/** A unique Lease name, and a function that starts a candidate in a new namespace. */
 function newElection(times: typeof SHORT = SHORT) {
   const client = connect()
   const name = uniqueName('controller')
@@ -21,7 +21,7 @@ function newElection(times: typeof SHORT = SHORT) {
       identity: uniqueName('pod'),
       scope: 'cluster' as const,
     }
-    return { ...stand(by, election), namespace: own }
+    return { ...startCandidate(by, election), namespace: own }
   }
   return { client, name, leases: client.resource<Lease>(LEASES), join }
 }
@@ -35,12 +35,12 @@ async function namespacesOf(client: KubeClient, name: string): Promise<(string |
   return (await leasesOf(client, name)).map(({ metadata }) => metadata.namespace)
 }
 
-/** Namespaces of those that somebody holds. */
+/** Namespaces of the Leases that have a holder. */
 function holdingNamespaces(leases: readonly Lease[]): (string | undefined)[] {
   return leases.filter(({ spec }) => spec?.holderIdentity).map(({ metadata }) => metadata.namespace)
 }
 
-/** Looks on until the test ends, and fails where two lead at one time. */
+/** Checks until the end of the test that at most one candidate leads. */
 function watchForTwo(candidates: readonly Candidate[]): void {
   let most = 0
   const timer = setInterval(() => {
@@ -56,7 +56,7 @@ const elected = (candidate: Candidate, who: string) =>
   eventually(`${who} to be elected`, async () => candidate.leading(), { timeoutMs: 30_000 })
 
 describe('the lock of a cluster', () => {
-  it('lets one of two namespaces lead; the other makes nothing, is told of the leader, and takes over at once', async () => {
+  it('lets one of two namespaces lead; the other creates nothing, knows the leader, and takes over at once', async () => {
     const { client, name, join } = newElection(LONG)
     const a = await join()
     await elected(a, 'a')
@@ -70,7 +70,7 @@ describe('the lock of a cluster', () => {
     expect(await namespacesOf(client, name), 'what a left behind is the lock').toEqual([a.namespace])
   })
 
-  it('takes a Lease that a killed leader left behind, and tells of nobody', async () => {
+  it('takes the Lease of a killed leader, and reports no leader', async () => {
     const { client, name, leases, join } = newElection()
     const { namespace } = await newNamespace(client)
     const spec = { holderIdentity: 'killed', leaseDurationSeconds: 2 }
@@ -83,20 +83,20 @@ describe('the lock of a cluster', () => {
     expect(await namespacesOf(client, name)).toEqual([namespace])
   })
 
-  it('makes a Lease of its own where the first is removed with all that it made', async () => {
+  it('creates a new Lease when the first installation is removed', async () => {
     const { client, name, leases, join } = newElection()
     const a = await join()
     await elected(a, 'a')
     const b = await join()
     await eventually('b to be told of a', async () => b.leaders.length > 0)
     await a.resign()
-    // At once, before b takes it: as where the whole namespace goes.
+    // Delete it before b takes it, as when the whole namespace is deleted.
     await leases.delete({ name, namespace: a.namespace })
     await elected(b, 'b')
     expect(await namespacesOf(client, name)).toEqual([b.namespace])
   })
 
-  it('never has two leaders where the Lease is deleted under the leader; that one ends', async () => {
+  it('never has two leaders when the Lease of a leader is deleted, which ends its leadership', async () => {
     const { client, name, leases, join } = newElection()
     const a = await join()
     await elected(a, 'a')
@@ -105,12 +105,12 @@ describe('the lock of a cluster', () => {
     await eventually('b to be told of a', async () => b.leaders.length > 0)
     await leases.delete({ name, namespace: a.namespace })
     await eventually('a to know', async () => a.history.includes('lost'))
-    expect(a.history.slice(0, 4)).toEqual(['elected', 'told to end', 'ended', 'lost'])
+    expect(a.history.slice(0, 4)).toEqual(['elected', 'stopping', 'ended', 'lost'])
     await eventually('a leader', async () => a.leading() || b.leading(), { timeoutMs: 30_000 })
     expect(await leasesOf(client, name)).toHaveLength(1)
   })
 
-  it('is not another Lease that came later, whoever holds that', async () => {
+  it('is not a younger Lease, even when that one has a holder', async () => {
     const { client, name, leases, join } = newElection()
     const a = await join()
     await elected(a, 'a')
@@ -124,12 +124,12 @@ describe('the lock of a cluster', () => {
     await elected(b, 'b')
   })
 
-  it('has one leader where an older Lease comes after one that somebody has found already', async () => {
+  it('has one leader when an older Lease appears after a younger one was found', async () => {
     const { client, name, join } = newElection()
     const namespaces = [await newNamespace(client), await newNamespace(client)].map(
       ({ namespace }) => namespace,
     )
-    // Of two of one second, the one whose namespace sorts first is the older one.
+    // Of two Leases of the same second, the one whose namespace sorts first is the older one.
     const [first, second] = namespaces.toSorted()
     const front = await startFront()
     let lists = 0
@@ -157,7 +157,7 @@ describe('the lock of a cluster', () => {
     const namespaces = await Promise.all(Array.from({ length: 6 }, () => newNamespace(client)))
     const candidates = await Promise.all(
       namespaces.map(async ({ namespace }, index) => {
-        // Two at once, and a pair every 300 ms: some find the Lease of another that has not settled yet.
+        // A pair every 300 ms: some candidates find a new Lease of another that is not old enough yet.
         await sleep(Math.floor(index / 2) * 300)
         return join(namespace)
       }),

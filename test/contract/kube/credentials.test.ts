@@ -12,7 +12,7 @@ import { codeOf, connect, newNamespace } from './fixture.ts'
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local'
 
-/** The API server refuses a token only when it has been over for more than a minute. */
+/** The API server rejects a token only a minute after its expiry. */
 const LEEWAY_SECONDS = 60
 
 interface ServiceAccountToken {
@@ -35,7 +35,7 @@ async function newServiceAccount(): Promise<ServiceAccountToken> {
   return { namespace, name: 'agent', uid: metadata.uid ?? '' }
 }
 
-/** Signs a token as the API server does, with a life of our choice. */
+/** Signs a token like the API server, with a given lifetime. */
 async function tokenFor(account: ServiceAccountToken, expiresInSeconds: number): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
   const { namespace, name, uid } = account
@@ -54,7 +54,7 @@ async function tokenFor(account: ServiceAccountToken, expiresInSeconds: number):
   return `${text}.${createSign('RSA-SHA256').update(text).sign(key, 'base64url')}`
 }
 
-/** Who the API server takes this client for. */
+/** The user of this client, from the API server. */
 async function whoAmI(client: KubeClient): Promise<string> {
   const review = await client.request<{ status: { userInfo: { username: string } } }>({
     verb: 'create',
@@ -98,7 +98,7 @@ describe('a token file', () => {
     expect(late.requestCount.create).toBe(2)
   })
 
-  it('is not read for ever: an expired token in it is Unauthorized, until it is replaced', async () => {
+  it('with an expired token leads to Unauthorized until it is replaced', async () => {
     const account = await newServiceAccount()
     const path = join(await newDirectory(), 'token')
     await writeFile(path, await tokenFor(account, -LEEWAY_SECONDS - 60))
@@ -179,7 +179,7 @@ describe('a kubeconfig file', () => {
     await give(-LEEWAY_SECONDS - 60)
     expect(await codeOf(whoAmI(client))).toBe('Unauthorized')
     await give(600)
-    // All of them are refused with the old token; only one run of the plugin follows.
+    // All requests are refused with the old token. The plugin runs only once more.
     expect(await Promise.all(Array.from({ length: 10 }, () => whoAmI(client)))).toEqual(Array(10).fill(user))
     expect(await whoAmI(client)).toBe(user)
     const lines = (await readFile(runs, 'utf8')).trim().split('\n')

@@ -38,12 +38,12 @@ function core(plural: string, kind: string): ResourceDef {
   return { group: '', version: 'v1', plural, kind, namespaced: true }
 }
 
-/** A name that no other test has. */
+/** A unique name. */
 export function uniqueName(prefix = 'test'): string {
   return `${prefix}-${randomBytes(4).toString('hex')}`
 }
 
-/** A client of the shared API server, or of another one; closed when the test ends. */
+/** A client of the shared API server, or of another one. It is closed at the end of the test. */
 export function connect(
   options: KubeClientOptions & { kubeconfig?: string; server?: string } = {},
 ): KubeClient {
@@ -56,7 +56,7 @@ export function connect(
   return client
 }
 
-/** A namespace of the test's own, and its ConfigMaps. */
+/** A new namespace for the test, and its ConfigMaps. */
 export async function newNamespace(
   client: KubeClient,
 ): Promise<{ namespace: string; configMaps: Resource<ConfigMap> }> {
@@ -65,7 +65,7 @@ export async function newNamespace(
   return { namespace, configMaps: client.resource<ConfigMap>(CONFIG_MAPS) }
 }
 
-/** Runs an informer until the test ends. */
+/** Runs an informer until the end of the test. */
 export function runInformer<T extends KubeObject>(
   resource: Resource<T>,
   options: InformerOptions<T> = {},
@@ -81,7 +81,7 @@ export function runInformer<T extends KubeObject>(
   return { informer, stop }
 }
 
-/** An informer's changes as words: `added a=1`. */
+/** Changes of an informer as text: `added a=1`. */
 export function changesOf(informer: Informer<ConfigMap>): string[] {
   const changes: string[] = []
   informer.subscribe(({ type, object }) => {
@@ -95,14 +95,14 @@ export function configMap(namespace: string, name: string, value = ''): ConfigMa
   return { metadata: { namespace, name }, data: { value } }
 }
 
-/** Name and uid of every object, in order. */
+/** Name and UID of each object, in order. */
 export function identities(objects: Iterable<KubeObject>): string[] {
   return [...objects]
     .map(({ metadata }) => `${metadata.name} ${metadata.uid} ${metadata.resourceVersion}`)
     .sort()
 }
 
-/** The error that a promise rejects with; fails when it does not reject with a KubeError. */
+/** The error that a promise rejects with. Fails unless it is a KubeError. */
 export async function kubeErrorOf(promise: Promise<unknown>): Promise<KubeError> {
   try {
     await promise
@@ -118,7 +118,7 @@ export async function codeOf(promise: Promise<unknown>): Promise<KubeErrorCode> 
   return (await kubeErrorOf(promise)).code
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its entries. */
 export function newLog(): { log: Logger; lines: string[] } {
   const lines: string[] = []
   const keep = (fields: object, message: string) => {
@@ -129,7 +129,7 @@ export function newLog(): { log: Logger; lines: string[] } {
   return { log: { debug: keep, info: keep, warn: keep, error: keep }, lines }
 }
 
-/** A front before the shared API server; ended when the test ends. */
+/** A front of the shared API server. It is closed at the end of the test. */
 export async function startFront(): Promise<ApiFront> {
   const { url, pki } = sharedApiServer()
   const front = await ApiFront.start({

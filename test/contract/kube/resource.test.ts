@@ -65,7 +65,7 @@ describe('an object', () => {
     expect((await configMaps.get({ namespace, name: 'a' })).data).toEqual({ value: '2' })
   })
 
-  it('is not deleted when a precondition does not hold', async () => {
+  it('is not deleted when a precondition fails', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     const first = await configMaps.create(configMap(namespace, 'a', '1'))
     const second = await configMaps.mergePatch({ namespace, name: 'a' }, { data: { value: '2' } })
@@ -102,7 +102,7 @@ describe('the status subresource', () => {
 })
 
 describe('server-side apply', () => {
-  it('creates, takes back what is left out, and keeps what others own', async () => {
+  it('creates, removes omitted fields, and keeps fields of others', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     const metadata = { namespace, name: 'a' }
     await configMaps.apply({ metadata, data: { mine: '1', also: '1' } }, { fieldManager: 'we' })
@@ -167,7 +167,7 @@ describe('a collection', () => {
     expect(names).toEqual(['c-0', 'c-1', 'c-2', 'c-3', 'c-4'])
   })
 
-  it('is a BadRequest for a continue token that never was', async () => {
+  it('is a BadRequest for an invalid continue token', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     expect(await codeOf(configMaps.list({ namespace, limit: 1, continue: 'nonsense' }))).toBe('BadRequest')
   })
@@ -183,14 +183,14 @@ describe('an error', () => {
     )
   })
 
-  it('says which rule an invalid object breaks and which name is taken', async () => {
+  it('names the rule that an invalid object breaks, and the name that is in use', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     expect(await codeOf(configMaps.create(configMap(namespace, 'Not_A_Name')))).toBe('Invalid')
     await configMaps.create(configMap(namespace, 'a'))
     expect(await codeOf(configMaps.create(configMap(namespace, 'a')))).toBe('AlreadyExists')
   })
 
-  it('tells a client without rights from one without a name', async () => {
+  it('distinguishes a client without rights from one without identity', async () => {
     const config = loadConfig({ kubeconfig: sharedApiServer().kubeconfig })
     const anonymous = new KubeClient({ ...config, credentials: fixedCredential({}) })
     expect(await codeOf(anonymous.resource(CONFIG_MAPS).list())).toBe('Forbidden')
@@ -213,7 +213,7 @@ describe('an error', () => {
     strangers.close()
   })
 
-  it('is Timeout when no answer comes, Aborted when the caller gives up', async () => {
+  it('is Timeout without an answer, Aborted when the caller aborts', async () => {
     await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}`, timeoutMs: 500 })
     await client.serverVersion()
@@ -232,7 +232,7 @@ describe('an error', () => {
     expect(await codeOf(client.serverVersion())).toBe('Aborted')
   })
 
-  it('does not come from a connection that broke between two requests', async () => {
+  it('is not caused by a connection that broke between two requests', async () => {
     await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}` })
     await client.serverVersion()
@@ -262,7 +262,7 @@ describe('the client', () => {
     })
   })
 
-  it('uses one connection for one request after another', async () => {
+  it('uses one connection for consecutive requests', async () => {
     await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}` })
     for (let i = 0; i < 20; i++) await client.serverVersion()

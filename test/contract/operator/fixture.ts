@@ -15,7 +15,7 @@ import { ROOT } from '../../harness/cluster-env.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { sharedApiServer } from '../shared-api-server.ts'
 
-/** A chart of a few objects. Nothing runs where no controllers are: its hook never ends. */
+/** A chart of a few objects. Its hook never ends, because no controllers run. */
 const CHART = {
   'Chart.yaml': 'apiVersion: v2\nname: small\nversion: 1.0.0\n',
   'values.yaml': 'value: default\ncpu: 1000m\n',
@@ -75,7 +75,7 @@ spec:
 
 const CRD = 'deploy/kubefledged-operator/deploy/crds/charts.helm.kubefledged.io_kubefledgeds_crd.yaml'
 
-/** Writes the small chart under this name into a folder that goes with the test. */
+/** Writes the small chart with this name into a directory that is removed after the test. */
 export async function chartNamed(name: string): Promise<string> {
   const chart = await mkdtemp(join(tmpdir(), 'chart-'))
   onTestFinished(() => rm(chart, { recursive: true }))
@@ -86,7 +86,7 @@ export async function chartNamed(name: string): Promise<string> {
   return chart
 }
 
-/** Makes the API server serve KubeFledged. */
+/** Adds the kind KubeFledged to the API server. */
 export async function serveKind(): Promise<void> {
   const kubectl = (...args: string[]) =>
     run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args, '-f', join(ROOT, CRD)])
@@ -94,14 +94,14 @@ export async function serveKind(): Promise<void> {
   await kubectl('wait', '--for=condition=Established', '--timeout=30s')
 }
 
-/** A reconciler with nothing in memory, and what its helm did. */
+/** A reconciler with empty memory, and the helm commands that it ran. */
 export interface TestedOperator {
   readonly reconcile: () => Promise<unknown>
-  /** Since it was made. */
+  /** Since its creation. */
   readonly runs: readonly HelmCommand[]
 }
 
-/** The object `kf` in a namespace, which asks for the small chart. */
+/** The object `kf` in a namespace, which installs the small chart. */
 export class TestedRelease {
   readonly objects: Resource<ReleaseObject>
   readonly #client: KubeClient
@@ -131,7 +131,10 @@ export class TestedRelease {
     return release
   }
 
-  /** A new operator; its helm is the real one unless another is named, and it also watches other namespaces that are named. */
+  /**
+   * A new operator. It uses the real helm unless another program is given, and also watches the given
+   * namespaces.
+   */
   operator(program = binary('helm'), others: readonly string[] = []): TestedOperator {
     const client = this.#client
     const objects = new ReleaseObjects(client, this.#kind, [this.#namespace, ...others], silentLogger)
@@ -165,7 +168,7 @@ export class TestedRelease {
     return { reconcile, runs }
   }
 
-  /** The object as it is stored. */
+  /** The stored object. */
   async find(): Promise<ReleaseObject | undefined> {
     const { items } = await this.objects.list({ namespace: this.#namespace })
     return items[0]
@@ -176,7 +179,7 @@ export class TestedRelease {
     await this.objects.mergePatch({ namespace: this.#namespace, name: 'kf' }, { spec })
   }
 
-  /** Its conditions but `Initialized`, as words, and the revision. */
+  /** Its conditions except `Initialized`, as text, and the revision. */
   async says(): Promise<readonly unknown[]> {
     const { conditions = [], deployedRelease } = (await this.find())?.status ?? {}
     const words = ({ type, status, reason }: Condition) => `${type}=${status} ${reason}`

@@ -11,7 +11,7 @@ import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
 import { eventually } from '../../harness/eventually.ts'
 
-/** helm as an administrator runs it beside the operator, on the release `kf` of a namespace. */
+/** An administrator's helm commands on the release `kf` of a namespace, beside the operator. */
 export class HelmByHand {
   readonly #namespace: string
   readonly #client: KubeClient
@@ -25,12 +25,12 @@ export class HelmByHand {
     return ['--namespace', this.#namespace, '--kubeconfig', sharedApiServer().kubeconfig]
   }
 
-  /** Runs helm to its end. Throws HarnessError with helm's words. */
+  /** Runs helm. Throws HarnessError with helm's error text. */
   run(...args: string[]): Promise<string> {
     return run([binary('helm'), ...args, ...this.#flags])
   }
 
-  /** Statuses of the revisions, the oldest first; none where there is no release. */
+  /** Statuses of the revisions, oldest first. Empty when there is no release. */
   async revisions(): Promise<string[]> {
     const list = JSON.parse(await this.run('list', '--all', '--output', 'json')) as unknown[]
     if (list.length === 0) return []
@@ -38,7 +38,7 @@ export class HelmByHand {
     return history.map(({ status }) => status)
   }
 
-  /** Starts an upgrade to this chart that waits for a hook which never ends, and resolves when it does so. */
+  /** Starts an upgrade to this chart with a hook that never ends. Resolves when helm waits for the hook. */
   async hang(chart: string): Promise<ChildProcess> {
     const args = ['upgrade', 'kf', chart, '--install', '--set', 'hangs=true', ...this.#flags]
     const child = spawn(binary('helm'), args, { stdio: 'ignore' })
@@ -56,7 +56,7 @@ export class HelmByHand {
     )
   }
 
-  /** Makes helm have begun the newest revision that much earlier, as it is stored. */
+  /** Moves the stored start time of the newest revision into the past. */
   async age(ms: number): Promise<void> {
     const def = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true }
     const secrets = this.#client.resource<KubeObject & { data: { release: string } }>(def)
@@ -71,7 +71,7 @@ export class HelmByHand {
   }
 }
 
-/** A helm that runs a line of shell first when it is to change a release. Answers the path of the program. */
+/** A helm that runs a shell line before each change of a release. Returns the path of the program. */
 export async function helmAfter(shell: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'helm-after-'))
   onTestFinished(() => rm(folder, { recursive: true }))

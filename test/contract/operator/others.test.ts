@@ -7,7 +7,9 @@ import { connect, newNamespace } from '../kube/fixture.ts'
 import { chartNamed, serveKind, TestedRelease } from './fixture.ts'
 import { HelmByHand, helmAfter } from './helm-by-hand.ts'
 
-/** Releases that are not the operator's, or that somebody else works on, with the real helm and a real API server. */
+/**
+ * Tests releases of others, and releases that others are changing, with the real helm and a real API server.
+ */
 
 beforeAll(serveKind)
 
@@ -24,7 +26,7 @@ async function setUp(spec: Readonly<Record<string, unknown>> = {}) {
   return { namespace, release, name, value, message, hand: new HelmByHand(client, namespace) }
 }
 
-/** A folder that goes with the test. */
+/** A directory that is removed after the test. */
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'others-'))
   onTestFinished(() => rm(folder, { recursive: true }))
@@ -32,7 +34,7 @@ async function newFolder(): Promise<string> {
 }
 
 describe('a release of another chart', () => {
-  it('stays as it is, and the object says what to do', async () => {
+  it('is not changed, and the status explains what to do', async () => {
     const { namespace, release, value, message, hand } = await setUp({ value: 'ours' })
     await hand.run('install', 'kf', await chartNamed('postgres'), '--set', 'value=theirs')
     const operator = release.operator()
@@ -51,7 +53,7 @@ describe('a release of another chart', () => {
     expect(await value()).toBe('ours')
   })
 
-  it('outlives the object', async () => {
+  it('stays when the object is deleted', async () => {
     const { release, name, value, hand } = await setUp()
     await hand.run('install', 'kf', await chartNamed('postgres'), '--set', 'value=theirs')
     const operator = release.operator()
@@ -73,7 +75,7 @@ describe('a release of another chart', () => {
     expect(helm.exitCode).toBeNull()
   })
 
-  it('is noticed in the place of the release that was ours, though it has the same revision', async () => {
+  it('is noticed when it replaces our release, even with the same revision', async () => {
     const { release, value, hand } = await setUp({ value: 'ours' })
     const operator = release.operator()
     await operator.reconcile()
@@ -86,7 +88,7 @@ describe('a release of another chart', () => {
 })
 
 describe('a pending revision', () => {
-  it('of another helm is waited for, and removed when it must have been abandoned', async () => {
+  it('of another helm is waited for, and removed when it must be abandoned', async () => {
     const { namespace, release, value, message, hand } = await setUp({ value: 'ours' })
     const operator = release.operator()
     await operator.reconcile()
@@ -115,7 +117,7 @@ describe('a pending revision', () => {
     expect(await value()).toBe('new')
   })
 
-  it('of a helm of its own that was killed is removed at once, also by a new operator', async () => {
+  it('of a killed helm of the operator is removed at once, also by a new operator', async () => {
     const { release, value, hand } = await setUp({ value: 'ours', hangs: true })
     const folder = await newFolder()
     const operator = release.operator(await helmAfter(`echo $$ > ${folder}/pid`))
@@ -133,7 +135,7 @@ describe('a pending revision', () => {
     expect((await release.find())?.status).not.toHaveProperty('pendingRevision')
   })
 
-  it('of another helm that came first in the race is not taken for its own', async () => {
+  it('of another helm that was faster is not treated as its own', async () => {
     const { release, hand } = await setUp({ value: 'ours' })
     const folder = await newFolder()
     const shell = `touch ${folder}/begun; until [ -e ${folder}/go ]; do sleep 0.1; done`

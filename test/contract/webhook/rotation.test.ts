@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => installation[Symbol.asyncDispose]())
 
-/** As in earnest, the last third of a serving certificate is longer than an authority takes to settle. */
+/** As with the real values, a third of a serving certificate's lifetime is longer than the trust delay. */
 const SHORT: Lifetimes = { authorityMs: 36_000, servingMs: 18_000, trustDelayMs: 2_000, skewMs: 1_000 }
 const SECRET = { name: NAMES.secret, namespace: NAMES.namespace }
 

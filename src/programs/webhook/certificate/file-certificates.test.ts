@@ -12,7 +12,7 @@ const files = { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key
 const { signal } = new AbortController()
 
 describe('FileCertificates', () => {
-  it('takes what the files hold, again where that changes, and the bundle beside them', async () => {
+  it('uses the certificate files and their bundle, and follows changes', async () => {
     const used: ServingCertificate[] = []
     const given = new FileCertificates(files, serving => used.push(serving), silentLogger)
     await expect(given.reconcile(signal)).rejects.toThrow(/ENOENT/)
@@ -34,7 +34,7 @@ describe('FileCertificates', () => {
     ])
   })
 
-  it('goes on trying what could not be used', async () => {
+  it('tries an unusable certificate again', async () => {
     let tries = 0
     const given = new FileCertificates(
       files,

@@ -34,13 +34,13 @@ describe('certificates', () => {
     expect((until - START) / DAY).toBeCloseTo((2 / 3) * 365, 0)
   })
 
-  it('stay as they are until they are due', async () => {
+  it('do not change before they are due', async () => {
     const { material, until } = await at(START)
     expect((await at(until - 1, material)).material).toBe(material)
     expect((await at(until + 1, material)).material.certificate).not.toBe(material.certificate)
   })
 
-  it('of the server are renewed without anybody having to trust anything new', async () => {
+  it('of the server are renewed under the same authority', async () => {
     const { material, until } = await at(START)
     const next = await at(until + 1, material)
     expect(next.material.bundle).toBe(material.bundle)
@@ -65,7 +65,7 @@ describe('certificates', () => {
     expect(renewals).toBeGreaterThan(40)
   })
 
-  it('a new authority signs only after everybody has seen it', async () => {
+  it('a new authority signs only after the trust delay', async () => {
     const { material } = await at(START)
     const now = START + 7 * YEAR
     const first = (await at(now, (await at(now - 1, material)).material)).material
@@ -76,7 +76,7 @@ describe('certificates', () => {
     expect(fresh && hasIssued(fresh, serving(second))).toBe(true)
   })
 
-  it('are made anew for other names', async () => {
+  it('are issued again for other names', async () => {
     const { material } = await at(START)
     const other = { ...NAMES, dns: ['other.ns.svc'] }
     const next = (await at(START, material, other)).material
@@ -106,7 +106,7 @@ describe('certificates', () => {
     expect(trusts(good, material, START)).toBe(keepsTrust)
   })
 
-  it('that everybody has slept through are made anew', async () => {
+  it('are issued again when all have expired', async () => {
     const { material } = await at(START)
     const year2 = (await at(START + 2 * YEAR, material)).material
     expect(trusts(material, year2, START + 2 * YEAR)).toBe(true)
@@ -115,7 +115,7 @@ describe('certificates', () => {
     expect(trusts(year11, year11, START + 11 * YEAR)).toBe(true)
   })
 
-  it('cannot be had for names that are none', async () => {
+  it('cannot be issued for invalid names', async () => {
     await expect(at(START, undefined, { dns: [''], ip: [] })).rejects.toThrow(RangeError)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * Certificates of the webhook server: read from files that others write, or issued and renewed by the replicas and
- * shared in a Secret.
+ * Certificates of the webhook server: read from files that others write, or issued and renewed by the
+ * replicas and shared in a Secret.
  */
 
 /** A source of the server's certificate. */

@@ -6,24 +6,24 @@ import {
   runWithLeaderElection,
 } from '../../../src/kube/index.ts'
 
-/** Of a Lease that tests wait for. */
+/** Times of a Lease whose expiry a test waits for. */
 export const SHORT = { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryPeriodMs: 300 }
-/** So long that a test which waited for its end would fail. */
+/** So long that a test which waits for its expiry fails. */
 export const LONG = { leaseDurationMs: 600_000, renewDeadlineMs: 20_000, retryPeriodMs: 300 }
 
-/** Who stands for election. */
+/** A candidate in this process. */
 export interface Candidate {
-  /** What happened to it, in order. */
+  /** Events of this candidate, in order. */
   readonly history: string[]
   readonly leading: () => boolean
-  /** Who it was told of as the leader, at each try. */
+  /** The leader at each retry, as reported to the candidate. */
   readonly leaders: readonly Leader[]
-  /** Ends it and waits until it has ended. */
+  /** Stops it and waits until it has ended. */
   readonly resign: () => Promise<void>
 }
 
-/** Stands for election; as the leader it works until told to end, then for `drainMs`. */
-export function stand(
+/** Runs a candidate. As the leader it works until it is stopped, then for `drainMs`. */
+export function startCandidate(
   client: KubeClient,
   options: Pick<LeaderElectionOptions, 'namespace' | 'name' | 'identity' | 'scope'> & typeof SHORT,
   drainMs = 0,
@@ -40,7 +40,7 @@ export function stand(
       history.push('elected')
       leading = true
       await new Promise(resolve => signal.addEventListener('abort', resolve))
-      history.push('told to end')
+      history.push('stopping')
       await new Promise(resolve => setTimeout(resolve, drainMs))
       leading = false
       history.push('ended')
