@@ -134,6 +134,11 @@ export class Cluster {
     return this.#runtime(node).digest(image)
   }
 
+  /** IDs of the containers of a Pod that the runtime of a node has, running or stopped. */
+  containersOf(node: string, podName: string): Promise<string[]> {
+    return this.#runtime(node).containersOf(podName)
+  }
+
   /**
    * Removes test images from every Ready node, so that the image list in a node's status, which has room for
    * 50, stays complete. Images of the cluster and of the product stay.

@@ -49,6 +49,12 @@ export class NodeRuntime {
     return new Set(names.split('\n').filter(name => name !== ''))
   }
 
+  /** IDs of the containers of a Pod that the runtime has, running or stopped. */
+  async containersOf(podName: string): Promise<string[]> {
+    const ids = await this.#ctr(['containers', 'ls', '-q', `labels."io.kubernetes.pod.name"==${podName}`])
+    return ids.split('\n').filter(id => id !== '')
+  }
+
   /** Pulls with the runtime, without the kubelet. */
   async pull(image: string, credentials?: BasicCredentials): Promise<void> {
     const user = credentials ? ['--user', `${credentials.username}:${credentials.password}`] : []
