@@ -11,7 +11,7 @@ export function isRemovalAnswered(removal: Removal, entry: LedgerEntry | undefin
   return answer.state === 'Removed' || answer.state === 'Kept' || answer.state === 'Failed'
 }
 
-/** The entry of an image whose removal is asked for and has not begun. */
+/** The entry of an image whose removal is asked for and has not begun. Its last attempt to pull is of no use any more. */
 export function recordRemovalRequest(
   removal: Removal,
   old: LedgerEntry | undefined,
@@ -21,7 +21,8 @@ export function recordRemovalRequest(
   const { state, revision } = entry.removal ?? {}
   const isKnown = revision === removal.revision && (state === 'Waiting' || state === 'Removing')
   if (isKnown || isRemovalAnswered(removal, entry)) return entry
-  return { ...entry, removal: { state: 'Waiting', revision: removal.revision, startedAt: now } }
+  const { attempt: _, ...rest } = entry
+  return { ...rest, removal: { state: 'Waiting', revision: removal.revision, startedAt: now } }
 }
 
 /** The entry after a verdict about a removal. */
