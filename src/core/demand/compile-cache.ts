@@ -152,10 +152,8 @@ function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
   return status.completionTime ?? status.startTime
 }
 
-/**
- * Images of one cache: as many as a node's spec and ledger have room for (see `room.ts`).
- */
-const MAX_IMAGES = 1_700
+/** Images of one cache: as many as a node's spec and ledger have room for (see `fit-object-size.ts`). */
+const MAX_IMAGES = 1_100
 
 /** Refuses the images beyond the bound, rather than letting them keep the nodes' ledgers from being written. */
 function bounded(lists: readonly CompiledList[]): CompiledList[] {
