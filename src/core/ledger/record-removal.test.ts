@@ -49,8 +49,9 @@ describe('recordRemovalRequest', () => {
   it.each<RemovalState>([
     { state: 'Waiting', revision: 2, startedAt: at(1) },
     { state: 'Removing', revision: 2, id: 'j1', startedAt: at(1) },
+    { state: 'Removing', revision: 1, id: 'j0', startedAt: at(1) },
     { state: 'Kept', revision: 2, reason: 'InUse' },
-  ])('changes nothing of a request that is known: $state', removal => {
+  ])('changes nothing where the ledger shows $state of revision $revision', removal => {
     const old = withRemoval(removal)
     expect(recordRemovalRequest(REMOVAL, old, NOW)).toBe(old)
   })

@@ -19,7 +19,8 @@ export function recordRemovalRequest(
 ): LedgerEntry {
   const entry = old ?? { ...emptyEntry(removal, true), owners: removal.owners }
   const { state, revision } = entry.removal ?? {}
-  const isKnown = revision === removal.revision && (state === 'Waiting' || state === 'Removing')
+  // A Job that runs for an older request stays on record until it ends.
+  const isKnown = state === 'Removing' || (state === 'Waiting' && revision === removal.revision)
   if (isKnown || isRemovalAnswered(removal, entry)) return entry
   const { attempt: _, ...rest } = entry
   return { ...rest, removal: { state: 'Waiting', revision: removal.revision, startedAt: now } }
