@@ -73,33 +73,43 @@ describe('the list of a node', () => {
     expect(look('b', 610, asked)).toEqual({ digest: digest('b'), isDoubtful: false })
   })
 
-  it.each<{ name: string; lists?: string[][]; presence: Partial<NonNullable<LedgerEntry['presence']>>; isGone: boolean }>(
-    [
-      { name: 'a whole list that is newer than the proof', presence: { since: at(0) }, isGone: true },
-      { name: 'a whole list that has shown it before', presence: { since: at(590), listed: true }, isGone: true },
-      { name: 'a whole list that may be too old', presence: { since: at(590) }, isGone: false },
-      {
-        name: 'a full list',
-        lists: Array.from({ length: 50 }, (_, index) => [`other.test/b:${index}`]),
-        presence: { since: at(0) },
-        isGone: false,
-      },
-    ],
-  )('$name that lacks a present image: gone $isGone', ({ lists = [['other.test/b:1']], presence, isGone }) => {
-    const node = nodeOf('n1', lists, at(600))
-    const entry = entryOf(IMAGE, {
-      presence: { state: 'Present', since: at(0), by: 'Job', revision: 1, ...presence },
-      pulledByUs: false,
-    })
-    const after = entryAfter(node, entry)
-    if (isGone) {
-      // What the next pull brings was not there before the operator.
-      const absent = { state: 'Absent', since: at(600), by: 'NodeList' }
-      expect(after).toMatchObject({ presence: absent, pulledByUs: true })
-    } else expect(after).toMatchObject({ presence: entry.presence, pulledByUs: false })
-    const isListWhole = lists.length < 50
-    expect(isDoubtful(nodeListInventory(node), after)).toBe(!isGone && isListWhole)
-  })
+  it.each<{
+    name: string
+    lists?: string[][]
+    presence: Partial<NonNullable<LedgerEntry['presence']>>
+    isGone: boolean
+  }>([
+    { name: 'a whole list that is newer than the proof', presence: { since: at(0) }, isGone: true },
+    {
+      name: 'a whole list that has shown it before',
+      presence: { since: at(590), listed: true },
+      isGone: true,
+    },
+    { name: 'a whole list that may be too old', presence: { since: at(590) }, isGone: false },
+    {
+      name: 'a full list',
+      lists: Array.from({ length: 50 }, (_, index) => [`other.test/b:${index}`]),
+      presence: { since: at(0) },
+      isGone: false,
+    },
+  ])(
+    '$name that lacks a present image: gone $isGone',
+    ({ lists = [['other.test/b:1']], presence, isGone }) => {
+      const node = nodeOf('n1', lists, at(600))
+      const entry = entryOf(IMAGE, {
+        presence: { state: 'Present', since: at(0), by: 'Job', revision: 1, ...presence },
+        pulledByUs: false,
+      })
+      const after = entryAfter(node, entry)
+      if (isGone) {
+        // What the next pull brings was not there before the operator.
+        const absent = { state: 'Absent', since: at(600), by: 'NodeList' }
+        expect(after).toMatchObject({ presence: absent, pulledByUs: true })
+      } else expect(after).toMatchObject({ presence: entry.presence, pulledByUs: false })
+      const isListWhole = lists.length < 50
+      expect(isDoubtful(nodeListInventory(node), after)).toBe(!isGone && isListWhole)
+    },
+  )
 
   it('proves that an image is there, and ends a failure', () => {
     const node = nodeOf('n1', [[`r.test/a@${digest('a')}`, IMAGE]], at(600))
@@ -133,7 +143,11 @@ describe('isSameMachine', () => {
   it.each<{ name: string; status: { nodeUid?: string; machineId?: string }; expected: boolean }>([
     { name: 'a ledger that names no node', status: {}, expected: true },
     { name: 'the ledger of the node', status, expected: true },
-    { name: 'the ledger of an older Node of the same name', status: { ...status, nodeUid: 'old' }, expected: false },
+    {
+      name: 'the ledger of an older Node of the same name',
+      status: { ...status, nodeUid: 'old' },
+      expected: false,
+    },
     { name: 'the ledger of another machine', status: { ...status, machineId: 'old' }, expected: false },
   ])('$name: $expected', ({ status: known, expected }) => {
     expect(isSameMachine(nodeOf('n1'), known)).toBe(expected)

@@ -158,7 +158,9 @@ describe('an image that is there', () => {
       urgent: false,
     })
     expect(dueAt(entryOf(IMAGE), 4_000)).toEqual({ kind: 'settled' })
-    expect(dueAt(entryOf(IMAGE), 4_000, { recheckIntervalMs, node: { lists: [[IMAGE]] } }).kind).toBe('settled')
+    expect(dueAt(entryOf(IMAGE), 4_000, { recheckIntervalMs, node: { lists: [[IMAGE]] } }).kind).toBe(
+      'settled',
+    )
   })
 
   it('is proved at once where the disk was short after the last proof', () => {
@@ -183,7 +185,11 @@ describe('removalDue', () => {
       due: dueOf({ revision: 2 }, { state: 'Kept', revision: 1 }),
       expected: NOW_UNTRIED,
     },
-    { name: 'an image that stays is settled', due: dueOf({ stays: 'NotOurs' }), expected: { kind: 'settled' } },
+    {
+      name: 'an image that stays is settled',
+      due: dueOf({ stays: 'NotOurs' }),
+      expected: { kind: 'settled' },
+    },
     {
       name: 'an image that is kept is settled',
       due: dueOf({}, { state: 'Kept', revision: 1 }),

@@ -31,7 +31,12 @@ describe('the first plan of a node', () => {
     expect(plan([cache])).toEqual({
       revision: 1,
       owners: { [cache.owner]: { cache: 'team/c', generation: 1 } },
-      images: [A, B].map(image => ({ image, pullPolicy: 'IfNotPresent', revision: 1, owners: [cache.owner] })),
+      images: [A, B].map(image => ({
+        image,
+        pullPolicy: 'IfNotPresent',
+        revision: 1,
+        owners: [cache.owner],
+      })),
     })
   })
 
@@ -122,7 +127,10 @@ describe('a new request', () => {
   it('gets the next number of the node, however the last request of the node was answered', () => {
     const cache = compiledOf('c', [A])
     const previous = { ...plan([cache]), revision: 7 }
-    const next = plan([compiledOf('c', [A, B], {}, {}, { generation: 2 })], { previous, ledger: [entryOf(A)] })
+    const next = plan([compiledOf('c', [A, B], {}, {}, { generation: 2 })], {
+      previous,
+      ledger: [entryOf(A)],
+    })
     expect(revisionsOf(next)).toEqual({ [A]: 1, [B]: 8 })
     expect(next.revision).toBe(8)
   })
@@ -154,7 +162,10 @@ describe('a new request', () => {
     ])
     expect(plan([cache], { previous: next, ...input })).toEqual(next)
     const round = new Map([[B, { at: at(120), digest: 'd3' }]])
-    expect(revisionsOf(plan([cache], { previous: next, ...input, refreshes: round }))).toEqual({ [A]: 2, [B]: 3 })
+    expect(revisionsOf(plan([cache], { previous: next, ...input, refreshes: round }))).toEqual({
+      [A]: 2,
+      [B]: 3,
+    })
   })
 })
 
@@ -171,9 +182,7 @@ describe('a removal in the plan', () => {
 
   it('is asked for again by another purge, and not by anything else', () => {
     const cache = compiledOf('c', [A])
-    const ledger = [
-      { ...held(A, cache), removal: { state: 'Kept' as const, reason: 'InUse', revision: 2 } },
-    ]
+    const ledger = [{ ...held(A, cache), removal: { state: 'Kept' as const, reason: 'InUse', revision: 2 } }]
     const purgedAs = (purgeRevision: number) => [compiledOf('c', [A], {}, { ...PURGED, purgeRevision })]
     const purged = plan(purgedAs(1), { previous: plan([cache]), ledger: [held(A, cache)] })
     expect(revisionsOf(purged)).toEqual({ [A]: 2 })
@@ -238,33 +247,31 @@ const caches = fc
 const nodes: fc.Arbitrary<NodeFacts> = fc
   .record({ zone: fc.constantFrom('a', 'b', 'c'), ready: fc.boolean(), unschedulable: fc.boolean() })
   .map(({ zone, ...rest }) => nodeWith('n1', { labels: { zone }, ...rest }))
-const ledgers = fc
-  .uniqueArray(fc.constantFrom('a:1', 'a', 'b:2', 'r.test/c:3'))
-  .chain(images =>
-    fc.tuple(
-      ...images.map(image =>
-        fc
-          .record({
-            failed: fc.boolean(),
-            present: fc.boolean(),
-            removal: fc.constantFrom('Kept', 'Removed', 'Failed', 'Removing', undefined),
-            revision: number,
-            owner: fc.constantFrom('c0', 'c1'),
-          })
-          .map(({ failed, present, removal, revision, owner }): LedgerEntry => {
-            const { attempt } = failedEntryOf(image, 'ImageNotFound', { revision })
-            const { presence } = entryOf(image)
-            return {
-              image,
-              owners: [compiledOf(owner, []).owner],
-              ...(present && presence && { presence: { ...presence, revision, registryDigest: 'd1' } }),
-              ...(failed && attempt && { attempt }),
-              ...(removal && { removal: { state: removal, revision } }),
-            }
-          }),
-      ),
+const ledgers = fc.uniqueArray(fc.constantFrom('a:1', 'a', 'b:2', 'r.test/c:3')).chain(images =>
+  fc.tuple(
+    ...images.map(image =>
+      fc
+        .record({
+          failed: fc.boolean(),
+          present: fc.boolean(),
+          removal: fc.constantFrom('Kept', 'Removed', 'Failed', 'Removing', undefined),
+          revision: number,
+          owner: fc.constantFrom('c0', 'c1'),
+        })
+        .map(({ failed, present, removal, revision, owner }): LedgerEntry => {
+          const { attempt } = failedEntryOf(image, 'ImageNotFound', { revision })
+          const { presence } = entryOf(image)
+          return {
+            image,
+            owners: [compiledOf(owner, []).owner],
+            ...(present && presence && { presence: { ...presence, revision, registryDigest: 'd1' } }),
+            ...(failed && attempt && { attempt }),
+            ...(removal && { removal: { state: removal, revision } }),
+          }
+        }),
     ),
-  )
+  ),
+)
 const answers = fc.constantFrom<Pick<PlanInput, 'refreshes' | 'beforePulls'>>(
   {},
   { refreshes: new Map([['a', { at: at(5), digest: 'd2' }]]) },

@@ -196,7 +196,9 @@ describe('planRemovals', () => {
     const state = { status: { ...PURGED, purgeRevision: 2 } }
     const removed = entryOf('r.io/a:1', { owners: [owner('x')], removal: { state: 'Removed', revision: 2 } })
     const purged = plan([cacheOf('x', ['r.io/a:1'], { status: PURGED })], held)
-    expect(removalsOf([cacheOf('x', ['r.io/a:1'], state)], { previous: purged, ledger: [removed] })).toEqual([])
+    expect(removalsOf([cacheOf('x', ['r.io/a:1'], state)], { previous: purged, ledger: [removed] })).toEqual(
+      [],
+    )
   })
 
   it('never asks for more than one request to a node holds', () => {

@@ -35,7 +35,8 @@ type Answer = 'present' | 'pulling' | Partial<NonNullable<LedgerEntry['attempt']
 
 function answered(image: string, revision: number, answer: Answer): LedgerEntry {
   if (answer === 'pulling') return { image, attempt: { state: 'Pulling', revision } }
-  if (answer !== 'present') return failedEntryOf(image, answer.reason ?? 'PullFailed', { ...answer, revision })
+  if (answer !== 'present')
+    return failedEntryOf(image, answer.reason ?? 'PullFailed', { ...answer, revision })
   return entryOf(image, { presence: { state: 'Present', since: at(1), by: 'Job', revision } })
 }
 

@@ -120,8 +120,14 @@ describe('a purge', () => {
     const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
     const away = node('c', false)
     const ledgers = [
-      planned(node('a'), begun, { [X]: GONE, [Y]: { state: 'Kept', reason: 'InUse', message: 'container web' } }),
-      planned(node('b'), begun, { [X]: GONE, [Y]: { state: 'Kept', reason: 'InUse', message: 'container db' } }),
+      planned(node('a'), begun, {
+        [X]: GONE,
+        [Y]: { state: 'Kept', reason: 'InUse', message: 'container web' },
+      }),
+      planned(node('b'), begun, {
+        [X]: GONE,
+        [Y]: { state: 'Kept', reason: 'InUse', message: 'container db' },
+      }),
       planned(away, begun),
     ]
     const { status } = look(begun, [...nodes, away], ledgers, T2)
@@ -136,8 +142,7 @@ describe('a purge', () => {
   it('fails where a removal does, and a late success corrects that', () => {
     const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
     const failure = { reason: 'RemovalFailed', message: 'the runtime is away' }
-    const ledgers = (answer: Answer) =>
-      nodes.map(each => planned(each, begun, { [X]: GONE, [Y]: answer }))
+    const ledgers = (answer: Answer) => nodes.map(each => planned(each, begun, { [X]: GONE, [Y]: answer }))
     const failed = look(begun, nodes, ledgers({ state: 'Failed', ...failure }), T2).status
     expect(failed).toMatchObject({
       status: 'Failed',
