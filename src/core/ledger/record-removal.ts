@@ -40,8 +40,8 @@ export function recordRemoval(
   const ended = { revision: answered, id, startedAt, finishedAt: now }
   switch (verdict.kind) {
     case 'removing':
-      // A failure stays on record until this attempt ends.
-      if (before?.state === 'Failed' && before.revision >= removal.revision) return entry
+      // An answer stays on record until this attempt ends.
+      if (isRemovalAnswered({ ...removal, stays: undefined }, entry)) return entry
       if (before?.state === 'Removing' && before.id === id) return entry
       return { ...entry, removal: { state: 'Removing', revision: answered, id, startedAt } }
     case 'removed':

@@ -364,8 +364,11 @@ describe('properties of updateLedger', () => {
     fc.assert(
       fc.property(inputs, input => {
         const once = updateLedger(input)
-        expect(updateLedger({ ...input, ledger: once })).toEqual(once)
-        expect(updateLedger({ ...input, ledger: once, now: input.now + 1_000 })).toEqual(once)
+        const twice = updateLedger({ ...input, ledger: once })
+        // An image that disappears while an attempt runs shows that attempt from the next look on.
+        const isPulling = input.evidence.pulls.some(item => item.verdict.kind === 'pulling')
+        if (!isPulling) expect(twice).toEqual(once)
+        expect(updateLedger({ ...input, ledger: twice, now: input.now + 1_000 })).toEqual(twice)
       }),
     )
   })
