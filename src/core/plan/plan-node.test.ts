@@ -285,7 +285,7 @@ const answers = fc.constantFrom<Pick<PlanInput, 'refreshes' | 'beforePulls'>>(
 
 /** The ledger of a node names the owners and lists of every image that was planned, and no removal of it. */
 function withPlanned(ledger: readonly LedgerEntry[], { images = [] }: NodeImagesSpec): LedgerEntry[] {
-  const facts = new Map(ledger.map(({ removal: _, ...entry }) => [entry.image, entry]))
+  const facts = new Map(ledger.map(entry => [entry.image, { ...entry, removal: undefined }]))
   const planned = images.map(({ image, credential, owners, lists }) => ({
     ...facts.get(image),
     image,
