@@ -36,7 +36,7 @@ export const FAILURE_REASONS = {
     ],
   },
   TooManyImages: {
-    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 700 images on a node; the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
+    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 100 images on a node; the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
     permanent: true,
     words: [],
   },

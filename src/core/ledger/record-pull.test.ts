@@ -150,7 +150,7 @@ describe('recordPull', () => {
   )
 
   it('counts failures since the last success or request', () => {
-    const record = (old: LedgerEntry | undefined, revision = 1, verdict = FAILED) =>
+    const record = (old: LedgerEntry | undefined, revision = 1, verdict: PullVerdict = FAILED) =>
       recordPull({ ...DESIRED, revision }, old, verdict, { ...FACTS, revision }, NOW)
     const once = record(undefined)
     const twice = record(once)

@@ -130,6 +130,14 @@ describe('applyAnswers', () => {
       expected: { registryDigest: 'd3', refreshRound: at(5), isNew: false },
     },
     {
+      name: 'an answer from before a refresh that was acted on is not noted',
+      refresh: answer(5, 'd2'),
+      beforePull: answer(4, 'd1'),
+      old: image({ registryDigest: 'd2', refreshRound: at(5), revision: 2 }),
+      entry: held(),
+      expected: { registryDigest: 'd2', refreshRound: at(5), isNew: false },
+    },
+    {
       name: 'a retry notes what the registry says now',
       beforePull: answer(5, 'd2'),
       old: image(noted),

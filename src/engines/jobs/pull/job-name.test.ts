@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { compiledOf } from '../../../../test/builders/image-cache.ts'
-import { desiredOf } from '../../../../test/builders/node-images.ts'
 import { at } from '../../../../test/builders/time.ts'
-import type { LedgerEntry } from '../../../api/node-images.ts'
+import type { DesiredImage, LedgerEntry } from '../../../api/node-images.ts'
 import { type PullVerdict, byKey, recordPull } from '../../../core/ledger/index.ts'
 import { jobHash, jobName } from './job-name.ts'
 
 const IMAGE = 'r.test/a:1'
 const CACHE = compiledOf('cache', [IMAGE])
-const [DESIRED] = desiredOf([IMAGE], CACHE)
-if (!DESIRED) throw new Error('the builder gave no image')
+const DESIRED: DesiredImage = { image: IMAGE, pullPolicy: 'IfNotPresent', revision: 1, owners: [CACHE.owner] }
 const FAILED: PullVerdict = { kind: 'failed', reason: 'RegistryUnavailable', message: '503' }
 
 function nameOf({
@@ -23,7 +21,7 @@ function nameOf({
   cache?: typeof CACHE
   nodeUid?: string
   method?: string
-  changes?: Partial<typeof DESIRED>
+  changes?: Partial<DesiredImage>
 } = {}): string {
   return jobName(cache, nodeUid, method, [{ ...DESIRED, ...changes }], byKey(entry ? [entry] : []))
 }
