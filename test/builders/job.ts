@@ -35,6 +35,13 @@ export function jobOf(images: readonly string[], method: JobMethod = 'batch', se
   }
 }
 
+/** The same, made that many seconds ago on the clock of this machine. */
+export function recentJobOf(images: readonly string[], secondsAgo: number): PullJob {
+  const job = jobOf(images)
+  const creationTimestamp = new Date(Date.now() - secondsAgo * 1000).toISOString()
+  return { ...job, metadata: { ...job.metadata, creationTimestamp }, startedAt: creationTimestamp }
+}
+
 /** What the job controller writes into a Pod. */
 export function controlledBy({ metadata: { name, uid = '' } }: KubeObject): OwnerReference {
   return { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }

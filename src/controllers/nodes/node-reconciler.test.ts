@@ -1,22 +1,20 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { API_VERSION, JOB_ANNOTATIONS } from '../../api/constants.ts'
-import type { NodeImages } from '../../api/node-images.ts'
-import { RegistryHealth } from '../../core/ledger/index.ts'
-import { projectJob } from '../../engines/jobs/pull/index.ts'
-import { SETTINGS, cacheOf, nodeOf } from '../../engines/jobs/pull/testing.ts'
-import { RegistryClient } from '../../oci/registry/index.ts'
+import { cacheOf, compiledOf } from '../../../test/builders/image-cache.ts'
+import { recentJobOf } from '../../../test/builders/job.ts'
+import { desiredOf, removalOf } from '../../../test/builders/node-images.ts'
+import { nodeOf } from '../../../test/builders/node.ts'
+import { podOf } from '../../../test/builders/pod.ts'
+import { API_VERSION } from '../../api/constants.ts'
+import type { LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-images.ts'
+import { makeEngine } from '../../engines/jobs/testing-engine.ts'
 import { silentLogger } from '../../kube/index.ts'
-import { shortHash } from '../../core/demand/index.ts'
-import { JobWriter } from '../../engines/jobs/job-writer.ts'
-import { NodeReconciler } from './node-reconciler.ts'
-import { RefusedNamespaces } from '../../engines/jobs/refused-namespaces.ts'
-import { Remover } from '../../engines/jobs/remover.ts'
-import { JobSlots } from '../../engines/jobs/job-slots.ts'
-import { TagResolver } from '../../state/tag-resolver.ts'
 import { type ApiAnswer, type ApiRequest, apiServer } from '../../state/testing.ts'
-import { ClusterState } from '../../state/cluster-state.ts'
+import { NodeImagesWriter } from './node-images-writer.ts'
+import { NodeReconciler } from './node-reconciler.ts'
+import { WaitLog } from './wait-log.ts'
 
 const IMAGE = 'registry.test/app:1'
+const GONE = 'registry.test/gone:1'
 const NODE = nodeOf('n1')
 
 const closers: (() => void)[] = []
@@ -27,185 +25,124 @@ afterEach(() => {
 /** A reconciler in a cluster of one node and one cache, before an API server that answers as told. */
 async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
   const { client, requests, close } = await apiServer(answer)
-  closers.push(close)
-  const cluster = new ClusterState(client, {
-    namespace: 'kube-fledged',
-    defaultPolicy: 'IfNotPresent',
-    log: silentLogger,
-  })
+  const parts = makeEngine(client)
+  closers.push(close, parts.close)
+  const { cluster, engine, breaker, state, tags } = parts
   cluster.nodeInformer.upsert(NODE)
   cluster.cacheInformer.upsert(cacheOf('cache', [IMAGE]))
-  cluster.nodeImagesInformer.upsert(stored({}))
-  const refused = new RefusedNamespaces()
-  const woken: string[] = []
-  const slots = new JobSlots({
-    inFlight: () => cluster.jobInformer.list(),
-    nodeCount: () => 1,
-    maxSurge: 0,
-    wake: node => woken.push(node),
-  })
-  const jobs = new JobWriter(client, cluster, { pulls: refused, removals: refused }, silentLogger, () => {})
-  const settings = {
-    namespace: 'kube-fledged',
-    criClientImage: 'registry.test/kubefledged-cri-client:1',
-    helperPullSecrets: [],
-    criSocketPath: '',
-    hostNetwork: false,
-    deadlineMs: 300_000,
-  }
-  const registry = new RegistryClient({ userAgent: 'test' })
-  closers.push(() => registry.close())
-  const asked: string[] = []
-  const questions = new TagResolver({
-    registry,
-    now: cluster.now,
-    enqueue: image => asked.push(image),
-    wake: node => woken.push(node),
-    log: silentLogger,
-  })
+  cluster.nodeImagesInformer.upsert(stored())
   const made = new NodeReconciler({
     cluster,
-    jobs,
-    slots,
-    remover: new Remover({ cluster, jobs, slots, refused, settings, ownImages: [], log: silentLogger }),
-    registries: new RegistryHealth(),
-    refused,
+    engine,
+    writer: new NodeImagesWriter(cluster),
+    breaker,
+    isPulledElsewhere: (host, nodeName) => state.isPulledElsewhere(host, nodeName),
     refreshes: new Map(),
-    questions,
-    settings: SETTINGS,
-    pullMethod: 'auto',
-    serverMinor: 36,
+    tagAnswers: () => tags.answers,
+    recheckIntervalMs: 0,
+    waits: new WaitLog(silentLogger),
     log: silentLogger,
   })
-  return {
-    cluster,
-    requests,
-    slots,
-    woken,
-    asked,
-    questions,
-    reconcile: () => made.reconcile('n1', new AbortController().signal),
-  }
+  return { ...parts, requests, reconcile: () => made.reconcile('n1', new AbortController().signal) }
 }
 
 /** The NodeImages of the node as the API server has it. */
-function stored(status: NodeImages['status']): NodeImages {
-  const requestedAt = '2026-01-01T00:00:00.000Z'
-  const owners = [shortHash('uid-of-cache')]
+function stored(spec: NodeImagesSpec = {}, images?: LedgerEntry[], resourceVersion = '1'): NodeImages {
+  const cache = compiledOf('cache', [IMAGE])
+  const owners = { [cache.owner]: { cache: cache.key, generation: 1 } }
   return {
     apiVersion: API_VERSION,
     kind: 'NodeImages',
     metadata: {
       name: 'n1',
       uid: 'uid-of-ledger',
-      resourceVersion: '1',
+      resourceVersion,
       ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'n1', uid: NODE.metadata.uid ?? '' }],
     },
-    spec: { images: [{ image: IMAGE, pullPolicy: 'IfNotPresent', owners, requestedAt }] },
-    ...(status && { status }),
+    spec: { revision: 1, owners, images: desiredOf([IMAGE], cache), ...spec },
+    status: { ...(images && { images }) },
   }
 }
 
-/** What the ledger was made to say by the requests, as merge patches of its status. */
+/** A node from which one image is to be removed. */
+function storedWithRemoval(spec: NodeImagesSpec = {}): NodeImages {
+  const waiting = { state: 'Waiting', revision: 1 } as const
+  const entry = { image: GONE, owners: ['x'], pulledByUs: true, removal: waiting }
+  return stored({ remove: [removalOf(GONE)], ...spec }, [entry], '2')
+}
+
+/** The ledgers that were written, as merge patches of the status. */
 function ledgers(requests: readonly ApiRequest[]): unknown[] {
   return requests
     .filter(({ path }) => path.endsWith('/nodeimages/n1/status'))
     .map(({ body }) => (body as { status: unknown }).status)
 }
 
+const isNewJob = ({ method, path }: ApiRequest) => method === 'POST' && path.endsWith('/jobs')
+const QUOTA: ApiAnswer = {
+  status: 403,
+  body: { kind: 'Status', reason: 'Forbidden', code: 403, message: 'exceeded quota' },
+}
+
 describe('NodeReconciler', () => {
-  it('asks about a Job without a Pod again after seconds, where nobody has said anything', async () => {
-    const { cluster, requests, reconcile } = await reconciler(({ path }) =>
-      path.endsWith('/events') ? { body: { items: [] } } : { body: stored({}) },
+  it('asks about a Job without a Pod again after seconds, where there is no explanation', async () => {
+    const { state, requests, reconcile } = await reconciler(({ path }) =>
+      path.endsWith('/events') ? { body: { items: [] } } : { body: stored() },
     )
-    cluster.jobInformer.upsert(
-      projectJob({
-        metadata: {
-          name: 'cache-0123456789',
-          namespace: 'team',
-          uid: 'uid-of-job',
-          creationTimestamp: new Date(Date.now() - 5_000).toISOString(),
-          annotations: {
-            [JOB_ANNOTATIONS.cache]: 'team/cache',
-            [JOB_ANNOTATIONS.nodeUid]: NODE.metadata.uid ?? '',
-            [JOB_ANNOTATIONS.images]: IMAGE,
-          },
-          ownerReferences: [
-            {
-              apiVersion: API_VERSION,
-              kind: 'ImageCache',
-              name: 'cache',
-              uid: 'uid-of-cache',
-              controller: true,
-            },
-          ],
-        },
-        spec: { template: { spec: { nodeName: 'n1' } } },
-      }),
-    )
+    state.pullJobs.upsert(recentJobOf([IMAGE], 5))
     const result = await reconcile()
     expect(requests.filter(({ path }) => path.endsWith('/events'))).toHaveLength(1)
     expect(result?.requeueAfterMs).toBeGreaterThanOrEqual(1_000)
   })
 
+  it('reads the explanation of a Job without a Pod soon', async () => {
+    const { state, reconcile } = await reconciler(({ path }) =>
+      path.endsWith('/events')
+        ? { body: { items: [{ metadata: { name: 'e' }, message: 'exceeded quota' }] } }
+        : { body: stored() },
+    )
+    state.pullJobs.upsert(recentJobOf([IMAGE], 5))
+    expect((await reconcile())?.requeueAfterMs).toBe(50)
+  })
+
   it('takes an admission webhook that does not answer for a refusal, and says so in the ledger', async () => {
     const message = 'Internal error occurred: failed calling webhook "policy.test": connection refused'
-    const { requests, reconcile } = await reconciler(({ method, path }) =>
-      method === 'POST' && path.endsWith('/jobs')
+    const { requests, reconcile } = await reconciler(request =>
+      isNewJob(request)
         ? { status: 500, body: { kind: 'Status', reason: 'InternalError', code: 500, message } }
-        : { body: stored({}) },
+        : { body: stored() },
     )
     await reconcile()
-    expect(ledgers(requests)).toMatchObject([
-      {
-        images: [
-          { image: IMAGE, state: 'Failed', reason: 'JobRefused', message: expect.stringContaining(message) },
-        ],
-      },
-    ])
+    const attempt = { state: 'Failed', reason: 'JobRefused', message: expect.stringContaining(message) }
+    expect(ledgers(requests)).toMatchObject([{ images: [{ image: IMAGE, attempt }] }])
   })
 
-  it('makes no Job for a moving tag before its registry was asked, and one when that came to nothing', async () => {
+  it('makes no Job for a moving tag before its registry was asked, and one where that gave no answer', async () => {
     const moving = 'registry.test/moving'
-    const [desired] = stored({}).spec?.images ?? []
-    if (!desired) throw new Error('nothing is desired')
-    const object: NodeImages = {
-      ...stored({}),
-      spec: {
-        images: [{ ...desired, image: moving, pullPolicy: 'Always', owners: [shortHash('uid-of-moving')] }],
-      },
-    }
-    const { cluster, requests, asked, questions, reconcile } = await reconciler(() => ({ body: object }))
+    const cache = compiledOf('moving', [moving])
+    const images = desiredOf([moving], cache).map(image => ({ ...image, pullPolicy: 'Always' as const }))
+    const object = stored({ images })
+    const { cluster, requests, asked, tags, reconcile } = await reconciler(() => ({ body: object }))
     cluster.cacheInformer.upsert(cacheOf('moving', [moving]))
-    const made = () => requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/jobs'))
     await reconcile()
     expect(asked).toEqual([moving])
-    expect(made()).toEqual([])
-    await questions.reconcile(moving, new AbortController().signal)
+    expect(requests.filter(isNewJob)).toEqual([])
+    await tags.reconcile(moving, new AbortController().signal)
     await reconcile()
     expect(asked).toEqual([moving])
-    expect(made()).toHaveLength(1)
+    expect(requests.filter(isNewJob)).toHaveLength(1)
   })
 
-  it('tries again where nobody knows whether the Job was made', async () => {
+  it('throws where it is not known whether the Job was made, and writes nothing', async () => {
     const { requests, reconcile } = await reconciler(({ method }) =>
-      method === 'POST' ? { status: 504, body: { kind: 'Status', code: 504 } } : { body: stored({}) },
+      method === 'POST' ? { status: 504, body: { kind: 'Status', code: 504 } } : { body: stored() },
     )
     await expect(reconcile()).rejects.toMatchObject({ code: 'Timeout' })
     expect(ledgers(requests)).toEqual([])
   })
 
-  it('goes on with pulls where others want more than one removal can be told to keep', async () => {
-    const gone = 'registry.test/gone:1'
-    const requestedAt = '2026-01-01T00:00:00.000Z'
-    const removal = { image: gone, owners: ['of-nobody'], requestedAt }
-    const { images } = stored({}).spec ?? {}
-    const before = stored({ images: [{ image: gone, state: 'Removing' }] })
-    const object: NodeImages = {
-      ...before,
-      metadata: { ...before.metadata, resourceVersion: '2' },
-      spec: { images: images ?? [], remove: [removal] },
-    }
+  it('goes on with pulls where more references are wanted than a removal can be told to keep', async () => {
+    const object = storedWithRemoval()
     const { cluster, requests, reconcile } = await reconciler(() => ({ body: object }))
     cluster.nodeImagesInformer.upsert(object)
     for (const name of ['a', 'b', 'c', 'd']) {
@@ -214,52 +151,33 @@ describe('NodeReconciler', () => {
     }
     await reconcile()
     const [ledger] = ledgers(requests)
+    const removal = { reason: 'RemovalFailed', message: expect.stringContaining('"keep" of the request') }
     expect(ledger).toMatchObject({
       images: [
-        { image: IMAGE, state: 'Pulling' },
-        { image: gone, reason: 'RemovalFailed', message: expect.stringContaining('"keep" of the request') },
+        { image: IMAGE, attempt: { state: 'Pulling' } },
+        { image: GONE, removal },
       ],
     })
   })
 
-  it('gives the slot of a Job that was refused to who waits for one', async () => {
-    const { slots, woken, reconcile } = await reconciler(({ method, path }) =>
-      method === 'POST' && path.endsWith('/jobs')
-        ? { status: 403, body: { kind: 'Status', reason: 'Forbidden', code: 403, message: 'exceeded quota' } }
-        : { body: stored({}) },
-    )
-    expect(slots.tryTake('busy', 'team/cache', true)).toBe(true)
-    expect(slots.tryTake('n2', 'team/another', true)).toBe(false)
-    slots.release('busy')
-    await reconcile()
-    expect(woken).toContain('n2')
-  })
-
-  it('gives the slot of a removal that was refused to who waits for one', async () => {
-    const gone = 'registry.test/gone:1'
-    const removal = { image: gone, owners: ['of-nobody'], requestedAt: '2026-01-01T00:00:00.000Z' }
-    const before = stored({ images: [{ image: gone, state: 'Removing' }] })
-    const object: NodeImages = {
-      ...before,
-      metadata: { ...before.metadata, resourceVersion: '2' },
-      spec: { images: [], remove: [removal] },
-    }
-    const { cluster, slots, woken, reconcile } = await reconciler(({ method, path }) =>
-      method === 'POST' && path.endsWith('/jobs')
-        ? { status: 403, body: { kind: 'Status', reason: 'Forbidden', code: 403, message: 'exceeded quota' } }
-        : { body: object },
+  it.each([
+    { name: 'a pull', object: stored(), urgent: true },
+    { name: 'a removal', object: storedWithRemoval({ images: [] }), urgent: false },
+  ])('gives the slot of $name that was refused to the next node', async ({ object, urgent }) => {
+    const { cluster, slots, woken, reconcile } = await reconciler(request =>
+      isNewJob(request) ? QUOTA : { body: object },
     )
     cluster.nodeImagesInformer.upsert(object)
     expect(slots.tryTake('busy', 'team/cache', true)).toBe(true)
-    expect(slots.tryTake('n2', 'team/another', false)).toBe(false)
+    expect(slots.tryTake('n2', 'team/another', urgent)).toBe(false)
     slots.release('busy')
     await reconcile()
     expect(woken).toContain('n2')
   })
 
-  it('holds up no other node where its own NodeImages cannot be written', async () => {
+  it('delays no other node where its own NodeImages cannot be written', async () => {
     const { cluster, slots, reconcile } = await reconciler(({ method }) =>
-      method === 'PATCH' ? { status: 413, body: { kind: 'Status', code: 413 } } : { body: stored({}) },
+      method === 'PATCH' ? { status: 413, body: { kind: 'Status', code: 413 } } : { body: stored() },
     )
     cluster.cacheInformer.upsert(cacheOf('another', ['registry.test/other:1']))
     expect(slots.tryTake('busy', 'team/cache', true)).toBe(true)
@@ -267,5 +185,28 @@ describe('NodeReconciler', () => {
     slots.release('busy')
     await expect(reconcile()).rejects.toMatchObject({ status: 413 })
     expect(slots.tryTake('n2', 'team/cache', false)).toBe(true)
+  })
+
+  it('deletes a Job whose result is in the ledger, and no Job that ended while the ledger was written', async () => {
+    const job = recentJobOf([IMAGE], 5)
+    const completed = podOf(job, { states: [{ terminated: { reason: 'Completed' } }], phase: 'Succeeded' })
+    let whileWritten = () => {}
+    const { state, requests, reconcile } = await reconciler(({ method, path }) => {
+      if (method === 'PATCH' && path.endsWith('/status')) whileWritten()
+      return { body: stored() }
+    })
+    const deleted = () => requests.filter(({ method }) => method === 'DELETE')
+    state.pullJobs.upsert(job)
+    state.pullPods.upsert(podOf(job))
+    whileWritten = () => {
+      const metadata = { ...completed.metadata, resourceVersion: '2' }
+      state.pullPods.upsert({ ...completed, metadata })
+    }
+    await reconcile()
+    expect(ledgers(requests)).toMatchObject([{ images: [{ attempt: { state: 'Pulling' } }] }])
+    expect(deleted()).toEqual([])
+    await reconcile()
+    expect(ledgers(requests)[1]).toMatchObject({ images: [{ presence: { state: 'Present' } }] })
+    expect(deleted()).toHaveLength(1)
   })
 })

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { compiledOf } from '../../../test/builders/image-cache.ts'
+import { SETTINGS } from '../../../test/builders/job.ts'
+import { desiredOf } from '../../../test/builders/node-images.ts'
+import { nodeOf } from '../../../test/builders/node.ts'
 import { API_VERSION } from '../../api/constants.ts'
 import type { OwnerReference } from '../../api/object.ts'
 import { buildJob, projectJob } from '../../engines/jobs/pull/index.ts'
-import { SETTINGS, compiledOf, desiredOf, nodeOf } from '../../engines/jobs/pull/testing.ts'
 import { isLegacyJob } from './old-jobs.ts'
 
 const OWNER: OwnerReference = {
@@ -22,7 +25,7 @@ function labelled(...ownerReferences: OwnerReference[]) {
 }
 
 describe('isLegacyJob', () => {
-  it('is true of what kube-fledged made', () => {
+  it('is true of a Job of kube-fledged before 0.12', () => {
     expect(isLegacyJob(labelled(OWNER))).toBe(true)
   })
 
@@ -31,11 +34,11 @@ describe('isLegacyJob', () => {
     ['a CronJob', [{ ...OWNER, apiVersion: 'batch/v1', kind: 'CronJob' }]],
     ['an ImageCache of another group', [{ ...OWNER, apiVersion: 'example.org/v1' }]],
     ['an owner that is not its controller', [{ ...OWNER, controller: false }]],
-  ])('is false of what %s owns', (_, owners) => {
+  ])('is false of a Job that %s owns', (_, owners) => {
     expect(isLegacyJob(labelled(...owners))).toBe(false)
   })
 
-  it('is false of what this release makes', () => {
+  it('is false of a Job of this release', () => {
     const cache = compiledOf('cache', ['registry.test/app:1'])
     const request = {
       name: 'cache-0123456789',
@@ -43,7 +46,7 @@ describe('isLegacyJob', () => {
       method: 'batch',
       images: desiredOf(['registry.test/app:1'], cache),
       proofOnly: false,
-      requestedAt: '2026-01-01T00:00:00.000Z',
+      revision: 1,
       startedAt: '2026-01-01T00:00:00.000Z',
       activeDeadlineSeconds: 60,
       urgent: true,

@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { cacheOf } from '../../engines/jobs/pull/testing.ts'
-import { RegistryClient } from '../../oci/registry/index.ts'
+import { cacheOf } from '../../../test/builders/image-cache.ts'
+import { makeEngine } from '../../engines/jobs/testing-engine.ts'
 import { silentLogger } from '../../kube/index.ts'
 import { Refresher } from './refresher.ts'
-import { TagResolver } from '../../state/tag-resolver.ts'
 import { apiServer } from '../../state/testing.ts'
-import { ClusterState } from '../../state/cluster-state.ts'
 
 const MINUTE = 60_000
 
@@ -18,35 +16,21 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
-/** A refresher of one cache, whose image only the nodes can ask for. */
+/** A refresher of one cache, whose image only nodes may ask for. */
 async function refresher(ledBeforeAt?: string) {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
-  const registry = new RegistryClient({ userAgent: 'test' })
-  closers.push(close, () => registry.close())
-  const cluster = new ClusterState(client, {
-    namespace: 'kube-fledged',
-    defaultPolicy: 'IfNotPresent',
-    log: silentLogger,
-  })
+  const { cluster, tags, close: closeRegistry } = makeEngine(client)
+  closers.push(close, closeRegistry)
   let version = 0
   const put = (status: string) => {
     const spec = { imagePullSecrets: [{ name: 'pull' }], refresh: { schedule: '30 12 * * *' } }
-    const cache = cacheOf('cache', ['registry.test/app:latest'], spec, { status })
     version += 1
-    cluster.cacheInformer.upsert({
-      ...cache,
-      metadata: { ...cache.metadata, generation: 1, resourceVersion: String(version) },
-    })
+    const metadata = { resourceVersion: String(version) }
+    cluster.cacheInformer.upsert(cacheOf('cache', ['registry.test/app:latest'], spec, { status }, metadata))
   }
   const made = new Refresher({
     cluster,
-    questions: new TagResolver({
-      registry,
-      now: cluster.now,
-      enqueue: () => {},
-      wake: () => {},
-      log: silentLogger,
-    }),
+    tags,
     frequencyMs: 0,
     ...(ledBeforeAt !== undefined && { ledBeforeAt }),
     onNeed: () => {},
@@ -66,7 +50,7 @@ describe('Refresher', () => {
     expect([...made.refreshes.values()]).toEqual([{ at: new Date().toISOString() }])
   })
 
-  it('makes up for what came due while something else was done for the cache', async () => {
+  it('makes up for a refresh that came due while an action ran for the cache', async () => {
     const { put, made, look } = await refresher()
     put('Processing')
     await look()
@@ -80,7 +64,7 @@ describe('Refresher', () => {
     expect(made.refreshes.size).toBe(1)
   })
 
-  it('makes up once, within a minute, for what came due while nobody led', async () => {
+  it('makes up once, within a minute, for a refresh that came due while no process led', async () => {
     const { put, made, look } = await refresher('2026-02-28T12:20:00.000Z')
     put('Succeeded')
     const first = await look()
@@ -95,11 +79,15 @@ describe('Refresher', () => {
     expect([...made.refreshes.values()]).toEqual(asked)
   })
 
-  it.each([
-    ['somebody led at that time', '2026-03-01T11:59:00.000Z', 'Succeeded'],
-    ['nobody has ever done anything for the cache', '2026-02-28T12:20:00.000Z', ''],
-    ['it is not known who led', undefined, 'Succeeded'],
-  ])('makes up for nothing where %s', async (_, ledBeforeAt, status) => {
+  it.each<{ name: string; ledBeforeAt: string | undefined; status: string }>([
+    {
+      name: 'another process led at that time',
+      ledBeforeAt: '2026-03-01T11:59:00.000Z',
+      status: 'Succeeded',
+    },
+    { name: 'nothing was ever done for the cache', ledBeforeAt: '2026-02-28T12:20:00.000Z', status: '' },
+    { name: 'it is not known who led', ledBeforeAt: undefined, status: 'Succeeded' },
+  ])('makes up for nothing where $name', async ({ ledBeforeAt, status }) => {
     const { put, made, look } = await refresher(ledBeforeAt)
     put(status)
     await look()

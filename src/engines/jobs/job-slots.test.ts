@@ -1,20 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { jobOf } from '../../../test/builders/job.ts'
 import type { PullJob } from './pull/index.ts'
 import { JobSlots } from './job-slots.ts'
 
 function job(name: string, cache: string): PullJob {
-  return {
-    metadata: { name, namespace: 'ns' },
-    nodeName: `node-of-${name}`,
-    nodeUid: '',
-    cache,
-    ownerUid: '',
-    method: 'batch',
-    requestedAt: '',
-    startedAt: '',
-    images: [],
-    finished: false,
-  }
+  return { ...jobOf([]), metadata: { name, namespace: 'ns' }, cache }
 }
 
 function slots(maxSurge: number, nodeCount = 10) {

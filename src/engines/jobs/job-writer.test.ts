@@ -1,35 +1,32 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { cacheOf } from '../../../test/builders/image-cache.ts'
+import { jobOf } from '../../../test/builders/job.ts'
+import { nodeOf } from '../../../test/builders/node.ts'
+import { podOf } from '../../../test/builders/pod.ts'
+import { type ApiAnswer, type ApiRequest, apiServer } from '../../state/testing.ts'
 import type { PullJob } from './pull/index.ts'
-import { cacheOf, jobOf, podOf } from './pull/testing.ts'
-import { silentLogger } from '../../kube/index.ts'
-import { JobWriter } from './job-writer.ts'
-import { RefusedNamespaces } from './refused-namespaces.ts'
-import { apiServer } from '../../state/testing.ts'
-import { ClusterState } from '../../state/cluster-state.ts'
+import { makeEngine } from './testing-engine.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
-function refusals() {
-  return { pulls: new RefusedNamespaces(), removals: new RefusedNamespaces() }
+/** A writer before an API server that answers as told. */
+async function writerBefore(answer: (request: ApiRequest) => ApiAnswer) {
+  const { client, requests, close } = await apiServer(answer)
+  const parts = makeEngine(client)
+  closers.push(close, parts.close)
+  return { ...parts, requests }
 }
 
 describe('JobWriter.deleteAll', () => {
-  it('goes on behind a Job that cannot be deleted, and says so at the end', async () => {
+  it('goes on after a Job that cannot be deleted, and throws its error at the end', async () => {
     const message = 'admission webhook "policy.test" denied the request'
-    const { client, requests, close } = await apiServer(({ path }) => {
+    const { writer, requests } = await writerBefore(({ path }) => {
       if (path.endsWith('/kept')) return { status: 403, body: { kind: 'Status', code: 403, message } }
       return path.endsWith('/gone') ? { status: 404, body: { kind: 'Status', code: 404 } } : { body: {} }
     })
-    closers.push(close)
-    const cluster = new ClusterState(client, {
-      namespace: 'kube-fledged',
-      defaultPolicy: 'IfNotPresent',
-      log: silentLogger,
-    })
-    const writer = new JobWriter(client, cluster, refusals(), silentLogger, () => {})
     const job = jobOf(['registry.test/app:1'])
     const jobs = ['kept', 'gone', 'last'].map(name => ({
       ...job,
@@ -45,14 +42,8 @@ describe('JobWriter.deleteAll', () => {
 })
 
 describe('JobWriter.retain', () => {
-  it('keeps the newest 50 finished Jobs of each cache, and shows none of them again', async () => {
-    const { client, requests, close } = await apiServer(() => ({ body: {} }))
-    closers.push(close)
-    const cluster = new ClusterState(client, {
-      namespace: 'kube-fledged',
-      defaultPolicy: 'IfNotPresent',
-      log: silentLogger,
-    })
+  it('keeps the newest 50 finished Jobs of each cache, and gives none of them to be read again', async () => {
+    const { writer, cluster, state, requests } = await writerBefore(() => ({ body: {} }))
     for (const name of ['cache', 'other']) cluster.cacheInformer.upsert(cacheOf(name, []))
     const made = (cache: string, index: number): PullJob => {
       const job = jobOf(['registry.test/app:1'], 'batch', index)
@@ -64,13 +55,12 @@ describe('JobWriter.retain', () => {
     const other = made('other', 0)
     const failed = { ...made('cache', 99), finished: false }
     const jobs = [...finished, other, failed]
-    for (const job of jobs) cluster.jobInformer.upsert(job)
-    const writer = new JobWriter(client, cluster, refusals(), silentLogger, () => {})
+    for (const job of jobs) state.pullJobs.upsert(job)
     const { signal } = new AbortController()
     // Its container has ended, and the job controller has not said so yet.
     const ending = { ...made('other', 1), finished: false }
-    cluster.jobInformer.upsert(ending)
-    cluster.podInformer.upsert(podOf(ending, { states: [{ terminated: { reason: 'Completed' } }] }))
+    state.pullJobs.upsert(ending)
+    state.pullPods.upsert(podOf(ending, { states: [{ terminated: { reason: 'Completed' } }] }))
     await writer.retain([ending], signal)
     expect(requests).toEqual([])
     expect(writer.unread('n1')).toHaveLength(55)
@@ -81,5 +71,41 @@ describe('JobWriter.retain', () => {
     const deleted = requests.map(({ path }) => path.split('/').at(-1))
     expect(deleted).toEqual(['cache-99', 'cache-2', 'cache-1', 'cache-0'])
     expect(writer.unread('n1')).toEqual([failed])
+  })
+})
+
+describe('JobWriter.explain', () => {
+  const message = 'Error creating: pods "cache-0123456789-abcde" is forbidden: exceeded quota: q'
+  const job = jobOf(['registry.test/app:1'])
+  const { signal } = new AbortController()
+
+  it('asks once why a Job has no Pod, keeps the words, and blocks the namespace', async () => {
+    const { writer, breaker, cluster, requests } = await writerBefore(() => ({
+      body: { items: [{ metadata: { name: 'e' }, message }] },
+    }))
+    expect(await writer.explain(job, signal)).toBe(true)
+    expect(await writer.explain(job, signal)).toBe(false)
+    expect(requests).toHaveLength(1)
+    expect(writer.explanations.get('uid-of-job')).toBe('exceeded quota: q')
+    expect(breaker.refusal('pulls', 'team', cluster.now())).toBe('exceeded quota: q')
+    expect(breaker.refusal('removals', 'team', cluster.now())).toBeUndefined()
+  })
+
+  it('learns nothing where there is no event', async () => {
+    const { writer, breaker, cluster } = await writerBefore(() => ({ body: { items: [] } }))
+    expect(await writer.explain(job, signal)).toBe(false)
+    expect(breaker.refusal('pulls', 'team', cluster.now())).toBeUndefined()
+  })
+
+  it('opens the namespace again when a Pod is made there, and wakes the nodes', async () => {
+    const { writer, breaker, cluster, state, woken } = await writerBefore(() => ({
+      body: { items: [{ metadata: { name: 'e' }, message }] },
+    }))
+    cluster.nodeInformer.upsert(nodeOf('n1'))
+    state.pullJobs.upsert(job)
+    await writer.explain(job, signal)
+    state.pullPods.upsert(podOf({ ...job, metadata: { ...job.metadata, name: 'another' } }))
+    expect(breaker.refusal('pulls', 'team', cluster.now())).toBeUndefined()
+    expect(woken).toEqual(['n1'])
   })
 })
