@@ -13,8 +13,8 @@ export {
   parseRequest,
 } from './request.ts'
 export {
-  type RemovalAnswer as PurgeAnswer,
-  type RemovalOutcome as PurgeOutcome,
+  type RemovalAnswer,
+  type RemovalOutcome,
   type RemovalResult,
   encodeResult,
   parseResult,

@@ -54,8 +54,7 @@ export function engineContract(name: string, makeHarness: (site: EngineSite) => 
       const failed = await cluster.says('r.test/flaky:1', 'Failed RegistryUnavailable')
       expect(failed.attempt).toMatchObject({ count: 1, message: expect.stringContaining('503') })
       const present = await cluster.says('r.test/flaky:1', 'Present 1')
-      const pause =
-        Date.parse(present.presence?.since ?? '') - Date.parse(failed.attempt?.finishedAt ?? '')
+      const pause = Date.parse(present.presence?.since ?? '') - Date.parse(failed.attempt?.finishedAt ?? '')
       expect(pause).toBeGreaterThan(29_000)
       expect(cluster.node.pulls).toEqual(['r.test/flaky:1', 'r.test/flaky:1'])
     })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { inject } from 'vitest'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { NodeImagesWriter } from '../../../src/controllers/nodes/node-images-writer.ts'
 import { NodeReconciler } from '../../../src/controllers/nodes/node-reconciler.ts'
 import { WaitLog } from '../../../src/controllers/nodes/wait-log.ts'
@@ -58,7 +58,7 @@ const LOOK_MS = 100
 /** Makes the API server serve ImageCache and NodeImages. */
 export async function serveKinds(): Promise<void> {
   const kubectl = (args: readonly string[], input = '') =>
-    run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+    run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
   for (const crd of [imageCacheCrd, nodeImagesCrd]) {
     await kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], JSON.stringify(crd))
     await kubectl(['wait', `crd/${crd.metadata.name}`, '--for=condition=Established', '--timeout=30s'])
@@ -101,11 +101,17 @@ export class TestedCluster implements AsyncDisposable {
     images: readonly string[],
     spec: Partial<ImageCacheSpec> = {},
   ): Promise<TestedCluster> {
-    const config = loadConfig({ kubeconfig: inject('apiServer').kubeconfig })
+    const config = loadConfig({ kubeconfig: sharedApiServer().kubeconfig })
     const client = new KubeClient(config, { qps: 1000, burst: 1000 })
     const namespace = `engine-${randomBytes(4).toString('hex')}`
     const node = new TestedNode(`node-of-${namespace}`)
-    const namespaces = { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false }
+    const namespaces = {
+      group: '',
+      version: 'v1',
+      plural: 'namespaces',
+      kind: 'Namespace',
+      namespaced: false,
+    }
     await client.resource(namespaces).create({ metadata: { name: namespace } })
     const site = { client, node, namespace }
     const cluster = new TestedCluster(site, makeHarness(site))

@@ -1,7 +1,7 @@
 import type { FailureReasonName } from '../../../api/failure-reasons.ts'
 import type { KeptReason } from '../../../api/kept-reasons.ts'
 import type { RemovalVerdict } from '../../../core/ledger/index.ts'
-import { type PurgeAnswer, type PurgeOutcome, parseResult } from '../../../cri/removal/index.ts'
+import { type RemovalAnswer, type RemovalOutcome, parseResult } from '../../../cri/removal/index.ts'
 import { helperImageWords } from '../pull/index.ts'
 import { readMissingPod } from '../missing-pod.ts'
 import type { RemovalJob, RemovalPod } from './removal-job.ts'
@@ -32,7 +32,7 @@ export interface RemovalReadInput {
 
 /** Outcomes of the CRI client, as the ledger names them. */
 const VERDICTS: Record<
-  PurgeOutcome,
+  RemovalOutcome,
   { kind: 'removed' } | { kind: 'kept'; reason: KeptReason } | { kind: 'failed' }
 > = {
   Removed: { kind: 'removed' },
@@ -45,7 +45,7 @@ const VERDICTS: Record<
   Failed: { kind: 'failed' },
 }
 
-const WORDS: Partial<Record<PurgeOutcome, string>> = {
+const WORDS: Partial<Record<RemovalOutcome, string>> = {
   SharedId: 'its content has another name on the node',
   Pinned: 'the runtime pins it',
   InvalidReference: 'not an image reference',
@@ -100,7 +100,7 @@ function allFailed(job: RemovalJob, reason: FailureReasonName, message: string):
   return { job, done: true, verdicts, unexplained: false }
 }
 
-function verdictOf(answer: PurgeAnswer | undefined): RemovalVerdict {
+function verdictOf(answer: RemovalAnswer | undefined): RemovalVerdict {
   if (!answer) return { kind: 'failed', reason: 'RemovalFailed', message: 'the Job gave no answer for it' }
   const message = [WORDS[answer.outcome], answer.detail].filter(Boolean).join(': ')
   const verdict = VERDICTS[answer.outcome]
