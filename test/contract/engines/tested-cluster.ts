@@ -321,7 +321,7 @@ export function cutOff(engine: Engine, point: CutOffPoint): Engine {
 }
 
 /** What an entry says, in words: whether the image is there, an attempt that has not succeeded, and its removal. */
-export function wordsOf({ presence, attempt, removal }: LedgerEntry): string {
+function wordsOf({ presence, attempt, removal }: LedgerEntry): string {
   const facts = [
     presence && `${presence.state}${presence.revision === undefined ? '' : ` ${presence.revision}`}`,
     attempt && attempt.state !== 'Succeeded' && [attempt.state, attempt.reason].filter(Boolean).join(' '),
