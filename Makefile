@@ -1,4 +1,5 @@
 # `make help` lists the targets. Every step is a script that can also be run by hand.
+# macOS has GNU make 3.81, which knows no .SHELLFLAGS: a recipe fails by the last command of a line only.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -9,12 +10,12 @@ export PATH := $(CURDIR)/hack/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 # written by npm at the end of an installation
 DEPS := node_modules/.package-lock.json
 
-.PHONY: deps build lint format generate hack unit contract e2e e2e-test test
+.PHONY: deps build fix verify lint hack unit contract e2e e2e-test test
 
 # Not `npm ci`, which refuses a lock file without the native packages of platforms that a registry mirror does not carry. npm runs on the
 # machine's own Node.js: hack/bin/node has none to offer before npm has brought it.
 $(DEPS): package-lock.json
-	PATH=$$(tr : '\n' <<<"$$PATH" | grep -v -e '/hack/bin$$' -e '/node_modules/\.bin$$' | paste -sd:) npm install --no-save
+	PATH=$$(tr : '\n' <<<"$$PATH" | grep -v -e '/hack/bin$$' -e '/node_modules/\.bin$$' | paste -sd: -) npm install --no-save
 	@touch $@
 
 deps: $(DEPS) ## Install the npm packages (which bring Node.js 24 where the machine's is older)
@@ -22,23 +23,23 @@ deps: $(DEPS) ## Install the npm packages (which bring Node.js 24 where the mach
 build: $(DEPS) ## Bundle the program into dist/program
 	node hack/build.ts
 
-lint: $(DEPS) ## Check format, lint, types and dead code
+fix: $(DEPS) ## Write the generated files, fix what the linter can, and format
+	npm run --silent generate
+	npm run --silent generate:protos
+	node hack/chart-docs.ts
+	status=0; npm run --silent lint -- --fix || status=$$?; npm run --silent format; exit $$status
+
+verify lint: $(DEPS) ## Check format, lint, types, dead code and generated files; changes nothing
 	npm run --silent format:check
 	npm run --silent lint
 	npm run --silent typecheck
 	npm run --silent deadcode
+	npm run --silent generate:check
 	npm run --silent generate:protos:check
 	node hack/chart-docs.ts --check
 
-format: $(DEPS) ## Format the sources
-	npm run --silent format
-
-generate: $(DEPS) ## Write the files that are generated from schemas, protos and the chart's values
-	npm run --silent generate
-	npm run --silent generate:protos
-	node hack/chart-docs.ts
-
-hack: generate format lint ## Write the generated files, format, and check
+hack: fix ## Fix, then verify, as in kube-fledged
+	@$(MAKE) verify
 
 unit: $(DEPS) ## Unit tests
 	vitest run --project unit
@@ -57,13 +58,13 @@ test: $(DEPS) ## Everything: checks, unit, contract and end-to-end tests on a cl
 
 # What the images are called, as for kube-fledged; the default RELEASE_VERSION is the version in package.json with a leading v.
 export CONTROLLER_IMAGE_REPO WEBHOOK_SERVER_IMAGE_REPO CRI_CLIENT_IMAGE_REPO OPERATOR_IMAGE_REPO BUSYBOX_IMAGE_REPO RELEASE_VERSION
-export BASE_IMAGE TARGET_PLATFORMS BUILD_OUTPUT PROGRESS HTTP_PROXY HTTPS_PROXY NO_PROXY REGISTRY INSECURE
+export BASE_IMAGE TARGET_PLATFORMS BUILD_OUTPUT PROGRESS HTTP_PROXY HTTPS_PROXY NO_PROXY REGISTRY INSECURE FLEDGED_REPOSITORY
 
 IMAGES := controller webhook-server cri-client operator busybox
 # those that Node.js has official builds for
 PLATFORMS := linux/amd64,linux/arm64
 
-.PHONY: images push-images install-buildx release release-amd64 clean
+.PHONY: images push-images image push install-buildx release release-amd64 clean
 .PHONY: $(IMAGES:%=%-image) $(IMAGES:%=%-amd64) $(IMAGES:%=%-dev) $(IMAGES:%=clean-%)
 
 images: build ## Build the images for this machine, by Docker's buildx or by buildah
@@ -71,6 +72,12 @@ images: build ## Build the images for this machine, by Docker's buildx or by bui
 
 push-images: ## Push what `make images` has built [REGISTRY=host:port/path] [INSECURE=1]
 	hack/images/push.sh
+
+image: build ## Build the controller's image for this machine [FLEDGED_REPOSITORY=host/path/fledged:tag]
+	hack/images/build.sh controller
+
+push: ## Push what `make image` has built [FLEDGED_REPOSITORY=] [INSECURE=1]
+	hack/images/push.sh controller
 
 install-buildx: ## Prepare this machine for releases: a builder of Docker's buildx, or buildah without Docker
 	hack/images/install-buildx.sh
@@ -104,11 +111,11 @@ $(IMAGES:%=clean-%): clean-%:
 ##@ Installation
 
 KUBECTL ?= kubectl
-export KUBECTL
+export KUBECTL KUBEFLEDGED_NAMESPACE OPERATOR_NAMESPACE YES
 
-.PHONY: deploy-using-yaml deploy-webhook-server-using-yaml update remove-webhook-server remove-kubefledged
+.PHONY: deploy deploy-using-yaml deploy-webhook-server-using-yaml update remove-webhook-server remove-kubefledged
 
-deploy-using-yaml: ## Install into kubectl's current context [CONTROLLER_IMAGE_REPO=] [BUSYBOX_IMAGE_REPO=] [RELEASE_VERSION=]
+deploy deploy-using-yaml: ## Install into kubectl's current context [KUBEFLEDGED_NAMESPACE=] [CONTROLLER_IMAGE_REPO=] [BUSYBOX_IMAGE_REPO=] [RELEASE_VERSION=]
 	hack/deploy/yaml.sh apply
 
 deploy-webhook-server-using-yaml: ## Add the webhook server, which checks image caches when they are written [WEBHOOK_SERVER_IMAGE_REPO=]
@@ -120,10 +127,8 @@ update: ## Bring what `make deploy-using-yaml` installed to this checkout's mani
 remove-webhook-server: ## Remove the webhook server again
 	hack/deploy/yaml.sh remove-webhook-server
 
-remove-kubefledged: ## Remove everything again, image caches and CRDs included
+remove-kubefledged: ## Remove everything again, image caches and CRDs included; asks first [YES=1]
 	hack/deploy/yaml.sh remove
-
-export KUBEFLEDGED_NAMESPACE OPERATOR_NAMESPACE
 
 .PHONY: deploy-using-operator deploy-webhook-server-using-operator remove-webhook-server-using-operator remove-kubefledged-and-operator
 
@@ -136,7 +141,7 @@ deploy-webhook-server-using-operator: ## Have the operator add the webhook serve
 remove-webhook-server-using-operator: ## Have the operator remove the webhook server again
 	hack/deploy/operator.sh remove-webhook-server
 
-remove-kubefledged-and-operator: ## Remove everything again, the operator, image caches and CRDs included
+remove-kubefledged-and-operator: ## Remove everything again, the operator, image caches and CRDs included; asks first [YES=1]
 	hack/deploy/operator.sh remove
 
 ##@ A real cluster on this machine (root, Debian or Ubuntu; or CLUSTER=kind with Docker and kind)
@@ -147,7 +152,7 @@ CMD ?= ctr -n k8s.io images ls
 
 .PHONY: cluster-build cluster-up cluster-down cluster-shell cluster-exec cluster-images cluster-deploy demo
 
-cluster-build: ## Compile the cluster's programs (Kubernetes, etcd, containerd, …); about 12 minutes the first time
+cluster-build: ## Compile the cluster's programs (Kubernetes, etcd, containerd, …); about 10 minutes the first time
 	hack/cluster/build.sh
 
 cluster-up: ## Start a cluster, or add nodes to it [NODES=2]

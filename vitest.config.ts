@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { e2eClusters } from './test/harness/e2e-clusters.ts'
 
 /** Three projects: `unit` needs nothing, `contract` a real API server, `e2e` a real cluster with the product on it. */
 export default defineConfig({
@@ -20,7 +21,9 @@ export default defineConfig({
           globalSetup: ['test/contract/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+          // Every worker has an API server to itself.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -30,7 +33,9 @@ export default defineConfig({
           globalSetup: ['test/e2e/global-setup.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
+          // Every file has a cluster to itself.
+          maxWorkers: e2eClusters().length,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

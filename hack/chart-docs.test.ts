@@ -37,7 +37,8 @@ describe('the chart', () => {
     expect(values.length).toBeGreaterThan(80)
     expect(values.filter(({ doc }) => !doc.endsWith('.')).map(({ path }) => path)).toEqual([])
     const schema = JSON.parse(await readFile(join(chart, 'values.schema.json'), 'utf8'))
-    const known = schemaPaths(schema).filter(path => path !== 'global')
+    // a parent chart's condition, which is for helm and not for the templates
+    const known = schemaPaths(schema).filter(path => path !== 'enabled')
     expect(known.sort()).toEqual(values.map(({ path }) => path).sort())
   })
 
@@ -55,7 +56,7 @@ describe('the chart', () => {
       'webhookServer.enable': true,
       'webhookServer.hostNetwork': false,
       'webhookServer.priorityClassName': '',
-      'image.pullPolicy': 'Always',
+      'image.pullPolicy': '',
       'command.kubefledgedControllerCommand': ['/opt/bin/kubefledged-controller'],
       'command.kubefledgedWebhookServerCommand': ['/opt/bin/kubefledged-webhook-server'],
       'args.controllerLogLevel': 'INFO',

@@ -7,9 +7,10 @@ import { ROOT } from './chart-docs.ts'
 /** Links between documents: files that are there, headings that are in them. */
 
 async function documents(): Promise<string[]> {
-  const files = await readdir(join(ROOT, 'docs'), { recursive: true })
-  const names = files.filter(file => file.endsWith('.md')).map(file => join('docs', file))
-  return ['README.md', 'CONTRIBUTING.md', ...names]
+  const isDocument = (file: string) => file.endsWith('.md')
+  const atRoot = (await readdir(ROOT)).filter(isDocument)
+  const inDocs = (await readdir(join(ROOT, 'docs'), { recursive: true })).filter(isDocument)
+  return [...atRoot, ...inDocs.map(file => join('docs', file)), 'hack/cluster/README.md']
 }
 
 /** What GitHub calls the headings of a text. */

@@ -1,22 +1,58 @@
 # shellcheck shell=bash
-# lib.sh — what the scripts of this folder have in common. KUBECTL is the command to use.
+# lib.sh — what the scripts of this folder share. They run with kubectl, bash 3.2 (macOS) and POSIX tools. KUBECTL is the command to use.
 
-# The caller's words, before settings.sh adds defaults to them: what nobody named stays as the manifests have it, which people edit.
-declare -A NAMED=([controller]=${CONTROLLER_IMAGE_REPO:-} [webhook-server]=${WEBHOOK_SERVER_IMAGE_REPO:-} [cri-client]=${CRI_CLIENT_IMAGE_REPO:-}
-  [operator]=${OPERATOR_IMAGE_REPO:-} [busybox]=${BUSYBOX_IMAGE_REPO:-${CONTROLLER_IMAGE_REPO:-}})
+# The caller's words, before settings.sh adds defaults: an image that nobody names stays as the manifests have it, because people edit them.
+NAMED=
+[ -z "${CONTROLLER_IMAGE_REPO:-}" ] || NAMED="$NAMED controller busybox"
+[ -z "${WEBHOOK_SERVER_IMAGE_REPO:-}" ] || NAMED="$NAMED webhook-server"
+[ -z "${CRI_CLIENT_IMAGE_REPO:-}" ] || NAMED="$NAMED cri-client"
+[ -z "${OPERATOR_IMAGE_REPO:-}" ] || NAMED="$NAMED operator"
+[ -z "${BUSYBOX_IMAGE_REPO:-}" ] || NAMED="$NAMED busybox"
 TAG=${RELEASE_VERSION:-}
 . "$(dirname "${BASH_SOURCE[0]}")/../images/settings.sh"
-[ -z "${NAMED[busybox]}" ] || NAMED[busybox]=$BUSYBOX_IMAGE_REPO
 KUBECTL=${KUBECTL:-kubectl}
+
+# is_named IMAGE: whether the caller has named its repository
+is_named() { case " $NAMED " in *" $1 "*) ;; *) return 1 ;; esac; }
 
 # with_images: standard input with the images that the caller has named
 with_images() {
-  local image script=()
-  for image in "${!NAMED[@]}"; do
-    script+=(-e "s|([^ ]*/kubefledged-$image):([^ ]+)|${NAMED[$image]:-\1}:${TAG:-\2}|")
+  local image name script
+  script=()
+  for image in "${IMAGES[@]}"; do
+    name="\\1:${TAG:-\2}"
+    ! is_named "$image" || name="$(repository "$image"):${TAG:-\2}"
+    [ "$image" != controller ] || name=${FLEDGED_REPOSITORY:-$name}
+    script+=(-e "s|([^ ]*/kubefledged-$image):([^ ]+)|$name|")
   done
   sed -E "${script[@]}"
 }
+
+# a_namespace NAME: ends the script where this cannot be one. Names become part of sed's scripts.
+a_namespace() {
+  [[ $1 =~ ^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$ ]] || die "$1 is not a valid name of a namespace."
+}
+
+# namespace_manifest NAME [LEVEL]: the manifest of a namespace, with a Pod Security level of its own
+namespace_manifest() {
+  sed -E -e "s|^  name: .*|  name: $1|" -e "s|enforce: privileged|enforce: ${2:-privileged}|" "$REPO/deploy/kubefledged-namespace.yaml"
+}
+
+# found ARGUMENT…: whether `kubectl get` finds an object. Ends the script where kubectl fails: no answer does not mean that nothing is there.
+found() {
+  local names
+  names=$($KUBECTL get "$@" -o name) || die "Nothing more was done, because kubectl get $* failed; its words are above."
+  [ -n "$names" ]
+}
+
+# is_there RESOURCE NAME
+is_there() { found "$1" "$2" --ignore-not-found; }
+
+# is_our_namespace NAME: whether these scripts have made it
+is_our_namespace() { found namespaces --field-selector "metadata.name=$1" -l app=kubefledged; }
+
+# delete_our_namespace NAME: a namespace that was there before the installation stays
+delete_our_namespace() { $KUBECTL delete namespace --field-selector "metadata.name=$1" -l app=kubefledged --timeout=120s; }
 
 # rolled_out NAMESPACE DEPLOYMENT: waits until it is, or shows why it is not
 rolled_out() {
@@ -27,7 +63,7 @@ rolled_out() {
   die "$2 did not become ready within 2 minutes."
 }
 
-# webhook_answers NAMESPACE: waits until the API server gets through to the webhook server, which sets the CA bundle: it refuses what is wrong then
+# webhook_answers NAMESPACE: waits until the API server reaches the webhook server: then it refuses a wrong image cache
 webhook_answers() {
   local answer wrong
   wrong='{"apiVersion": "kubefledged.io/v1alpha2", "kind": "ImageCache", "metadata": {"name": "probe", "namespace": "'$1'"},
@@ -37,5 +73,5 @@ webhook_answers() {
     case $answer in *"Duplicate image names"*) return ;; esac
     sleep 1
   done
-  die "The API server does not get through to the webhook server: $answer"
+  die "The API server does not reach the webhook server: $answer"
 }

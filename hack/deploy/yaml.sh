@@ -1,77 +1,130 @@
 #!/bin/bash
 # yaml.sh apply|update|remove|apply-webhook-server|remove-webhook-server — installs, updates or removes the product, or its webhook server, by
-# the manifests of deploy/, in the cluster of kubectl's current context. CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO,
-# CRI_CLIENT_IMAGE_REPO, BUSYBOX_IMAGE_REPO and RELEASE_VERSION replace what the manifests say of images; KUBECTL is the command to use.
+# the manifests of deploy/, in the cluster of kubectl's current context. The namespace is KUBEFLEDGED_NAMESPACE, else the one in the manifests.
+# CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO, CRI_CLIENT_IMAGE_REPO, BUSYBOX_IMAGE_REPO and RELEASE_VERSION replace what the manifests
+# say of images; YES=1 removes without a question; KUBECTL is the command to use.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/removal.sh"
 cd "$REPO/deploy"
-NAMESPACE=kube-fledged
 CRDS=(kubefledged-crd.yaml kubefledged-crd-nodeimages.yaml)
-CRD_NAMES=(imagecaches.kubefledged.io nodeimages.kubefledged.io)
 OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,deployment}-controller.yaml)
-# The configuration is last to come and first to go: with it, the API server asks the webhook server.
+# The configuration is the last to come and the first to go: while it is there, the API server asks the webhook server.
 WEBHOOK_OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,service,poddisruptionbudget,deployment}-webhook-server.yaml)
 WEBHOOK=kubefledged-validatingwebhook.yaml
 WEBHOOK_SECRET=kubefledged-webhook-server-keys
 
-apply() {
+# namespaces_of_manifests: each that they name, once. The name of the Namespace itself counts only where it was edited.
+namespaces_of_manifests() {
+  {
+    sed -n -E 's/^ +namespace: *"?([^ "#]+).*/\1/p' "${OBJECTS[@]}" "${WEBHOOK_OBJECTS[@]}" $WEBHOOK
+    sed -n -E 's/^  name: *"?([^ "#]+).*/\1/p' kubefledged-namespace.yaml | sed '/^kube-fledged$/d'
+  } | sort -u
+}
+
+NAMESPACE=${KUBEFLEDGED_NAMESPACE:-$(namespaces_of_manifests)}
+case $NAMESPACE in
+  *$'\n'*) die "The manifests in deploy/ name several namespaces: ${NAMESPACE//$'\n'/ }. Edit them to name one, or name it by KUBEFLEDGED_NAMESPACE=…" ;;
+esac
+a_namespace "$NAMESPACE"
+
+# manifest FILE: with the namespace and the images of this installation
+manifest() {
+  sed -E -e "s|^( +)namespace: .*|\1namespace: $NAMESPACE|" -e "s|system:serviceaccount:[^:]*:|system:serviceaccount:$NAMESPACE:|" "$1" | with_images
+}
+
+# only_here COMPONENT TARGET: ends the script where the component is installed in another namespace: its cluster-wide objects are needed there
+only_here() {
+  local there
+  there=$(yaml_namespace "$1")
+  [ -z "$there" ] || [ "$there" = "$NAMESPACE" ] ||
+    die "kube-fledged is installed in the namespace $there, not in $NAMESPACE. Nothing was changed. For the one in $there, type: make $2 KUBEFLEDGED_NAMESPACE=$there"
+}
+
+apply_objects() {
   local file
-  $KUBECTL apply -f kubefledged-namespace.yaml
+  if ! is_there namespace "$NAMESPACE" || is_our_namespace "$NAMESPACE"; then
+    namespace_manifest "$NAMESPACE" | $KUBECTL apply -f -
+  fi
   for file in "${CRDS[@]}"; do
     # server-side: the schema is larger than the annotation that a client-side apply keeps
     $KUBECTL apply --server-side --force-conflicts -f "$file"
   done
   $KUBECTL wait --for=condition=Established --timeout=60s "${CRD_NAMES[@]/#/crd/}"
-  for file in "${OBJECTS[@]}"; do with_images <"$file" | $KUBECTL apply -f -; done
-  rolled_out $NAMESPACE kubefledged-controller
+  for file in "${OBJECTS[@]}"; do manifest "$file" | $KUBECTL apply -f -; done
+  rolled_out "$NAMESPACE" kubefledged-controller
+}
+
+apply() {
+  only_here controller deploy-using-yaml
+  apply_objects
 }
 
 apply_webhook_server() {
   local file
-  for file in "${WEBHOOK_OBJECTS[@]}"; do with_images <"$file" | $KUBECTL apply -f -; done
-  rolled_out $NAMESPACE kubefledged-webhook-server
-  $KUBECTL apply -f $WEBHOOK
-  webhook_answers $NAMESPACE
+  only_here webhook-server deploy-webhook-server-using-yaml
+  for file in "${WEBHOOK_OBJECTS[@]}"; do manifest "$file" | $KUBECTL apply -f -; done
+  rolled_out "$NAMESPACE" kubefledged-webhook-server
+  manifest $WEBHOOK | $KUBECTL apply -f -
+  webhook_answers "$NAMESPACE"
 }
 
-generation() { $KUBECTL -n $NAMESPACE get deployment "$1" --ignore-not-found -o jsonpath='{.metadata.generation}'; }
+generation() { $KUBECTL -n "$NAMESPACE" get deployment "$1" --ignore-not-found -o jsonpath='{.metadata.generation}'; }
 # renewed DEPLOYMENT GENERATION: restarts it where applying its manifest has not
 renewed() {
-  [ "$(generation "$1")" != "$2" ] || { $KUBECTL -n $NAMESPACE rollout restart "deployment/$1" && rolled_out $NAMESPACE "$1"; }
+  [ "$(generation "$1")" != "$2" ] || { $KUBECTL -n "$NAMESPACE" rollout restart "deployment/$1" && rolled_out "$NAMESPACE" "$1"; }
 }
 
 update() {
   local controller webhook_server
+  only_here controller update
   controller=$(generation kubefledged-controller)
   webhook_server=$(generation kubefledged-webhook-server)
   [ -n "$controller" ] || die "There is no kubefledged-controller in the namespace $NAMESPACE to update: make deploy-using-yaml installs it."
-  apply
+  apply_objects
   renewed kubefledged-controller "$controller"
   if [ -n "$webhook_server" ]; then
     apply_webhook_server
     renewed kubefledged-webhook-server "$webhook_server"
   fi
-  $KUBECTL -n $NAMESPACE get pods -l app=kubefledged
+  $KUBECTL -n "$NAMESPACE" get pods -l app=kubefledged
+}
+
+# delete_all FILE…: in their order
+delete_all() {
+  local file
+  for file in "$@"; do manifest "$file" | $KUBECTL delete -f - --ignore-not-found --timeout=120s; done
 }
 
 remove_webhook_server() {
-  local file
-  for file in $WEBHOOK "${WEBHOOK_OBJECTS[@]}"; do $KUBECTL delete -f "$file" --ignore-not-found --timeout=120s; done
-  $KUBECTL -n $NAMESPACE delete secret $WEBHOOK_SECRET --ignore-not-found
+  only_here webhook-server remove-webhook-server
+  delete_all $WEBHOOK "${WEBHOOK_OBJECTS[@]}"
+  $KUBECTL -n "$NAMESPACE" delete secret $WEBHOOK_SECRET --ignore-not-found
+}
+
+# refuse_operator: ends the script where an operator has installed kube-fledged. It would install it again, or its objects would wait for it.
+refuse_operator() {
+  local object operator
+  object=$(kubefledged_objects | sed -n 1p)
+  [ -n "$object" ] || return 0
+  operator=$(operator_namespace)
+  die "The operator has installed kube-fledged: the KubeFledged ${object#* } in the namespace ${object% *}. Nothing was removed." \
+    "To remove it, type: make remove-kubefledged-and-operator KUBEFLEDGED_NAMESPACE=${object% *}${operator:+ OPERATOR_NAMESPACE=$operator}"
 }
 
 # The caches go first, while the controller is there to end what it does for them: a purge has 10 minutes.
 remove() {
-  local crd operator=kubefledgeds.charts.helm.kubefledged.io
-  # they would wait for ever for an operator that goes with the namespace
-  [ -z "$($KUBECTL get crd $operator --ignore-not-found -o name)" ] || [ -z "$($KUBECTL -n $NAMESPACE get $operator -o name)" ] ||
-    die "This was installed by the operator; remove it by: make remove-kubefledged-and-operator"
+  local crd
+  refuse_operator
+  refuse_helm ''
+  only_here controller remove-kubefledged
+  confirmed "$NAMESPACE"
   remove_webhook_server
   for crd in "${CRD_NAMES[@]}"; do
-    [ -z "$($KUBECTL get crd "$crd" --ignore-not-found -o name)" ] || $KUBECTL delete "$crd" --all --all-namespaces --timeout=660s
+    ! is_there crd "$crd" || $KUBECTL delete "$crd" --all --all-namespaces --timeout=660s
   done
-  for file in "${OBJECTS[@]}" "${CRDS[@]}" kubefledged-namespace.yaml; do
-    $KUBECTL delete -f "$file" --ignore-not-found --timeout=120s
-  done
+  delete_all "${OBJECTS[@]}" "${CRDS[@]}"
+  $KUBECTL -n "$NAMESPACE" delete lease kubefledged-controller --ignore-not-found
+  delete_our_namespace "$NAMESPACE"
 }
 
 case ${1:-} in

@@ -6,7 +6,7 @@
 arch=${1:?Usage: base.sh ARCH}
 packages=libc6,libstdc++6,libgcc-s1,ca-certificates,base-files
 suite=bookworm
-recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-12)
+recipe=$(short_hash <"${BASH_SOURCE[0]}")
 image=localhost/kubefledged-base:$recipe-$arch
 need_buildah
 if buildah inspect --type image "$image" >/dev/null 2>&1; then

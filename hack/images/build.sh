@@ -21,23 +21,23 @@ by_docker() {
   local image tags
   [ "$output" != --push ] || [ -z "${INSECURE:-}" ] || output=--output=type=image,push=true,registry.insecure=true
   for image in "$@"; do
-    tags=(--tag "$(repository "$image"):$RELEASE_VERSION")
+    tags=(--tag "$(image "$image")")
     case $output in --push | *push=true*) tags+=(--tag "$(repository "$image"):latest") ;; esac
-    dockerfile | docker buildx build --platform "$(sed 's|^|linux/|' <<<"$architectures" | paste -sd,)" --target "$image" "${tags[@]}" \
+    dockerfile | docker buildx build --platform "$(sed 's|^|linux/|' <<<"$architectures" | paste -sd, -)" --target "$image" "${tags[@]}" \
       ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --progress "${PROGRESS:-auto}" --file - "$output" . ||
-      die "Docker could not build${BUILD_OUTPUT:+, or $BUILD_OUTPUT,} $(repository "$image"):$RELEASE_VERSION; its words are above." \
+      die "Docker could not build${BUILD_OUTPUT:+, or $BUILD_OUTPUT,} $(image "$image"); its words are above." \
         "It takes the builder of \`make install-buildx\` to build for several platforms, and with INSECURE=1 to fetch a base image by plain HTTP."
   done
 }
 
 # platform_image IMAGE ARCHITECTURE: builds it and prints its ID
 platform_image() {
-  local base=${BASE_IMAGE:-} quiet=(--quiet) id_file
+  local base=${BASE_IMAGE:-} quiet=--quiet id_file
   [ -n "$base" ] || [ "$1" = busybox ] || base=$(hack/images/base.sh "$2")
-  [ "${PROGRESS:-auto}" != plain ] || quiet=()
+  [ "${PROGRESS:-auto}" != plain ] || quiet=
   id_file=$(mktemp)
   # a fixed time stamp: the same content is the same image
-  dockerfile | buildah bud --isolation chroot --layers "${quiet[@]}" --timestamp 0 --platform "linux/$2" \
+  dockerfile | buildah bud --isolation chroot --layers ${quiet:+"$quiet"} --timestamp 0 --platform "linux/$2" \
     ${INSECURE:+--tls-verify=false} ${base:+--build-arg "BASE_IMAGE=$base"} --target "$1" --iidfile "$id_file" --file - . | sed '/^[0-9a-f]*$/d' >&2 ||
     die "buildah could not build $1 for linux/$2; its words are above."
   cat "$id_file"
@@ -45,44 +45,46 @@ platform_image() {
 }
 
 by_buildah() {
-  local image architecture id name of_image list
-  local -A ids=()
+  local image architecture id of_image list ids i=0
+  ids=() # of each image, in the order of the arguments: its IDs by platform
   case $output in
     --push) ;;
-    --load) [ "$(wc -w <<<"$architectures")" = 1 ] || die "BUILD_OUTPUT=--load keeps one platform, but TARGET_PLATFORMS names several." ;;
+    --load) [ "$(wc -w <<<"$architectures")" -eq 1 ] || die "BUILD_OUTPUT=--load keeps one platform, but TARGET_PLATFORMS names several." ;;
     *) die "BUILD_OUTPUT=$output needs Docker; without it there are --load and --push." ;;
   esac
   need_buildah
   for image in "$@"; do
-    echo "$(repository "$image"):$RELEASE_VERSION"
+    image "$image"
+    of_image=
     for architecture in $architectures; do
       id=$(platform_image "$image" "$architecture")
-      ids[$image]+=" $id"
+      of_image+=" $id"
     done
+    ids+=("$of_image")
   done
   for image in "$@"; do
-    name=$(repository "$image")
-    read -ra of_image <<<"${ids[$image]}"
+    read -ra of_image <<<"${ids[i]}"
+    i=$((i + 1))
     if [ ${#of_image[@]} = 1 ]; then
-      buildah tag "${of_image[0]}" "$name:$RELEASE_VERSION"
-      [ "$output" = --load ] || push_release "$name:$RELEASE_VERSION" "$name"
+      buildah tag "${of_image[0]}" "$(image "$image")"
+      [ "$output" = --load ] || push_release "$(image "$image")" "$image"
     else
       # A list of this machine would break when one of its images goes.
       list=localhost/kubefledged-$image-platforms:$$
       # shellcheck disable=SC2064 # the name as it is now
       trap "buildah manifest rm $list >/dev/null" EXIT
       buildah manifest create "$list" "${of_image[@]}" >/dev/null
-      push_release "$list" "$name"
+      push_release "$list" "$image"
       buildah manifest rm "$list" >/dev/null
       trap - EXIT
     fi
   done
 }
 
-# push_release SOURCE REPOSITORY
+# push_release SOURCE IMAGE
 push_release() {
-  push "$1" "$2:$RELEASE_VERSION"
-  push "$1" "$2:latest"
+  push "$1" "$(image "$2")"
+  push "$1" "$(repository "$2"):latest"
 }
 
 if docker_answers; then by_docker "$@"; else by_buildah "$@"; fi

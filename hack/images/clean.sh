@@ -10,8 +10,7 @@ if [ $# = 0 ]; then
   fi
 fi
 for image in "$@"; do
-  for tag in "$RELEASE_VERSION" latest; do
-    name=$(repository "$image"):$tag
+  for name in "$(image "$image")" "$(repository "$image"):latest"; do
     if docker_answers; then
       docker image inspect "$name" >/dev/null 2>&1 && docker image rm "$name"
     elif command -v buildah >/dev/null; then

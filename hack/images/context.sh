@@ -19,7 +19,7 @@ for name in controller webhook-server cri-client operator; do ln -s ../kubefledg
 # place SOURCE DESTINATION: keeps what is current, since a builder hashes 120 MB anew when it is touched
 place() { cmp -s "$1" "$2" || install -m 755 "$1" "$2"; }
 # npm_of_machine ARGUMENT…: npm on the machine's own Node.js, as `make deps` runs it: that one trusts the machine's certificates.
-npm_of_machine() { PATH=$(tr : '\n' <<<"$PATH" | grep -v -e '/hack/bin$' -e '/node_modules/\.bin$' | paste -sd:) npm "$@"; }
+npm_of_machine() { PATH=$(tr : '\n' <<<"$PATH" | grep -v -e '/hack/bin$' -e '/node_modules/\.bin$' | paste -sd: -) npm "$@"; }
 # node_of ARCH: path of its Node.js; npm installs only the one for this machine.
 node_of() {
   local package=node-linux-${1/amd64/x64} version

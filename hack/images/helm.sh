@@ -4,7 +4,7 @@
 . "$(dirname "$0")/settings.sh"
 module=$REPO/hack/cluster/tools/helm
 arch=${1:?Usage: helm.sh ARCH}
-recipe=$(cat "$module"/go.mod "$module"/go.sum "${BASH_SOURCE[0]}" | sha256sum | cut -c1-12)
+recipe=$(cat "$module"/go.mod "$module"/go.sum "${BASH_SOURCE[0]}" | short_hash)
 helm=$CACHE/helm-$recipe-$arch
 if [ -x "$helm" ]; then
   echo "$helm"

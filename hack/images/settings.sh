@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# settings.sh — names and platforms of the images. Sourced by the scripts of this folder; callers override by environment.
+# settings.sh — names and platforms of the images. Sourced by the scripts of this folder and of hack/deploy; callers override by environment.
+# All of them run with bash 3.2 and the tools of macOS, but for what only Linux does (buildah, base images).
 set -euo pipefail
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/kubefledged
@@ -12,7 +13,8 @@ WEBHOOK_SERVER_IMAGE_REPO=${WEBHOOK_SERVER_IMAGE_REPO:-ghcr.io/kubefledged/kubef
 OPERATOR_IMAGE_REPO=${OPERATOR_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-operator}
 # Beside the controller's: kube-fledged had the four above, so whoever names those need not know of a fifth.
 BUSYBOX_IMAGE_REPO=${BUSYBOX_IMAGE_REPO:-$(sed 's|[^/]*$|kubefledged-busybox|' <<<"$CONTROLLER_IMAGE_REPO")}
-RELEASE_VERSION=${RELEASE_VERSION:-v$(node -p 'require(process.argv[1]).version' "$REPO/package.json")}
+# without Node.js: who installs need not have it
+RELEASE_VERSION=${RELEASE_VERSION:-v$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$REPO/package.json")}
 # They become part of sed's scripts, where nothing else may stand: GNU's sed can run commands.
 host='([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(:[0-9]+)?'
 component='[a-z0-9]+([._-]+[a-z0-9]+)*'
@@ -20,10 +22,15 @@ for name in CONTROLLER_IMAGE_REPO CRI_CLIENT_IMAGE_REPO WEBHOOK_SERVER_IMAGE_REP
   [[ ${!name} =~ ^($host/)?$component(/$component)*$ ]] ||
     die "$name=${!name} is no repository such as ghcr.io/kubefledged/kubefledged-controller, which has neither a tag nor a digest."
 done
-[[ $RELEASE_VERSION =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || die "RELEASE_VERSION=$RELEASE_VERSION is no tag such as v1.2.3."
+tag='[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}'
+[[ $RELEASE_VERSION =~ ^$tag$ ]] || die "RELEASE_VERSION=$RELEASE_VERSION is no tag such as v1.2.3."
+# As in the oldest kube-fledged: the name of the controller's image, tag included.
+FLEDGED_REPOSITORY=${FLEDGED_REPOSITORY:-}
+[[ $FLEDGED_REPOSITORY =~ ^(($host/)?$component(/$component)*:$tag)?$ ]] ||
+  die "FLEDGED_REPOSITORY=$FLEDGED_REPOSITORY is no image with a tag, such as registry.example.com/me/fledged:v1."
 # npm and the builders know both ways to write them, apt only the small letters.
 for name in http_proxy https_proxy no_proxy; do
-  upper=${name^^}
+  upper=$(tr '[:lower:]' '[:upper:]' <<<"$name")
   [ -z "${!upper:-}" ] || [ -n "${!name:-}" ] || export "$name=${!upper}"
 done
 
@@ -33,7 +40,7 @@ IMAGES=(controller webhook-server cri-client operator busybox)
 # repository IMAGE: what it is called, without a tag
 repository() {
   case $1 in
-    controller) echo "$CONTROLLER_IMAGE_REPO" ;;
+    controller) if [ -n "$FLEDGED_REPOSITORY" ]; then echo "${FLEDGED_REPOSITORY%:*}"; else echo "$CONTROLLER_IMAGE_REPO"; fi ;;
     webhook-server) echo "$WEBHOOK_SERVER_IMAGE_REPO" ;;
     cri-client) echo "$CRI_CLIENT_IMAGE_REPO" ;;
     operator) echo "$OPERATOR_IMAGE_REPO" ;;
@@ -41,6 +48,17 @@ repository() {
     *) die "There is no image $1; there are ${IMAGES[*]}." ;;
   esac
 }
+
+# image IMAGE: what it is called, with the tag
+image() {
+  local repository tag=$RELEASE_VERSION
+  repository=$(repository "$1")
+  if [ "$1" = controller ] && [ -n "$FLEDGED_REPOSITORY" ]; then tag=${FLEDGED_REPOSITORY##*:}; fi
+  echo "$repository:$tag"
+}
+
+# short_hash: of standard input. macOS has shasum in place of sha256sum.
+short_hash() { { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; } | cut -c1-12; }
 
 # architectures: those of TARGET_PLATFORMS, or this machine's
 architectures() {

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-/** Shapes of core Kubernetes that our schemas borrow. */
+/** Schemas of core Kubernetes types that our schemas use. */
 
 const requirement = z.object({
   key: z.string(),
@@ -13,7 +13,7 @@ const term = z.object({
   matchFields: z.array(requirement).optional(),
 })
 
-/** core/v1 NodeSelector: one of the terms must match. */
+/** core/v1 NodeSelector: at least one of the terms must match. */
 export const nodeSelector = z
   .object({ nodeSelectorTerms: z.array(term) })
   .meta({ 'x-kubernetes-map-type': 'atomic' })

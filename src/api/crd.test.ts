@@ -8,7 +8,7 @@ function schemaOf(crd: CustomResourceDefinition): StructuralSchema {
   return schema
 }
 
-/** Every schema node with its path; `[]` stands for an item, `{}` for a value of a map. */
+/** Each node of a schema with its path. `[]` is an item of a list, `{}` a value of a map. */
 function nodes(schema: StructuralSchema, path = ''): [string, StructuralSchema][] {
   return [
     [path, schema],
@@ -56,7 +56,7 @@ describe.each([imageCacheCrd, nodeImagesCrd])('$metadata.name', crd => {
     }
   })
 
-  it('requires only what it declares, list-map keys among it', () => {
+  it('requires only declared fields, such as list-map keys', () => {
     for (const [path, node] of all) {
       for (const name of node.required ?? []) expect(node.properties, path).toHaveProperty(name)
       const keys = node['x-kubernetes-list-map-keys']
@@ -117,7 +117,7 @@ describe('imagecaches.kubefledged.io', () => {
     }
   })
 
-  it('carries the rules of new fields, and no bound that nobody asked for', () => {
+  it('has the rules of new fields, and no unwanted bound', () => {
     expect(at(schema, '.spec.pullPolicy').enum).toEqual(['IfNotPresent', 'Always'])
     expect(at(schema, '.spec.pullDeadline')['x-kubernetes-validations']).toEqual([
       expect.objectContaining({ message: 'must be a duration such as 90s, 5m or 1h30m' }),

@@ -3,9 +3,9 @@ import { imageCacheSpec, imageCacheStatus } from './image-cache.ts'
 import { nodeImagesSpec, nodeImagesStatus } from './node-images.ts'
 import { structural, type StructuralSchema } from './structural.ts'
 
-/** The CustomResourceDefinitions, made from the schemas of `ImageCache` and `NodeImages`. */
+/** The CustomResourceDefinitions, created from the schemas of `ImageCache` and `NodeImages`. */
 
-/** A column of `kubectl get`; those with a priority show with `-o wide` only. */
+/** A column of `kubectl get`. A column with a priority is shown only with `-o wide`. */
 interface PrinterColumn {
   readonly name: string
   readonly type: 'string' | 'date' | 'integer'
@@ -14,7 +14,7 @@ interface PrinterColumn {
   readonly priority?: number
 }
 
-/** apiextensions.k8s.io/v1 CustomResourceDefinition, as far as ours use it. */
+/** apiextensions.k8s.io/v1 CustomResourceDefinition, with the fields of ours. */
 export interface CustomResourceDefinition {
   readonly apiVersion: 'apiextensions.k8s.io/v1'
   readonly kind: 'CustomResourceDefinition'

@@ -149,7 +149,7 @@ describe('classifyPullError', () => {
     expect(classifyPullError(`InvalidImageName: ${message}`)).toBe('InvalidReference')
   })
 
-  it('takes words that it does not know for a failed pull', () => {
+  it('classifies unknown texts as PullFailed', () => {
     expect(classifyPullError('ErrImagePull: something new')).toBe('PullFailed')
   })
 })

@@ -16,7 +16,7 @@ export interface FailureReason {
 /** All failure reasons, in the order in which they are matched. */
 export const FAILURE_REASONS = {
   HelperImageUnavailable: {
-    doc: "The operator's own helper image could not be pulled on this node; the user's images were not tried. Make the helper image reachable from the node.",
+    doc: "The operator's own helper image could not be pulled on this node; the user's images were not tried. Make the helper image reachable from the node. Where its registry wants credentials, the message ends with the namespace and the Secrets that are missing or wrong there: see [troubleshooting](troubleshooting.md#helperimageunavailable).",
     permanent: false,
     words: [],
   },
@@ -36,7 +36,7 @@ export const FAILURE_REASONS = {
     ],
   },
   TooManyImages: {
-    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 700 images on a node; the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
+    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 100 images on a node; the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
     permanent: true,
     words: [],
   },

@@ -9,12 +9,12 @@ import { generatedFiles, ROOT, staleFiles } from './generate.ts'
 import { SKIP_REASONS } from './skip-reasons.ts'
 
 describe('generated files', () => {
-  it('are what the schemas and tables say', async () => {
+  it('match the schemas and tables', async () => {
     expect(Object.keys(generatedFiles())).toHaveLength(3)
     expect(await staleFiles(ROOT)).toEqual([])
   })
 
-  it('are told apart: missing, changed, right', async () => {
+  it('are stale when they are missing or changed', async () => {
     const root = await mkdtemp(join(tmpdir(), 'generate-'))
     onTestFinished(() => rm(root, { recursive: true }))
     const [first, second, third] = Object.entries(generatedFiles())

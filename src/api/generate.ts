@@ -5,14 +5,14 @@ import { imageCacheCrd, nodeImagesCrd, type CustomResourceDefinition } from './c
 import { reasonsDocument } from './reasons-doc.ts'
 
 /**
- * Writes what is generated from the schemas and tables of this folder; with `--check` it writes nothing and fails where
- * a file differs.
+ * Writes the files that are generated from the schemas and tables of this folder. With `--check` it writes
+ * nothing and fails when a file differs.
  */
 
-/** Root of the repository. */
+/** Root directory of the repository. */
 export const ROOT = join(import.meta.dirname, '../..')
 
-/** Content of every generated file, by its path from the root. */
+/** Content of each generated file, by its path from the root. */
 export function generatedFiles(): Readonly<Record<string, string>> {
   return {
     'deploy/kubefledged-crd.yaml': yamlOf(imageCacheCrd),
@@ -21,7 +21,7 @@ export function generatedFiles(): Readonly<Record<string, string>> {
   }
 }
 
-/** Paths of generated files under `root` that are missing or differ from what would be written. */
+/** Paths of generated files under `root` that are missing or out of date. */
 export async function staleFiles(root: string): Promise<readonly string[]> {
   const stale = []
   for (const [path, content] of Object.entries(generatedFiles())) {

@@ -1,4 +1,7 @@
-/** The words of `ImageCache.status` that clients compare. Spelling is kept, mistakes included. */
+/**
+ * Values of `ImageCache.status` that clients compare. Their spelling is that of kube-fledged, with its
+ * mistakes.
+ */
 
 /** Values of `status.status`. */
 export const STATUS = {
@@ -10,7 +13,7 @@ export const STATUS = {
   nothingDone: 'NoImagesPulledOrDeleted',
 } as const
 
-/** Values of `status.reason`: the action that the status speaks of. */
+/** Values of `status.reason`: the action that the status describes. */
 export const ACTION = {
   create: 'ImageCacheCreate',
   update: 'ImageCacheUpdate',

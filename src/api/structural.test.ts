@@ -31,7 +31,7 @@ describe('structural', () => {
     expect(structural(schema)).toEqual(expected)
   })
 
-  it('refuses what JSON cannot carry', () => {
+  it('rejects types that JSON cannot represent', () => {
     expect(() => structural(z.object({ at: z.date() }))).toThrow(/date/i)
   })
 })

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-/** A structural OpenAPI v3 schema as a CustomResourceDefinition holds it. */
+/** A structural OpenAPI v3 schema, as in a CustomResourceDefinition. */
 export interface StructuralSchema {
   type?: string
   format?: string
@@ -13,16 +13,16 @@ export interface StructuralSchema {
   [keyword: string]: unknown
 }
 
-/** Bounds that zod writes for a whole number of a format; the format says the same in a CRD. */
+/** Bounds that zod writes for an integer type. In a CRD the format has the same meaning. */
 const INTEGERS: Readonly<Record<string, { format: string; minimum: number; maximum: number }>> = {
   int32: { format: 'int32', minimum: -(2 ** 31), maximum: 2 ** 31 - 1 },
   safeint: { format: 'int64', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER },
 }
 
 /**
- * The structural schema of a zod schema. The API server prunes unknown fields, so `additionalProperties: false` is
- * dropped, and formats stand in for the patterns and bounds that zod adds on its own. Throws where zod has a type that
- * JSON cannot carry.
+ * Converts a zod schema to a structural schema. `additionalProperties: false` is dropped, because the API
+ * server prunes unknown fields. Formats replace the patterns and bounds that zod adds. Throws for a zod type
+ * that JSON cannot represent.
  */
 export function structural(schema: z.ZodType): StructuralSchema {
   const { $schema: _, ...result } = z.toJSONSchema(schema, {
@@ -31,7 +31,7 @@ export function structural(schema: z.ZodType): StructuralSchema {
     override({ zodSchema, jsonSchema }) {
       if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
       if (jsonSchema.format === 'date-time') delete jsonSchema.pattern
-      // Says the same; of unions a structural schema knows this one only.
+      // The anyOf has the same meaning. It is the only union in structural schemas.
       if ('x-kubernetes-int-or-string' in jsonSchema) delete jsonSchema.anyOf
       const { def } = zodSchema._zod
       const integer = 'format' in def && typeof def.format === 'string' ? INTEGERS[def.format] : undefined

@@ -1,15 +1,15 @@
-/** Time as it is asked for here, so that tests can turn the hands. */
+/** A source of time that tests can replace. */
 export interface Clock {
-  /** Milliseconds on a monotonic scale: only differences mean something. */
+  /** Milliseconds on a monotonic scale. Only differences have a meaning. */
   now(): number
-  /** Calls `callback` once after `ms`; the result cancels it. */
+  /** Calls `callback` once after `ms` milliseconds. The returned function cancels the call. */
   after(ms: number, callback: () => void): () => void
 }
 
-/** setTimeout cannot count further than this and fires at once beyond it. */
+/** Longest delay of setTimeout. A longer one fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
-/** The process's own clock. Its timers never keep the process alive. */
+/** The clock of this process. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, callback) {

@@ -1,6 +1,6 @@
-/** Durations as Go writes them (`90s`, `5m`, `1h30m`), in milliseconds here. Source: Go's `time.ParseDuration`. */
+/** Durations in Go's format (`90s`, `5m`, `1h30m`), as milliseconds. Source: Go's `time.ParseDuration`. */
 
-/** Nanoseconds of each unit; µ has two code points. */
+/** Nanoseconds of each unit. The sign µ has two code points. */
 const UNITS: ReadonlyMap<string, bigint> = new Map([
   ['ns', 1n],
   ['us', 1_000n],
@@ -12,14 +12,14 @@ const UNITS: ReadonlyMap<string, bigint> = new Map([
   ['h', 3_600_000_000_000n],
 ])
 const NS_PER_MS = 1_000_000n
-/** Go keeps durations in 64 bits of nanoseconds: about 292 years. */
+/** Go stores a duration as nanoseconds in 64 bits: about 292 years. */
 const MAX_NS = 2n ** 63n - 1n
-/** Longest text that is read; the CRD has the same bound. */
+/** Longest text that is parsed. The CRD has the same limit. */
 const MAX_TEXT = 64
-/** One number, its fraction and its unit; each may be missing. */
+/** One number, its fraction and its unit. Each may be missing. */
 const PART = /^(\d*)(?:\.(\d*))?([^\d.]*)/
 
-/** A text is not a duration. The message says what is wrong and what is accepted. */
+/** The text is not a duration. The message says what is wrong and which form is accepted. */
 export class InvalidDurationError extends Error {
   override readonly name = 'InvalidDurationError'
   readonly code = 'InvalidDuration'
@@ -30,7 +30,9 @@ export class InvalidDurationError extends Error {
   }
 }
 
-/** Milliseconds of a Go duration, with a fraction below that. Throws `InvalidDurationError`. */
+/**
+ * Converts a Go duration to milliseconds, with a fraction for smaller units. Throws `InvalidDurationError`.
+ */
 export function parseDuration(text: string): number {
   const fail = (problem: string) => new InvalidDurationError(text, problem)
   if (text.length > MAX_TEXT) throw fail(`it has more than ${MAX_TEXT} characters`)
@@ -58,7 +60,7 @@ export function parseDuration(text: string): number {
   return negative && ms !== 0 ? -ms : ms
 }
 
-/** The shortest usual form of a number of milliseconds: `1h30m`, `90.5s` as `1m30.5s`, `250ms`, `0s`. */
+/** The shortest usual form of a number of milliseconds: `1h30m`, `1m30.5s`, `250ms`, `0s`. */
 export function formatDuration(ms: number): string {
   const sign = ms < 0 ? '-' : ''
   const size = Math.abs(ms)
@@ -73,7 +75,7 @@ export function formatDuration(ms: number): string {
   return text === '' ? '0s' : sign + text
 }
 
-/** At most 6 decimals, without an exponent and without trailing zeros. */
+/** Formats with at most 6 decimals, without exponent and trailing zeros. */
 function decimal(value: number): string {
   return value.toFixed(6).replace(/\.?0+$/, '')
 }

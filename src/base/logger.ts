@@ -1,4 +1,4 @@
-/** The part of a structured logger that is used here; a pino logger fits. */
+/** The part of a structured logger that this project uses. A pino logger has it. */
 export interface Logger {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
@@ -8,7 +8,7 @@ export interface Logger {
 
 function discard(): void {}
 
-/** Logs nothing: the default everywhere in this folder. */
+/** Logs nothing. The default of each optional logger. */
 export const silentLogger: Logger = Object.freeze({
   debug: discard,
   info: discard,

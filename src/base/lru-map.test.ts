@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LruMap } from './lru-map.ts'
 
 describe('LruMap', () => {
-  it('forgets what was not asked for longest', () => {
+  it('drops the least recently used entry', () => {
     const map = new LruMap<string, number>(2)
     const made: string[] = []
     const ask = (key: string) => map.getOrMake(key, () => made.push(key))

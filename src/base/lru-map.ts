@@ -1,4 +1,4 @@
-/** A map of at most `capacity` entries; what was asked for longest ago goes first. */
+/** A map of at most `capacity` entries. A new entry replaces the least recently used one. */
 export class LruMap<K, V> {
   readonly #capacity: number
   readonly #entries = new Map<K, V>()
@@ -29,7 +29,7 @@ export class LruMap<K, V> {
     this.#entries.delete(key)
   }
 
-  /** The value of this key, made by `make` if there is none. */
+  /** The value of this key. `make` creates it when it is missing. */
   getOrMake(key: K, make: () => V): V {
     const value = this.#entries.get(key) ?? make()
     this.set(key, value)

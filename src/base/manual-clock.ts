@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 
-/** A clock that stands still until a test moves it. */
+/** A clock for tests. Its time moves only by `advance`. */
 export class ManualClock implements Clock {
   #now = 0
   readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>()
@@ -15,7 +15,7 @@ export class ManualClock implements Clock {
     return () => this.#timers.delete(timer)
   }
 
-  /** Moves the hands by `ms`, firing what falls due in order. */
+  /** Moves the time by `ms` milliseconds and fires the timers that fall due, in order. */
   advance(ms: number): void {
     const end = this.#now + ms
     for (;;) {

@@ -6,7 +6,7 @@ export type UsageErrorCode =
   | 'InvalidValue'
   | 'UnexpectedArgument'
 
-/** A command line cannot be understood. The message is one sentence for the person who typed it. */
+/** A command line is not valid. The message is one sentence for the person who typed it. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
   readonly code: UsageErrorCode
@@ -17,5 +17,5 @@ export class UsageError extends Error {
   }
 }
 
-/** Exit code of a process whose command line cannot be understood. */
+/** Exit code of a process with an invalid command line. */
 export const USAGE_EXIT_CODE = 2

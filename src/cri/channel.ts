@@ -5,9 +5,9 @@ import { CriError, errorFromStatus } from './errors.ts'
 /** The kubelet's limit for an answer of the runtime. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
-/** How a call may end early. */
+/** Limits of a call. */
 export interface CallOptions {
-  /** Milliseconds until `DeadlineExceeded`. */
+  /** Milliseconds until the call fails with `DeadlineExceeded`. */
   readonly timeoutMs: number
   /** Ends the call with `Aborted`. */
   readonly signal?: AbortSignal | undefined
@@ -35,7 +35,7 @@ export class Channel {
   constructor(socketPath: string) {
     this.#socketPath = socketPath
     this.#client = new Client(`unix://${socketPath}`, credentials.createInsecure(), {
-      // gRPC would send the escaped path, which some servers refuse as a host name.
+      // gRPC would send the escaped path of the socket. Some servers refuse it as a host name.
       'grpc.default_authority': 'localhost',
       'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
       'grpc.enable_retries': 0,
@@ -74,7 +74,7 @@ export class Channel {
     return promise
   }
 
-  /** Closes the connection; calls under way end with `Aborted` or `Unavailable`. */
+  /** Closes the connection. Running calls end with `Aborted` or `Unavailable`. */
   close(): void {
     this.#client.close()
   }

@@ -10,7 +10,7 @@ import {
   RuntimeServiceDefinition as RuntimeService,
 } from './generated/cri.ts'
 
-/** What a runtime says of itself. */
+/** Name and versions of a runtime, as it reports them. */
 export interface RuntimeVersion {
   /** `containerd`, `cri-o`, `docker`. */
   readonly name: string
@@ -21,57 +21,63 @@ export interface RuntimeVersion {
 
 /** An image in the runtime's list. */
 export interface CriImage {
-  /** Digest of the image's configuration; CRI-O leaves the `sha256:` out. */
+  /** Digest of the image's configuration. CRI-O omits `sha256:`. */
   readonly id: string
   /** `docker.io/library/nginx:1.23`, … */
   readonly repoTags: readonly string[]
   /** `docker.io/library/nginx@sha256:…`, … */
   readonly repoDigests: readonly string[]
-  /** On disk as far as the runtime knows it. */
+  /** Size on disk, as far as the runtime knows it. */
   readonly sizeBytes: number
-  /** The runtime keeps it from garbage collection: the sandbox image among others. */
+  /** True when the runtime protects the image from garbage collection, such as the sandbox image. */
   readonly pinned: boolean
 }
 
-/** A container of any state. */
+/** A container in any state. */
 export interface CriContainer {
   readonly id: string
   readonly name: string
-  /** `namespace/name` of its Pod; empty where the runtime does not know it. */
+  /** `namespace/name` of its Pod. Empty when the runtime does not know it. */
   readonly pod: string
-  /** The ID of the image that it was made from, or its names where the runtime gives no ID; and the names and IDs of those that it mounts. */
+  /**
+   * The ID of the image that it was created from, or the names when the runtime gives no ID. Then names and
+   * IDs of the images that it mounts.
+   */
   readonly images: readonly string[]
-  /** What is left of a Pod of ours that pulled and is over: a kubelet keeps its containers up to a minute longer. */
+  /**
+   * True for an exited container of an ended pull Pod of this product. The kubelet keeps it up to a minute
+   * longer.
+   */
   readonly leftover: boolean
 }
 
-/** Version answers at once or not at all; what answers slowly has a large disk to work on. */
+/** The runtime answers a version call at once or not at all. List calls may wait for a large disk. */
 const PROBE_MS = 5_000
 const READ_MS = 30_000
 /** The kubelet's `runtimeRequestTimeout`. */
 const REMOVE_MS = 120_000
 
-/** `CONTAINER_EXITED`, `SANDBOX_NOTREADY`. */
+/** CRI states `CONTAINER_EXITED` and `SANDBOX_NOTREADY`. */
 const EXITED = 2
 const NOT_READY = 1
 
-/** The namespace that containerd's CRI plugin keeps Kubernetes' images in. */
+/** Namespace of Kubernetes' images in containerd. */
 const CONTAINERD_HEADERS = { 'containerd-namespace': 'k8s.io' }
 
-/** A client of a node's container runtime, over its unix socket. Every method throws `CriError` and nothing else. */
+/** A client of a node's container runtime over its unix socket. Each method throws only `CriError`. */
 export class CriClient {
   readonly #channel: Channel
   readonly #signal: AbortSignal | undefined
-  /** Images mounted by each container; a container's mounts never change. */
+  /** Images mounted by each container. The mounts of a container never change. */
   #mountedBy = new Map<string, readonly string[]>()
 
-  /** @param signal ends every call with `Aborted` */
+  /** @param signal ends each call with `Aborted` */
   constructor(socketPath: string, options: { readonly signal?: AbortSignal } = {}) {
     this.#channel = new Channel(socketPath)
     this.#signal = options.signal
   }
 
-  /** Asks the runtime who it is. */
+  /** Reads the name and version of the runtime. */
   async version(): Promise<RuntimeVersion> {
     const answer = await this.#channel.call(
       RuntimeService,
@@ -86,7 +92,7 @@ export class CriClient {
     }
   }
 
-  /** All images of the node, those without a name included. */
+  /** All images of the node, also those without a name. */
   async listImages(): Promise<readonly CriImage[]> {
     const { images } = await this.#channel.call(
       ImageService,
@@ -97,7 +103,7 @@ export class CriClient {
     return images.map(toImage)
   }
 
-  /** The image that an ID or a name stands for; undefined where the node has none. */
+  /** The image with this ID or name. Undefined when the node has none. */
   async imageStatus(nameOrId: string): Promise<CriImage | undefined> {
     const { image } = await this.#channel.call(
       ImageService,
@@ -109,11 +115,11 @@ export class CriClient {
   }
 
   /**
-   * Removes an image with **every tag and digest of its ID**. containerd does so whether or not a container uses it, for
-   * CRI-O and Docker that is `InUse`. Removing what is not there succeeds.
+   * Removes an image with **every tag and digest of its ID**. containerd also removes an image that a
+   * container uses. CRI-O and Docker then answer `InUse`. Removing a missing image succeeds.
    *
-   * @param nameOrId the ID as the runtime lists it. Of a name, containerd makes the same; CRI-O takes this name off alone,
-   *   but removes artifacts by nothing else; cri-dockerd does nothing
+   * @param nameOrId the ID as the runtime lists it. With a name, containerd also removes the whole image,
+   * CRI-O removes only this name (its only way to remove an artifact), and cri-dockerd does nothing
    */
   async removeImage(nameOrId: string): Promise<void> {
     await this.#channel.call(
@@ -125,15 +131,15 @@ export class CriClient {
   }
 
   /**
-   * Takes one name off an image and leaves its other names. The CRI has no such call; containerd's own API, on the same
-   * socket, has. For a runtime whose `canRemoveNames` is true. Removing a name that is not there succeeds.
+   * Removes one name of an image and keeps the other names. The CRI has no such call. containerd's own API on
+   * the same socket has one. For a runtime whose `canRemoveNames` is true. Removing a missing name succeeds.
    *
    * @param name as the runtime lists it
    */
   async removeName(name: string): Promise<void> {
     try {
       const options = { ...this.#within(REMOVE_MS), headers: CONTAINERD_HEADERS }
-      // In step with containerd's garbage collection, so that a last name takes its content along.
+      // `sync` waits for containerd's garbage collection, so that the content is gone with the last name.
       await this.#channel.call(
         ImagesDefinition,
         ImagesDefinition.methods.delete,
@@ -145,7 +151,7 @@ export class CriClient {
     }
   }
 
-  /** Removes a container, running or not. Removing one that is not there succeeds. */
+  /** Removes a container, running or not. Removing a missing container succeeds. */
   async removeContainer(id: string): Promise<void> {
     try {
       await this.#channel.call(
@@ -159,7 +165,7 @@ export class CriClient {
     }
   }
 
-  /** All containers, running or not, with all that they use. Sandboxes are not among them. */
+  /** All containers, running or not, with the images that they use. Sandboxes are not included. */
   async listContainers(): Promise<readonly CriContainer[]> {
     const over = await this.#endedPullPods()
     const { containers } = await this.#channel.call(
@@ -184,7 +190,7 @@ export class CriClient {
     this.#channel.close()
   }
 
-  /** IDs of the sandboxes of Pods that pulled for a cache, and which the kubelet has ended. */
+  /** IDs of the ended sandboxes of this product's pull Pods. */
   async #endedPullPods(): Promise<ReadonlySet<string>> {
     const { items } = await this.#channel.call(
       RuntimeService,
@@ -205,7 +211,7 @@ export class CriClient {
       )
       return status?.mounts.flatMap(mount => namesIn(mount.image)) ?? []
     } catch (error) {
-      if (isCriError(error, 'NotFound')) return [] // removed since it was listed
+      if (isCriError(error, 'NotFound')) return [] // removed after it was listed
       throw error
     }
   }
@@ -227,7 +233,7 @@ function toContainer(container: Container, mounted: readonly string[]): Omit<Cri
   const { id, metadata, labels, image, imageRef, imageId } = container
   const namespace = labels['io.kubernetes.pod.namespace'] ?? ''
   const pod = labels['io.kubernetes.pod.name'] ?? ''
-  // A name may have moved on to another image since.
+  // Prefer the ID: the name may belong to another image by now.
   const made = imageId === '' ? [...namesIn(image), imageRef] : [imageId]
   return {
     id,

@@ -1,16 +1,16 @@
 import { status as grpc } from '@grpc/grpc-js'
 
 /**
- * What went wrong with a call to the runtime, as a closed set.
+ * The kinds of failed calls to the runtime, as a closed set.
  *
- * - `Unavailable` nothing answers on the socket, or the runtime went away in the middle of a call
- * - `PermissionDenied` this process may not open the socket, or the runtime refuses the call
- * - `NotFound` the runtime does not know the image or container
- * - `InUse` the runtime does not remove an image that a container uses
- * - `DeadlineExceeded` no answer within the time allowed
- * - `Unimplemented` the runtime does not have the call: it is no CRI v1 runtime
- * - `Aborted` the caller's signal fired
- * - `Internal` everything else, in the runtime's own words
+ * - `Unavailable`: no process answers on the socket, or the runtime stopped during a call
+ * - `PermissionDenied`: this process may not open the socket, or the runtime refuses the call
+ * - `NotFound`: the runtime does not know the image or container
+ * - `InUse`: the runtime does not remove the image because a container uses it
+ * - `DeadlineExceeded`: no answer in time
+ * - `Unimplemented`: the runtime does not have the call, so it is no CRI v1 runtime
+ * - `Aborted`: the caller's signal fired
+ * - `Internal`: any other error, with the runtime's own text
  */
 export type CriErrorCode =
   | 'Unavailable'
@@ -22,7 +22,9 @@ export type CriErrorCode =
   | 'Aborted'
   | 'Internal'
 
-/** The only error that the client of this folder throws. Its message is the runtime's words, then the call. */
+/**
+ * The only error that the client of this folder throws. The message has the runtime's text, then the call.
+ */
 export class CriError extends Error {
   override readonly name = 'CriError'
   readonly code: CriErrorCode
@@ -51,7 +53,7 @@ const CODE_BY_STATUS: ReadonlyMap<number, CriErrorCode> = new Map([
 /** The status of an error without a code. */
 const UNKNOWN: number = grpc.UNKNOWN
 
-/** What CRI-O and Docker, whose words cri-dockerd passes on, say without a code of its own. */
+/** Texts of CRI-O and Docker for errors without a code of their own. cri-dockerd forwards Docker's texts. */
 const CODE_BY_WORDS: readonly (readonly [RegExp, CriErrorCode])[] = [
   [/\bNo such container: /, 'NotFound'],
   [/\bimage is in use by |\bimage is being used by |\bis using its referenced image /, 'InUse'],
@@ -67,7 +69,7 @@ export function errorFromStatus(
   error: { readonly code: number; readonly details: string },
 ): CriError {
   const code = CODE_BY_STATUS.get(error.code) ?? codeOfWords(error)
-  // The status of a connection that could not be made is UNAVAILABLE, whatever the reason.
+  // A failed connection has the status UNAVAILABLE for every cause.
   const denied = code === 'Unavailable' && /\b(EACCES|EPERM)\b/.test(error.details)
   const words = error.details.replace(/\s*Resolution note:\s*$/, '')
   return new CriError(denied ? 'PermissionDenied' : code, `${words} (${call})`, { cause: error })

@@ -3,21 +3,21 @@ import type { CriContainer, CriImage } from './client.ts'
 
 /** A name of an image in the runtime's list. */
 export interface ImageName {
-  /** As the runtime lists it. */
+  /** The name as the runtime lists it. */
   readonly listed: string
-  /** As `normalizedName` writes it, for comparing. */
+  /** The name in the form of `normalizedName`, for comparison. */
   readonly normalized: string
   readonly repository: string
   readonly kind: 'tag' | 'digest'
 }
 
-/** An image with its names read. */
+/** An image and its parsed names. */
 export interface IndexedImage {
   readonly image: CriImage
   readonly names: readonly ImageName[]
 }
 
-/** Finds images by ID and by name, however the runtime spells them. */
+/** Finds images by ID and by name, in any spelling of the runtimes. */
 export class ImageIndex {
   readonly #byName = new Map<string, IndexedImage>()
   readonly #byId = new Map<string, IndexedImage>()
@@ -30,12 +30,12 @@ export class ImageIndex {
     }
   }
 
-  /** The image that a name stands for, given as `normalizedName` writes it. */
+  /** The image with this name, in the form of `normalizedName`. */
   byName(normalized: string): IndexedImage | undefined {
     return this.#byName.get(normalized)
   }
 
-  /** The image that a container means, by ID, tag or digest. */
+  /** The image that a container refers to by ID, tag or digest. */
   resolve(text: string): IndexedImage | undefined {
     const plain = text.replace(/^docker(-pullable)?:\/\//, '')
     const byId = this.#byId.get(bareId(plain))
@@ -45,7 +45,10 @@ export class ImageIndex {
   }
 }
 
-/** The first user found of every image that has one, by the image's ID. What is left over uses nothing. */
+/**
+ * For each image in use: the first container that uses it, by the image's ID. Leftover containers do not
+ * count.
+ */
 export function usersOf(
   index: ImageIndex,
   containers: readonly CriContainer[],
@@ -60,7 +63,7 @@ export function usersOf(
   return users
 }
 
-/** IDs of the containers that are left over of each image, by the image's ID. */
+/** IDs of the leftover containers of each image, by the image's ID. */
 export function leftoversOf(
   index: ImageIndex,
   containers: readonly CriContainer[],
@@ -75,7 +78,7 @@ export function leftoversOf(
   return leftovers
 }
 
-/** CRI-O lists an artifact once for each of its tags. */
+/** CRI-O lists an artifact once per tag. Merge these entries. */
 function mergeById(images: readonly CriImage[]): readonly CriImage[] {
   const merged = new Map<string, CriImage>()
   for (const image of images) {
@@ -97,7 +100,7 @@ function namesOf(image: CriImage): ImageName[] {
   const read = (listed: string, kind: ImageName['kind']): ImageName[] => {
     if (listed.includes('<none>') || isDigest(listed)) return []
     const reference = tryParseReference(listed)
-    // A name that cannot be read is still a name that somebody gave.
+    // Keep a name that cannot be parsed: somebody gave it to the image.
     if (!reference) return [{ listed, normalized: listed, repository: listed, kind: 'tag' }]
     return [{ listed, normalized: normalizedName(reference), repository: repositoryOf(reference), kind }]
   }
@@ -107,7 +110,7 @@ function namesOf(image: CriImage): ImageName[] {
   ]
 }
 
-/** Docker lists an artifact of several tags by nothing but its digest. */
+/** Docker lists an artifact with several tags only by its digest. */
 function isDigest(listed: string): boolean {
   return /^[a-z0-9]+:[0-9a-f]{64,}$/.test(listed)
 }

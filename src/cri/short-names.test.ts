@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { ImageSpec } from './generated/cri.ts'
-import { meaningsOf } from './short-names.ts'
+import { resolveShortNames } from './short-names.ts'
 import { clientOf, listed, unknown } from './testing.ts'
 import { traitsOf } from './traits.ts'
 
 const D1 = `sha256:${'1'.repeat(64)}`
 
-/** What a runtime's short names mean that takes `short` for the image with these names, and knows no other. */
-async function meanings(
+/** Resolves short names on a runtime where `short` is the image with these names, and no other is known. */
+async function resolved(
   name: string,
   short: Readonly<Record<string, readonly string[] | undefined>>,
   references: readonly string[],
@@ -24,10 +24,10 @@ async function meanings(
       return { image: names && listed('a', ...names) }
     },
   })
-  return meaningsOf(client, traitsOf({ name, version: '1', apiVersion: 'v1' }), references)
+  return resolveShortNames(client, traitsOf({ name, version: '1', apiVersion: 'v1' }), references)
 }
 
-describe('meaningsOf', () => {
+describe('resolveShortNames', () => {
   const tags = ['other.test/web:1', 'q.test/team/nginx:1', 'q.test/nginx:1', 'q.test/nginx:latest']
   it.each([
     ['nginx:1', ['q.test/team/web:1', 'q.test/nginx:1'], 'q.test/nginx:1'],
@@ -37,18 +37,18 @@ describe('meaningsOf', () => {
     [`nginx:1@${D1}`, [...tags, `q.test/nginx@${D1}`], `q.test/nginx@${D1}`],
     ['alias', ['q.test/whatever:latest'], 'q.test/whatever:latest'],
     ['absent:1', undefined, ''],
-  ])('%s', async (text, names, meaning) => {
-    expect(await meanings('cri-o', { [text]: names }, [text, text])).toEqual(new Map([[text, meaning]]))
+  ])('%s', async (text, names, shortName) => {
+    expect(await resolved('cri-o', { [text]: names }, [text, text])).toEqual(new Map([[text, shortName]]))
   })
 
-  it('is no image where no registry is known for it', async () => {
-    expect(await meanings('cri-o', {}, ['nginx:1'])).toEqual(new Map([['nginx:1', '']]))
+  it('resolves to no image when no registry is known', async () => {
+    expect(await resolved('cri-o', {}, ['nginx:1'])).toEqual(new Map([['nginx:1', '']]))
   })
 
-  it('asks only for what leaves the registry out, and only a runtime that looks it up', async () => {
+  it('asks only about short names, and only a runtime that resolves them', async () => {
     const whole = ['docker.io/library/nginx', 'index.docker.io/library/nginx', 'q.test/nginx:1', 'Not/One']
-    expect(await meanings('cri-o', {}, whole)).toEqual(new Map())
-    expect(await meanings('containerd', {}, ['nginx:1'])).toEqual(new Map())
-    expect(await meanings('docker', {}, ['nginx:1'])).toEqual(new Map())
+    expect(await resolved('cri-o', {}, whole)).toEqual(new Map())
+    expect(await resolved('containerd', {}, ['nginx:1'])).toEqual(new Map())
+    expect(await resolved('docker', {}, ['nginx:1'])).toEqual(new Map())
   })
 })

@@ -1,4 +1,4 @@
-/** Where the runtimes listen, in the order in which they are tried where the node does not say what it runs. */
+/** Sockets of the runtimes, in the order in which they are tried when the runtime is unknown. */
 const SOCKETS = {
   containerd: ['/run/containerd/containerd.sock'],
   k3s: ['/run/k3s/containerd/containerd.sock', '/run/containerd/containerd.sock'],
@@ -7,10 +7,12 @@ const SOCKETS = {
 } as const
 
 /**
- * Paths on the node at which its runtime may listen, the likeliest first; all known ones for a runtime that is not known.
+ * Possible paths of the runtime's socket on the node, most likely first. All known paths for an unknown
+ * runtime.
  *
  * @param containerRuntimeVersion `status.nodeInfo.containerRuntimeVersion` of the Node: `containerd://2.3.7`,
- *   `containerd://2.1.4-k3s1` (k3s and RKE2, which bring a containerd of their own), `cri-o://1.34.1`, `docker://28.5.1`
+ * `containerd://2.1.4-k3s1` (k3s and RKE2, which have their own containerd), `cri-o://1.34.1`,
+ * `docker://28.5.1`
  */
 export function socketCandidates(containerRuntimeVersion: string): readonly string[] {
   const [name = '', version = ''] = containerRuntimeVersion.split('://')

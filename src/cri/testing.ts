@@ -12,15 +12,15 @@ import {
   RuntimeServiceDefinition as RuntimeService,
 } from './generated/cri.ts'
 
-/** What a test says that a runtime answers, by the names of calls; a call that is not named answers `{}`. */
+/** The test's answers of a runtime, by the name of the call. A call without an entry answers `{}`. */
 export type Answers = Readonly<Record<string, (request: { readonly [field: string]: never }) => object>>
 
-/** The error that a runtime answers without a code of its own. */
+/** An error of a runtime without its own code. */
 export function unknown(details: string): Error {
   return Object.assign(new Error(details), { code: status.UNKNOWN, details })
 }
 
-/** A client of a runtime that answers what the test says, over a real socket. It ends with the test. */
+/** A client of a runtime with these answers, over a real socket. It is closed at the end of the test. */
 export async function clientOf(answers: Answers): Promise<CriClient> {
   const directory = await mkdtemp(join(tmpdir(), 'runtime-'))
   const socketPath = join(directory, 'runtime.sock')
@@ -93,7 +93,7 @@ function definitionOf(service: string, { name, requestType, responseType }: Unar
   }
 }
 
-/** Lists that an answer does not name are empty. */
+/** Adds the lists that an answer omits, as empty lists. */
 function complete(message: object): object {
   return { images: [], containers: [], items: [], ...message }
 }

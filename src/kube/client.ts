@@ -1,13 +1,13 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { ClusterConfig } from './cluster-config.ts'
 import type { Credential } from './credentials.ts'
 import { errorFromAnswer, isKubeError, KubeError } from './errors.ts'
 import { Resource, type ResourceDef, type ResourceOptions } from './resource.ts'
-import { TokenBucket } from '../base/token-bucket.ts'
+import { TokenBucket } from './token-bucket.ts'
 import { Transport, type TransportResponse } from './transport.ts'
-import { sleep } from '../base/wait.ts'
+import { sleep } from './wait.ts'
 
-/** What a request is for, in the API server's own words (authorization, audit and its metrics use them too). */
+/** Verb of a request, as the API server names it in authorization, audit logs and metrics. */
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
 
 /** A request to any path of the API server. */
@@ -23,26 +23,29 @@ export interface KubeRequest {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds for one attempt; default the client's. */
   readonly timeoutMs?: number
-  /** How often it may be tried again; default 5. */
+  /** Greatest number of retries; default 5. */
   readonly retries?: number
-  /** Not held back by the client's rate limit: only for what must not queue behind everything else (the leader's lease). */
+  /**
+   * Skips the client's rate limit. Only for requests that must not wait in line, such as those for the
+   * leader's Lease.
+   */
   readonly unthrottled?: boolean
 }
 
-/** A watch: a request whose answer goes on. */
+/** A watch: a request whose answer has no fixed end. */
 export interface KubeStreamRequest extends KubeRequest {
-  /** Milliseconds that may pass without a byte. */
+  /** Longest time without a byte, in milliseconds. After it the watch fails. */
   readonly silenceTimeoutMs: number
 }
 
 /** Settings of a client. */
 export interface KubeClientOptions {
-  /** Requests a second over a longer time; default 50. */
+  /** Average requests per second; default 50. */
   readonly qps?: number
-  /** Requests at once; default 100. */
+  /** Requests that may be sent at once; default 100. */
   readonly burst?: number
   readonly userAgent?: string
-  /** Milliseconds for one attempt of a request, default 30 000. */
+  /** Milliseconds for one attempt of a request; default 30 000. */
   readonly timeoutMs?: number
 }
 
@@ -57,23 +60,25 @@ const METHOD_BY_VERB: Readonly<Record<Verb, string>> = {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000
-/** Clocks that differ by less count as the same. */
+/** A smaller difference between the server's clock and ours is ignored. */
 const MIN_SKEW_MS = 2_000
 const DEFAULT_RETRIES = 5
-/** A longer `Retry-After` is not waited for here but handed to the caller. */
+/** The client waits for a `Retry-After` up to this. With a longer one the request fails. */
 const MAX_RETRY_AFTER_MS = 30_000
-/** The API server sends `Retry-After: 1` itself; used where a proxy in front sends none. */
+/** The API server itself sends `Retry-After: 1`. This is for a proxy that sends none. */
 const DEFAULT_RETRY_AFTER_MS = 1000
-/** Wait before the first retry of a broken connection; doubles. */
+/** Wait before the first retry of a broken connection. It doubles for each further retry. */
 const RECONNECT_BASE_MS = 50
-/** A whole page of 500 large objects is far below this. */
+/** Limit for an answer. A page of 500 large objects is far smaller. */
 const MAX_BODY_BYTES = 256 * 1024 * 1024
 
 /**
- * A client of one API server: credentials, client-side rate limit, time-outs, bounded retries, errors with a closed set of codes.
+ * A client of one API server: credentials, client-side rate limit, time-outs, bounded retries, errors with a
+ * closed set of codes.
  *
- * A request is tried again after 429 (whatever the verb: the server did nothing yet), after a first 401 with a fresh
- * credential, and, unless it creates, after 503 and a broken connection.
+ * A request is retried after 429, for every verb, because the server did nothing yet. It is retried once with
+ * a fresh credential after 401. Unless it creates an object, it is also retried after 503 and after a broken
+ * connection.
  */
 export class KubeClient {
   readonly #transport: Transport
@@ -101,39 +106,43 @@ export class KubeClient {
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
   }
 
-  /** HTTP requests sent so far, retries included. */
+  /** HTTP requests sent so far, with retries. */
   get requestCount(): Readonly<Record<Verb, number>> {
     return this.#counts
   }
 
   /**
-   * The API server's time, in milliseconds since the epoch, by the `Date` of its last answer: what creation times can be
-   * compared with. Our own where the two differ by less than two seconds.
+   * The API server's time, in milliseconds since the epoch, from the `Date` header of its last answer.
+   * Creation times of objects are compared with it. When it differs by less than two seconds from our clock,
+   * our clock is used.
    */
   now(): number {
     const offset = Math.abs(this.#clockOffsetMs) > MIN_SKEW_MS ? this.#clockOffsetMs : 0
     return Date.now() + offset
   }
 
-  /** The typed operations of one kind of object. */
+  /** Typed operations on one kind of object. */
   resource<T extends KubeObject>(def: ResourceDef, options?: ResourceOptions): Resource<T> {
     return new Resource<T>(this, def, options)
   }
 
-  /** Sends a request and parses the JSON answer (undefined when it is empty). Throws KubeError. */
+  /** Sends a request and parses the JSON answer. Undefined for an empty answer. Throws KubeError. */
   async request<T>(request: KubeRequest): Promise<T> {
     const what = describe(request)
     const response = await this.#send(request, request.timeoutMs ?? this.#timeoutMs)
     return parseBody(await readText(response, what), what) as T
   }
 
-  /** Sends a request and hands out the answer's bytes as they come. Throws KubeError, also while they are read. */
+  /**
+   * Sends a request and returns the bytes of the answer as they arrive. Throws KubeError, also while they are
+   * read.
+   */
   async stream(request: KubeStreamRequest): Promise<AsyncIterable<Buffer>> {
     const response = await this.#send(request, this.#timeoutMs, request.silenceTimeoutMs)
     return response.body
   }
 
-  /** What the API server says about itself at `/version`. */
+  /** The server's version, from `/version`. */
   async serverVersion(
     signal?: AbortSignal,
   ): Promise<{ readonly major: number; readonly minor: number; readonly gitVersion: string }> {
@@ -154,7 +163,7 @@ export class KubeClient {
     return { major, minor, gitVersion: version.gitVersion }
   }
 
-  /** Cuts all connections; requests fail from then on. */
+  /** Closes all connections. Later requests fail. */
   close(): void {
     this.#closed = true
     this.#transport.close()
@@ -198,7 +207,7 @@ export class KubeClient {
     }
   }
 
-  /** The header has whole seconds, so what it is off by is known to half a second at best. */
+  /** The header has whole seconds, so the offset is exact only to half a second. */
   #noteTime(date: string | undefined): void {
     const server = Date.parse(date ?? '')
     if (!Number.isNaN(server)) this.#clockOffsetMs = server + 500 - Date.now()
@@ -236,7 +245,7 @@ function retryDelay(verb: Verb, error: KubeError, attempt: number): number | und
   if (error.status === 429) return error.retryAfterMs ?? DEFAULT_RETRY_AFTER_MS
   if (verb === 'create') return undefined
   if (error.status === 503) return error.retryAfterMs ?? DEFAULT_RETRY_AFTER_MS
-  // Twice is enough for a stale connection; a server that is down is the caller's to wait for.
+  // Two retries are enough for a stale connection. The caller waits for a server that is down.
   if (error.code === 'Unreachable' && attempt < 2) return RECONNECT_BASE_MS * 2 ** attempt
   return undefined
 }

@@ -1,20 +1,20 @@
 import type { CredentialSource } from './credentials.ts'
 
-/** Where an API server is, how it proves itself and how we do. */
+/** Address of an API server, how it is authenticated, and our credentials. */
 export interface ClusterConfig {
-  /** `https://host:port`, possibly with a path (a proxy in front of several clusters). */
+  /** `https://host:port`, or with a path for a proxy in front of several clusters. */
   readonly server: string
-  /** PEM bundle that the server's certificate must chain to; the runtime's own roots when absent. */
+  /** PEM bundle of the CAs of the server's certificate. Absent: the runtime's own root certificates. */
   readonly ca?: string
   readonly insecureSkipTlsVerify?: boolean
-  /** Name to check in the server's certificate instead of the host of `server`. */
+  /** Name to check in the server's certificate, instead of the host in `server`. */
   readonly tlsServerName?: string
   readonly credentials: CredentialSource
-  /** The namespace of the context, or the one that this Pod runs in. */
+  /** Namespace of the context, or the namespace of this Pod. */
   readonly namespace?: string
 }
 
-/** The cluster's address or credentials cannot be made out. The message says what is missing where. */
+/** The cluster's address or credentials cannot be determined. The message says what is missing and where. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }

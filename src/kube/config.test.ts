@@ -71,11 +71,11 @@ describe('a kubeconfig file', () => {
     expect(await config.credentials.get()).toEqual({})
   })
 
-  it('has its server overridden by master', () => {
+  it('is overridden by the server of master', () => {
     expect(loadConfig({ kubeconfig: file(KUBECONFIG), master: 'https://other' }).server).toBe('https://other')
   })
 
-  it('finds files beside itself', async () => {
+  it('resolves paths relative to itself', async () => {
     mkdirSync(join(directory, 'pki'))
     for (const name of ['ca.crt', 'me.crt', 'me.key', 'token'])
       writeFileSync(join(directory, 'pki', name), name)
@@ -148,7 +148,7 @@ users: [{name: x, user: ${user}}]
     expect(load).toThrow(words)
   })
 
-  it('that is missing is named', () => {
+  it('is named in the error when it is missing', () => {
     const path = join(directory, 'missing')
     expect(() => loadConfig({ kubeconfig: path })).toThrow(`cannot read the kubeconfig file ${path}`)
   })
@@ -177,7 +177,7 @@ describe('a Pod', () => {
     expect(inCluster(env, pod)).toMatchObject({ server: 'https://[fd00::1]:6443', namespace: 'namespace' })
   })
 
-  it('is told why it has no credentials', () => {
+  it('gets an error that explains missing credentials', () => {
     expect(() => inCluster({}, directory)).toThrow('not in a cluster')
     expect(() => inCluster({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, join(directory, 'none'))).toThrow(
       'automountServiceAccountToken',

@@ -3,14 +3,19 @@ import { type ClusterConfig, ConfigError } from './cluster-config.ts'
 import { fixedCredential, TokenFile } from './credentials.ts'
 import { loadKubeconfig } from './kubeconfig.ts'
 
-/** Where the kubelet puts a Pod's service account. */
+/** Directory of the Pod's service account, written by the kubelet. */
 const SERVICE_ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
- * The cluster to talk to: a kubeconfig file if one is named, else `master` alone (no credentials, as behind `kubectl proxy`), else
- * the cluster that this Pod runs in. `master` overrides the file's server. The environment's KUBECONFIG is not looked at.
+ * Finds the cluster to connect to.
  *
- * @throws ConfigError when a file is missing or does not say what is needed
+ * - With a kubeconfig file: its cluster. `master` replaces the server in it.
+ * - With `master` only: this server, without credentials, as for `kubectl proxy`.
+ * - With neither: the cluster in which this Pod runs.
+ *
+ * The environment variable KUBECONFIG is ignored.
+ *
+ * @throws ConfigError when a file is missing or incomplete
  */
 export function loadConfig(options: {
   kubeconfig?: string | undefined
@@ -26,7 +31,8 @@ export function loadConfig(options: {
 }
 
 /**
- * The cluster that this Pod runs in, by the kubelet's environment variables and the projected service account.
+ * The cluster in which this Pod runs, from the kubelet's environment variables and the projected service
+ * account.
  *
  * @throws ConfigError outside of a Pod
  */

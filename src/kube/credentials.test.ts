@@ -18,7 +18,7 @@ describe('TokenFile', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('believes what it has read for 10 s, and after a refusal not at all', async () => {
+  it('caches the token for 10 s, and reads it again after a refusal', async () => {
     const source = new TokenFile(path)
     writeFileSync(path, 'one\n')
     expect(await source.get()).toEqual({ token: 'one' })
@@ -41,7 +41,7 @@ describe('TokenFile', () => {
     expect(await source.get()).toEqual({ cert: 'c', key: 'k', token: 'one' })
   })
 
-  it('says which file is missing', async () => {
+  it('names the missing file', async () => {
     const error = await new TokenFile(path).get().catch((thrown: unknown) => thrown)
     expect(isKubeError(error, 'Unauthorized')).toBe(true)
     expect(String(error)).toContain(path)

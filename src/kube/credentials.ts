@@ -1,20 +1,23 @@
 import { readFile } from 'node:fs/promises'
 import { KubeError } from './errors.ts'
 
-/** What proves to the API server who is asking. */
+/** A client's proof of identity for the API server. */
 export interface Credential {
   /** Sent as `Authorization: Bearer`. */
   readonly token?: string
-  /** PEM, with `key`: client certificate for TLS. */
+  /** PEM of the client certificate for TLS, together with `key`. */
   readonly cert?: string
   readonly key?: string
 }
 
-/** A source of credentials that may change over time. */
+/** A source of credentials that may change. */
 export interface CredentialSource {
-  /** The credential for a request that is about to be sent. */
+  /** The credential for the next request. */
   get(): Promise<Credential>
-  /** The server refused this credential (401): unless another is there by now, the next `get` must not answer from memory. */
+  /**
+   * Reports that the server refused this credential (401). The next `get` reads a new one, unless a newer one
+   * is already known.
+   */
   invalidate(refused: Credential): void
 }
 
@@ -23,12 +26,15 @@ export function fixedCredential(credential: Credential): CredentialSource {
   return { get: () => Promise.resolve(credential), invalidate: () => {} }
 }
 
-/** How long a token file's content is believed before it is read again; the kubelet replaces it long before it expires. */
+/**
+ * Age in milliseconds after which a token file is read again. The kubelet replaces the file long before the
+ * token expires.
+ */
 const TOKEN_FILE_TTL_MS = 10_000
 
 /**
- * A bearer token in a file that somebody else replaces (a projected service-account token): read at most every 10 s, and
- * again after a 401. While the file cannot be read, the last token is used.
+ * A bearer token in a file that another process replaces, such as a projected service-account token. The file
+ * is read at most every 10 s, and again after a 401. While the file cannot be read, the last token is used.
  */
 export class TokenFile implements CredentialSource {
   readonly #path: string

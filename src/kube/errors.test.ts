@@ -24,7 +24,7 @@ describe('errorFromAnswer', () => {
     expect(error.retryable).toBe(retryable)
   })
 
-  it('tells a taken name from a conflict and keeps the words of the server', () => {
+  it('distinguishes AlreadyExists from Conflict and keeps the server’s text', () => {
     const body = status({ reason: 'AlreadyExists', message: 'pods "a" already exists', code: 409 })
     const error = errorFromAnswer('create /api/v1/namespaces/x/pods', 409, body)
     expect(error.code).toBe('AlreadyExists')
@@ -52,7 +52,7 @@ describe('errorFromAnswer', () => {
 })
 
 describe('isKubeError', () => {
-  it('asks for any of the codes given', () => {
+  it('matches any of the given codes', () => {
     const error = new KubeError('NotFound', 'x')
     expect(isKubeError(error)).toBe(true)
     expect(isKubeError(error, 'Conflict', 'NotFound')).toBe(true)

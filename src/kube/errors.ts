@@ -1,13 +1,13 @@
 /**
- * What went wrong with a request, as a closed set.
+ * The kinds of failed requests, as a closed set.
  *
- * - `NotFound` 404, `Conflict` 409 (stale resourceVersion or a failed precondition), `AlreadyExists` 409, `Forbidden` 403,
- *   `Unauthorized` 401, `Invalid` 422, `BadRequest` 400, `Gone` 410 (a resourceVersion or continue token that is too old),
- *   `TooManyRequests` 429, `ServerError` any 5xx but a time-out
- * - `Unreachable` no HTTP answer: refused, reset, DNS, TLS
- * - `Timeout` no answer within the time allowed, on this side or on the server's
- * - `Aborted` the caller's signal fired, or the client was closed
- * - `Unexpected` any other status, or an answer that is not what the API promises
+ * - `NotFound` 404, `Conflict` 409 (stale resourceVersion or failed precondition), `AlreadyExists` 409,
+ *   `Forbidden` 403, `Unauthorized` 401, `Invalid` 422, `BadRequest` 400, `Gone` 410 (a resourceVersion or
+ *   continue token that is too old), `TooManyRequests` 429, `ServerError` any 5xx except 504
+ * - `Unreachable`: no HTTP answer: connection refused or reset, DNS, TLS
+ * - `Timeout`: no answer in time, here (client-side) or at the server (408, 504)
+ * - `Aborted`: the caller's signal fired, or the client was closed
+ * - `Unexpected`: any other status, or an answer that breaks the API's contract
  */
 export type KubeErrorCode =
   | 'NotFound'
@@ -32,15 +32,18 @@ const RETRYABLE: ReadonlySet<KubeErrorCode> = new Set([
   'Timeout',
 ])
 
-/** The only error that this folder throws for a request. Its message is the API server's own words, then verb and path. */
+/**
+ * The only error that this folder throws for a request. The message has the API server's own text, then verb
+ * and path.
+ */
 export class KubeError extends Error {
   override readonly name = 'KubeError'
   readonly code: KubeErrorCode
-  /** HTTP status, absent when there was no answer. */
+  /** HTTP status. Absent when there was no answer. */
   readonly status?: number
   /** `reason` of the API server's Status object. */
   readonly reason?: string
-  /** What the server asked for by `Retry-After`, in milliseconds. */
+  /** Delay that the server asked for with `Retry-After`, in milliseconds. */
   readonly retryAfterMs?: number
 
   constructor(
@@ -55,13 +58,13 @@ export class KubeError extends Error {
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
   }
 
-  /** True when the very same request may succeed later. A `Conflict` is not: it needs a fresh read first. */
+  /** True when the same request may succeed later. False for a `Conflict`: it needs a fresh read first. */
   get retryable(): boolean {
     return RETRYABLE.has(this.code)
   }
 }
 
-/** meta/v1 Status, as far as it is read here. */
+/** meta/v1 Status, with the fields that are read here. */
 export interface Status {
   readonly kind?: string
   readonly message?: string
@@ -84,10 +87,11 @@ const CODE_BY_STATUS: Readonly<Record<number, KubeErrorCode>> = {
 }
 
 /**
- * The error for an answer that is not a success.
+ * The error for an answer without success.
  *
  * @param request verb and path, for the message
- * @param body the answer's text: a Status object, or a proxy's page, of which the first 200 characters are shown
+ * @param body text of the answer: a Status object, or a proxy's page. The message shows 200 characters of a
+ * page
  */
 export function errorFromAnswer(
   request: string,
@@ -105,7 +109,7 @@ export function errorFromAnswer(
   })
 }
 
-/** The error for a Status object that came as an `ERROR` event of a watch. */
+/** The error for a Status object in an `ERROR` event of a watch. */
 export function errorFromStatus(request: string, status: Status): KubeError {
   return errorFromAnswer(request, status.code ?? 500, JSON.stringify({ ...status, kind: 'Status' }))
 }
@@ -126,7 +130,7 @@ function parseStatus(body: string): Status | undefined {
     const value: Status = JSON.parse(body)
     return value.kind === 'Status' ? value : undefined
   } catch {
-    return undefined // a cut or foreign body: its text is shown instead
+    return undefined // not a Status object: the message shows its text
   }
 }
 

@@ -1,13 +1,13 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { KubeClient } from './client.ts'
 import { isKubeError } from './errors.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { LruMap } from '../base/lru-map.ts'
 import type { Resource, ResourceDef } from './resource.ts'
-import { TokenBucket } from '../base/token-bucket.ts'
-import { abortedError, orAborted } from '../base/wait.ts'
+import { TokenBucket } from './token-bucket.ts'
+import { abortedError, orAborted } from './wait.ts'
 
-/** core/v1 Event, as far as it is written here. */
+/** core/v1 Event, with the fields that are written here. */
 export interface CoreEvent extends KubeObject {
   readonly involvedObject: {
     readonly apiVersion?: string
@@ -27,7 +27,7 @@ export interface CoreEvent extends KubeObject {
   readonly count: number
 }
 
-/** Where core/v1 Events are served. */
+/** Resource of core/v1 Events. */
 export const EVENTS: ResourceDef = {
   group: '',
   version: 'v1',
@@ -36,7 +36,7 @@ export const EVENTS: ResourceDef = {
   namespaced: true,
 }
 
-/** One Event, and what of it the API server does not know yet. */
+/** One Event, with the changes that are not yet written to the API server. */
 interface Entry {
   readonly event: Omit<CoreEvent, 'count' | 'lastTimestamp'>
   count: number
@@ -44,19 +44,23 @@ interface Entry {
   created: boolean
 }
 
-/** client-go's values: how many Events and objects are remembered, and how many Events one object may have. */
+/**
+ * Values of client-go: number of Events and objects that are remembered, and the rate limit of Events per
+ * object.
+ */
 const CACHE_SIZE = 4096
 const OBJECT_BURST = 25
 const OBJECT_QPS = 1 / 300
-/** Events that wait to be written; more are dropped. */
+/** Events that wait to be written. Further ones are dropped. */
 const QUEUE_SIZE = 1000
-/** The API server refuses longer ones. */
+/** The API server refuses a longer message or name. */
 const MAX_MESSAGE_LENGTH = 1024
 const MAX_NAME_LENGTH = 253
 
 /**
- * Records Events about objects. The same event (object, type, reason, message) is one Event whose count grows; one object gets
- * 25 at once and then one per five minutes, as with client-go. Recording neither waits nor fails; what cannot be written is logged.
+ * Records Events about objects. Repeats of an event (same object, type, reason, message) raise the count of
+ * one Event. An object gets 25 Events at once, then one per five minutes, as in client-go. Recording does not
+ * wait and does not fail. A failed write is logged.
  */
 export class EventRecorder {
   readonly #events: Resource<CoreEvent>
@@ -76,16 +80,16 @@ export class EventRecorder {
     this.#log = options.log ?? silentLogger
   }
 
-  /** Events that were not written so far: beyond an object's limit, or because the queue was full. */
+  /** Events dropped so far: over an object's limit, queue full, or write failed. */
   get dropped(): number {
     return this.#dropped
   }
 
   /**
-   * Records that something happened to an object.
+   * Records an event of an object.
    *
    * @param reason one word in CamelCase
-   * @param message a sentence for people; cut at 1024 characters
+   * @param message a sentence for people, cut at 1024 characters
    */
   record(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
     const { apiVersion, kind, metadata } = object
@@ -111,7 +115,10 @@ export class EventRecorder {
     this.#pump ??= this.#writePending()
   }
 
-  /** Resolves when all that was recorded is written or given up. Rejects with KubeError `Aborted` when the signal fires first. */
+  /**
+   * Resolves when each recorded Event is written or dropped. Rejects with KubeError `Aborted` when the signal
+   * fires first.
+   */
   async flush(signal: AbortSignal): Promise<void> {
     while (this.#pump !== undefined) {
       if (signal.aborted) throw abortedError(signal, 'flush of events')
@@ -120,7 +127,7 @@ export class EventRecorder {
   }
 
   async #writePending(): Promise<void> {
-    // The first turn of the loop gathers what its caller records at once.
+    // Collect the events that the caller records in the same turn.
     await Promise.resolve()
     for (const entry of this.#pending) {
       this.#pending.delete(entry)
@@ -141,7 +148,7 @@ export class EventRecorder {
         await this.#events.mergePatch(entry.event.metadata, { count, lastTimestamp })
         return
       } catch (error) {
-        // Events live for an hour; this one is over and begins again under the same name.
+        // The API server deletes an Event after an hour. Create it again under the same name.
         if (!isKubeError(error, 'NotFound')) throw error
       }
     }
@@ -162,7 +169,7 @@ export class EventRecorder {
     now: string,
   ): Entry['event'] {
     const { namespace, name, uid } = object.metadata
-    // Unique without a request: client-go takes the time in nanoseconds.
+    // Unique without a request. client-go uses the time in nanoseconds.
     const suffix = `.${BigInt(Date.now()).toString(16)}${Math.floor(Math.random() * 2 ** 32).toString(16)}`
     return {
       metadata: {

@@ -13,7 +13,7 @@ export interface ExecConfig {
   readonly interactiveMode?: string
 }
 
-/** `spec.cluster` of an ExecCredential, sent to plugins that ask for it. */
+/** `spec.cluster` of an ExecCredential, for plugins that ask for it. */
 export interface ExecClusterInfo {
   readonly server: string
   readonly 'certificate-authority-data'?: string
@@ -31,15 +31,15 @@ interface ExecCredential {
   }
 }
 
-/** A plugin may have to ask an identity provider over a slow line, but never a person. */
+/** Time for a plugin to ask an identity provider over a slow network. A plugin cannot ask a person. */
 const EXEC_TIMEOUT_MS = 60_000
 const EXEC_MAX_OUTPUT_BYTES = 1024 * 1024
-/** A credential that ends within this time is not used any more. */
+/** A credential that expires within this time is replaced. */
 const EXPIRY_MARGIN_MS = 10_000
 
 /**
- * Credentials from an `exec` plugin (client.authentication.k8s.io/v1, not interactive). The command is run without a shell; its
- * answer is kept until it expires or is refused.
+ * Credentials from an `exec` plugin (client.authentication.k8s.io/v1, not interactive). The command runs
+ * without a shell. Its answer is kept until it expires or is refused.
  */
 export class ExecCredentials implements CredentialSource {
   readonly #config: ExecConfig
@@ -49,7 +49,7 @@ export class ExecCredentials implements CredentialSource {
   #latest: Credential | undefined
   #expiresAt = Number.POSITIVE_INFINITY
 
-  /** @param directory where a relative command path starts: the kubeconfig's own directory */
+  /** @param directory base of a relative command path: the directory of the kubeconfig file */
   constructor(config: ExecConfig, cluster: ExecClusterInfo, directory: string) {
     this.#config = config
     this.#cluster = cluster
@@ -66,7 +66,7 @@ export class ExecCredentials implements CredentialSource {
   }
 
   invalidate(refused: Credential): void {
-    // Many requests may be refused with the same credential; the first of them has the plugin run.
+    // Several requests may be refused with one credential. Only the first refusal runs the plugin again.
     if (refused === this.#latest) this.#forget()
   }
 

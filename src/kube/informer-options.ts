@@ -1,29 +1,38 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Selection } from './resource.ts'
 import type { Indexer } from './store.ts'
 
-/** What an informer watches and keeps. */
+/** What an informer watches and caches. */
 export interface InformerOptions<T extends KubeObject, R extends KubeObject = T> extends Selection {
-  /** Keeps only what is needed of an object, before it is cached: most of the memory saved is saved here. Must keep name, namespace, uid, resourceVersion. */
+  /**
+   * Reduces an object to the needed fields before it is cached. This saves most of the memory. It must keep
+   * name, namespace, uid and resourceVersion.
+   */
   readonly project?: (raw: R) => T
   readonly indexers?: Readonly<Record<string, Indexer<T>>>
   readonly log?: Logger
-  /** For tests: shorter times than the defaults of `INFORMER_TIMING`. */
+  /** For tests: shorter times than in `INFORMER_TIMING`. */
   readonly timing?: Partial<InformerTiming>
 }
 
-/** Times that an informer goes by. */
+/** Times of an informer. */
 export interface InformerTiming {
-  /** A watch is asked to end after a random time between this and twice this, so that many clients do not come back at once (as client-go). */
+  /**
+   * Shortest duration of a watch in seconds. The watch asks for a random one, up to twice as long, so that
+   * clients do not reconnect at the same moment (as in client-go).
+   */
   readonly watchSeconds: number
-  /** A watch without a byte for so long is given up. */
+  /** A watch without a byte for this long is closed. */
   readonly silenceMs: number
-  /** A watch-list that begins with so much silence is taken for a server that ignores `sendInitialEvents`. */
+  /**
+   * A watch-list that starts with this much silence counts as unsupported: the server ignores
+   * `sendInitialEvents`.
+   */
   readonly initialSilenceMs: number
 }
 
-/** The API server sends a bookmark a minute; two missing ones and a half make a dead connection. */
+/** The API server sends a bookmark each minute. A connection that is silent for 2.5 minutes is dead. */
 export const INFORMER_TIMING: InformerTiming = {
   watchSeconds: 300,
   silenceMs: 150_000,

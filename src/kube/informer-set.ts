@@ -1,10 +1,10 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { Informer } from './informer.ts'
 
 /** The part of an informer that does not depend on its kind of object. */
 export type AnyInformer = Pick<
   Informer<KubeObject>,
-  'run' | 'waitForSync' | 'hasSynced' | 'plural' | 'quietMs'
+  'run' | 'waitForSync' | 'hasSynced' | 'plural' | 'inactiveMs'
 >
 
 /** Several informers that run together. */
@@ -20,12 +20,12 @@ export class InformerSet {
     await Promise.all(this.members.map(informer => informer.run(signal)))
   }
 
-  /** Resolves when each collection was seen whole. */
+  /** Resolves when each informer has had its first full list. */
   async waitForSync(signal: AbortSignal): Promise<void> {
     await Promise.all(this.members.map(informer => informer.waitForSync(signal)))
   }
 
-  /** True once each collection was seen whole. */
+  /** True after the first full list of each informer. */
   get hasSynced(): boolean {
     return this.members.every(informer => informer.hasSynced)
   }

@@ -1,25 +1,30 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import { isKubeError, KubeError } from './errors.ts'
 import { INFORMER_TIMING, type InformerOptions, type InformerTiming } from './informer-options.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Resource, Selection, WatchOptions } from './resource.ts'
 import { type ChangeHandler, isNewer, keyOf, Store } from './store.ts'
-import { Backoff, orAborted, sleep } from '../base/wait.ts'
+import { JitteredBackoff } from '../base/jittered-backoff.ts'
+import { orAborted, sleep } from './wait.ts'
 import type { WatchEvent } from './watch.ts'
 
 const PAGE_SIZE = 500
 const BACKOFF_BASE_MS = 200
 const BACKOFF_CAP_MS = 30_000
-/** A watch that ended sooner than this without an event is treated as failed (client-go: "very short watch"). */
+/** A watch that ends earlier than this without an event counts as failed (client-go: "very short watch"). */
 const SHORT_WATCH_MS = 1000
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
 
+/** The part of an informer that shows whether its watch works. */
+export type WatchLiveness = Pick<Informer<KubeObject>, 'plural' | 'inactiveMs'>
+
 /**
- * Keeps a copy of a collection up to date and tells subscribers of every change.
+ * Keeps a copy of a collection up to date and notifies subscribers of each change. Follows client-go's
+ * reflector and informer.
  *
- * It begins with a watch-list (KEP-3157), or with a paged LIST where the server has none, goes on with watches from the last seen
- * resourceVersion, and after 410 Gone compares a fresh list with what it holds, so that deletions in a gap are told too. Nothing
- * but its signal ends it. Follows client-go's reflector and informer.
+ * It starts with a watch-list (KEP-3157), or with a paged LIST on a server without watch-list. Then it
+ * watches from the last resourceVersion. After 410 Gone it compares a fresh list with its copy, so that it
+ * also notices deletions in the gap. It runs until its signal fires.
  */
 export class Informer<T extends KubeObject, R extends KubeObject = T> {
   readonly #resource: Resource<KubeObject>
@@ -29,14 +34,14 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   readonly #log: Logger
   readonly #store: Store<T>
   readonly #synced = Promise.withResolvers<void>()
-  readonly #backoff = new Backoff(BACKOFF_BASE_MS, BACKOFF_CAP_MS)
+  readonly #backoff = new JitteredBackoff(BACKOFF_BASE_MS, BACKOFF_CAP_MS)
   #hasSynced = false
-  /** When its loop last did something, on the monotonic clock. */
+  /** Time of the loop's last activity, on the monotonic clock. */
   #activeAt = performance.now()
   #watchList = true
-  /** All changes up to this one are in the store. */
+  /** The store contains all changes up to this resourceVersion. */
   #progress: string | undefined
-  /** Where the next watch starts; undefined: with a list. */
+  /** resourceVersion at which the next watch starts. Undefined: start with a list. */
   #resumeFrom: string | undefined
 
   constructor(resource: Resource<T>, options?: InformerOptions<T> & { readonly project?: undefined })
@@ -45,71 +50,75 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     this.#resource = resource
     this.#options = options
     this.#timing = { ...INFORMER_TIMING, ...options.timing }
-    // What the resource gives is R, and T as well where there is no projection: the overloads say so.
+    // The resource returns R, which equals T when there is no projection. The overloads ensure this.
     this.#project = (options.project ?? (raw => raw)) as (raw: KubeObject) => T
     this.#log = options.log ?? silentLogger
     this.#store = new Store(options.indexers ?? {}, this.#log)
   }
 
-  /** True once the whole collection has been seen. */
+  /** True after the first full list. */
   get hasSynced(): boolean {
     return this.#hasSynced
   }
 
-  /** Name of the resource, as in `nodes`. */
+  /** Plural name of the resource, such as `nodes`. */
   get plural(): string {
     return this.#resource.def.plural
   }
 
   /**
-   * Milliseconds since its loop last did something: an event or a bookmark came, or it tried again. As watches end by
-   * themselves within minutes, with or without an API server, a long time means that the loop is stuck.
+   * Milliseconds since the loop's last activity: an event, a bookmark or a retry. Each watch ends within
+   * minutes, with or without an API server, so a long inactivity means that the loop is stuck.
    */
-  get quietMs(): number {
+  get inactiveMs(): number {
     return performance.now() - this.#activeAt
   }
 
-  /** Number of objects held. */
+  /** Number of cached objects. */
   get size(): number {
     return this.#store.size
   }
 
-  /** The object with this key: `namespace/name`, or `name` for cluster-scoped ones. */
+  /** The object with this key: `namespace/name`, or `name` for a cluster-scoped object. */
   get(key: string): T | undefined {
     return this.#store.get(key)
   }
 
-  /** All objects, as they are now; a copy is needed to keep them over an `await`. */
+  /** All cached objects. A caller that awaits between two of them needs a copy. */
   list(): Iterable<T> {
     return this.#store.values()
   }
 
-  /** The objects that the indexer of this name put under `value`. Throws RangeError for an unknown index. */
+  /** The objects with this value in the named index. Throws RangeError for an unknown index. */
   byIndex(index: string, value: string): readonly T[] {
     return this.#store.byIndex(index, value)
   }
 
-  /** Tells the handler of all objects held as `added`, then of every change. What it throws is logged and ends nothing. */
+  /**
+   * Calls the handler with each cached object as `added`, then with each change. An error of the handler is
+   * logged and stops nothing.
+   */
   subscribe(handler: ChangeHandler<T>): void {
     this.#store.subscribe(handler)
   }
 
   /**
-   * Read-your-writes: puts in the (projected) object of a write's answer before the watch brings it. Ignored when the watch is
-   * already past it, so an object that was deleted since does not come back. It must match the informer's selectors.
+   * Adds the (projected) object of a write's answer before the watch delivers it (read-your-writes). It has
+   * no effect when the watch has passed this version, so a deleted object does not return. The object must
+   * match the informer's selectors.
    */
   upsert(object: T): void {
-    // Everything up to #progress is in the store; what is older and not there has been deleted.
+    // The store contains every change up to #progress. An older object that is not in the store was deleted.
     if (this.#progress !== undefined && !isNewer(object.metadata.resourceVersion, this.#progress)) return
     this.#store.put(object)
   }
 
-  /** Resolves when the whole collection has been seen. Rejects with KubeError `Aborted` when the signal fires first. */
+  /** Resolves after the first full list. Rejects with KubeError `Aborted` when the signal fires first. */
   waitForSync(signal: AbortSignal): Promise<void> {
     return orAborted(this.#synced.promise, signal, `wait for ${this.#resource.def.plural}`)
   }
 
-  /** Lists and watches until the signal fires, then resolves. Call it once. */
+  /** Lists and watches until the signal fires. Call it once. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#activeAt = performance.now()
@@ -131,7 +140,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     }
   }
 
-  /** LIST in pages, for servers without watch-list. */
+  /** LIST in pages, for a server without watch-list. */
   async #listPages(signal: AbortSignal): Promise<void> {
     const seen = new Set<string>()
     let next: string | undefined
@@ -150,7 +159,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     this.#finishList(seen, resourceVersion)
   }
 
-  /** A watch that begins with the whole collection. */
+  /** A watch that starts with the full collection. */
   async #watchFromList(signal: AbortSignal): Promise<void> {
     const ignored = new AbortController()
     const timer = setTimeout(() => ignored.abort(), this.#timing.initialSilenceMs)
@@ -215,7 +224,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     }
   }
 
-  /** Puts a raw object in and returns its key. */
+  /** Stores a raw object and returns its key. */
   #put(raw: KubeObject): string {
     const object = this.#project(raw)
     this.#store.put(object)
@@ -244,7 +253,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     const last = this.#project(raw)
     const key = keyOf(last)
     const held = this.#store.get(key)
-    // By read-your-writes the store may already hold the next object of this name.
+    // The store may already hold the next object of this name, from `upsert`.
     const successor =
       held?.metadata.uid !== last.metadata.uid &&
       isNewer(held?.metadata.resourceVersion, last.metadata.resourceVersion)
@@ -253,7 +262,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
 
   #finishList(seen: ReadonlySet<string>, resourceVersion: string): void {
     for (const key of this.#store.keys()) {
-      // What was written after the list is not in it, and still there.
+      // An object written after the list is missing in the list, but exists.
       const writtenSince = isNewer(this.#store.get(key)?.metadata.resourceVersion, resourceVersion)
       if (!seen.has(key) && !writtenSince) this.#store.delete(key)
     }

@@ -39,10 +39,10 @@ interface Kubeconfig {
 }
 
 /**
- * Reads a kubeconfig file (client.authentication and clientcmd v1): its current context, or the one named. Paths in it are relative
- * to the file.
+ * Reads a kubeconfig file (client.authentication and clientcmd v1): the current context, or the named one.
+ * Relative paths start at the directory of the file.
  *
- * @throws ConfigError when it cannot be read, is not a kubeconfig, or asks for something that is not supported
+ * @throws ConfigError when the file cannot be read, is no kubeconfig, or needs an unsupported feature
  */
 export function loadKubeconfig(path: string, contextName?: string): ClusterConfig {
   const file = readKubeconfig(path)
@@ -111,7 +111,7 @@ function serverOf(server: string, path: string): string {
   return url.href.replace(/\/$/, '')
 }
 
-/** The PEM text of `<field>-data` (base64), else of the file that `<field>` names. */
+/** The PEM text of `<field>-data` (base64), else of the file named by `<field>`. */
 function inlineOrFile<F extends string>(
   from: { readonly [K in F | `${F}-data`]?: string },
   field: F,
@@ -167,7 +167,7 @@ function execCredentials(
     throw new ConfigError(`${who}: the exec plugin always asks a person (interactiveMode: Always)`)
   }
   const { cluster, ca } = target
-  // Only a path is relative to the file; a bare name is looked up in PATH.
+  // A path is relative to the file. A bare name is looked up in PATH.
   const command = exec.command.includes('/') ? resolve(directory, exec.command) : exec.command
   return new ExecCredentials(
     { ...exec, command },

@@ -1,34 +1,57 @@
 import type { KubeClient } from './client.ts'
+import { findClusterLock } from './cluster-lock.ts'
 import { isKubeError } from './errors.ts'
 import { LEASES, type Lease } from './lease.ts'
 import { LeaseLock } from './lease-lock.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
-import { sleep } from '../base/wait.ts'
+import type { Resource } from './resource.ts'
+import { sleep } from './wait.ts'
 
-/** Who stands for election, for what, and what the leader does. */
+/** Settings of one candidate in a leader election. */
 export interface LeaderElectionOptions {
   readonly client: KubeClient
-  /** Where the Lease is, and its name. */
-  readonly namespace: string
+  /** Name of the Lease. */
   readonly name: string
-  /** Unique among the candidates: the Pod's name and something random. */
+  /** Namespace of the Lease. With the scope `cluster`: the namespace in which a missing Lease is created. */
+  readonly namespace: string
+  /**
+   * Who competes: candidates of the same namespace (default), or of all namespaces. With `cluster` the lock
+   * is the oldest Lease of that name, see ADR 14.
+   */
+  readonly scope?: 'namespace' | 'cluster'
+  /** Unique among the candidates: the Pod's name and a random part. */
   readonly identity: string
-  /** How long others wait, from the renewal that they saw last, before they take over. Default 10 000. */
+  /** Milliseconds after the last observed renewal until another candidate takes over. Default 10 000. */
   readonly leaseDurationMs?: number
-  /** How long a leader goes on without having renewed. Must be less than the lease. Default 7 000. */
+  /**
+   * Milliseconds that a leader continues without a renewal. Must be less than the lease duration. Default: 7
+   * 000.
+   */
   readonly renewDeadlineMs?: number
-  /** Between two tries. Default 2 000. */
+  /** Milliseconds between two attempts. Default 2 000. */
   readonly retryPeriodMs?: number
   readonly signal: AbortSignal
   /**
-   * The leader's work. Its signal fires when leadership is lost or `signal` fired; the Lease is held until it has settled.
-   * `ledBeforeAt` is when the leader before renewed the Lease last or gave it up, by its own clock, RFC 3339; undefined
-   * where there was none.
+   * The leader's work. Its signal fires when leadership is lost or `signal` fires. The Lease is held until
+   * the work settles. `ledBeforeAt` is the time at which the previous leader last renewed or released the
+   * Lease, by its own clock, as RFC 3339. Undefined when there was no previous leader.
    */
   readonly lead: (signal: AbortSignal, ledBeforeAt: string | undefined) => Promise<void>
-  /** Leadership was lost, not given up; `lead` has settled. A caller who rather starts anew as a process fires `signal` here. */
+  /** Called at each retry while another candidate leads, that is, renews the Lease. */
+  readonly onWaiting?: (leader: Leader) => void
+  /**
+   * Called when leadership is lost, after `lead` settled. To exit and restart the process instead, fire
+   * `signal` here.
+   */
   readonly onLost?: () => void
   readonly log?: Logger
+}
+
+/** The current leader. */
+export interface Leader {
+  readonly identity: string
+  /** Namespace of the Lease. */
+  readonly namespace: string
 }
 
 type Outcome =
@@ -37,14 +60,16 @@ type Outcome =
   | { readonly type: 'lost' }
 
 /**
- * Stands for election by a Lease until the signal fires; while elected, runs `lead`. After client-go's tools/leaderelection.
+ * Takes part in a leader election through a Lease until the signal fires, and runs `lead` while elected.
+ * Follows client-go's tools/leaderelection.
  *
- * Whether another's lease is over is judged by how long this process has seen it unchanged, on its monotonic clock: the time written
- * in the Lease is never compared with ours. When `lead` ends by itself or the signal fires, the Lease is released, so that the next
- * leader need not wait; after a loss, this candidate stands again. Rejects with what `lead` rejects with.
+ * Another leader's Lease is expired when this process has seen it unchanged for its duration, on its own
+ * monotonic clock. The time in the Lease is never compared with our clock. When `lead` ends or the signal
+ * fires, the Lease is released, so that the next leader does not wait. After a loss, this candidate tries
+ * again. Rejects with the error of `lead`.
  */
 export async function runWithLeaderElection(options: LeaderElectionOptions): Promise<void> {
-  const { signal, client, namespace, name, identity } = options
+  const { signal, client, name, identity } = options
   const times = {
     leaseDurationMs: options.leaseDurationMs ?? 10_000,
     renewDeadlineMs: options.renewDeadlineMs ?? 7000,
@@ -55,13 +80,12 @@ export async function runWithLeaderElection(options: LeaderElectionOptions): Pro
   const leases = client.resource<Lease>(LEASES, {
     unthrottled: true,
     retries: 0,
-    // One attempt that hangs must leave time for another before the deadline.
+    // One hanging attempt must leave time for another before the deadline.
     timeoutMs: times.renewDeadlineMs / 2,
   })
-  const lock = new LeaseLock(leases, { namespace, name, identity, leaseDurationMs: times.leaseDurationMs })
-
   while (!signal.aborted) {
-    if (!(await acquire(lock, times.retryPeriodMs, signal, log))) return
+    const lock = await acquire(leases, times, options, log)
+    if (!lock) return
     log.info({ lease: name, identity }, 'became the leader')
     const outcome = await leadWhileRenewing(lock, times, options, log)
     if (outcome.type !== 'lost') {
@@ -88,24 +112,56 @@ function checkTimes({ leaseDurationMs, renewDeadlineMs, retryPeriodMs }: Times):
   }
 }
 
-/** Tries until the lease is ours (true) or the signal fires (false). */
+/** Retries until a Lease is ours. Undefined when the signal fires before. */
 async function acquire(
-  lock: LeaseLock,
-  retryPeriodMs: number,
-  signal: AbortSignal,
+  leases: Resource<Lease>,
+  times: Times,
+  options: LeaderElectionOptions,
   log: Logger,
-): Promise<boolean> {
+): Promise<LeaseLock | undefined> {
+  const { signal } = options
+  let lock: LeaseLock | undefined
+  let namespace = options.namespace
   while (!signal.aborted) {
+    // Jitter, so that candidates do not retry at the same moment.
+    let waitMs = times.retryPeriodMs * (1 + Math.random() * 0.2)
     try {
-      if (await lock.tryAcquireOrRenew(signal)) return true
+      if (!lock) {
+        namespace = await lockNamespace(leases, options)
+        lock = newLock(leases, namespace, times, options)
+      }
+      const state = await lock.tryAcquireOrRenew(signal)
+      if (state === 'ours') return lock
+      if (state === 'taken' && lock.liveHolder !== undefined) {
+        options.onWaiting?.({ identity: lock.liveHolder, namespace })
+      }
+      if (state === 'gone') {
+        log.warn({ lease: options.name, namespace }, 'the lease was deleted; looking for another one')
+        lock = undefined
+        // The old leader may not know of the deletion yet. It stops before its lease would expire.
+        waitMs = times.leaseDurationMs
+      }
     } catch (error) {
       if (signal.aborted) break
       log.warn({ err: error }, 'cannot acquire the lease')
     }
-    // Jitter, so that candidates do not try in step.
-    await pause(retryPeriodMs * (1 + Math.random() * 0.2), signal)
+    await pause(waitMs, signal)
   }
-  return false
+  return undefined
+}
+
+async function lockNamespace(leases: Resource<Lease>, options: LeaderElectionOptions): Promise<string> {
+  const { scope, name, namespace, signal } = options
+  return scope === 'cluster' ? findClusterLock(leases, { name, namespace }, signal) : namespace
+}
+
+function newLock(
+  leases: Resource<Lease>,
+  namespace: string,
+  { leaseDurationMs }: Times,
+  { name, identity, scope }: LeaderElectionOptions,
+): LeaseLock {
+  return new LeaseLock(leases, { namespace, name, identity, leaseDurationMs, create: scope !== 'cluster' })
 }
 
 async function leadWhileRenewing(
@@ -118,7 +174,7 @@ async function leadWhileRenewing(
   const stop = () => leading.abort(options.signal.reason)
   if (options.signal.aborted) stop()
   else options.signal.addEventListener('abort', stop, { once: true })
-  // Renewing goes on while the work drains: it ends only when the work has settled.
+  // Renewing continues until the work has settled.
   const settled = new AbortController()
   const work = settle(options.lead, leading.signal, lock.renewedBeforeAt).finally(() => settled.abort())
   try {
@@ -144,7 +200,7 @@ async function settle(
   }
 }
 
-/** Renews until the signal fires (true) or the deadline passed without a renewal (false). */
+/** Renews until the signal fires (true), or until the deadline passes without a renewal (false). */
 async function keepRenewing(
   lock: LeaseLock,
   times: Times,
@@ -160,7 +216,7 @@ async function keepRenewing(
     const startedAt = performance.now()
     try {
       const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(remaining))])
-      if (!(await lock.tryAcquireOrRenew(attempt))) return false
+      if ((await lock.tryAcquireOrRenew(attempt)) !== 'ours') return false
       deadline = startedAt + times.renewDeadlineMs
     } catch (error) {
       if (signal.aborted) return true
@@ -177,7 +233,7 @@ async function release(lock: LeaseLock, timeoutMs: number, log: Logger): Promise
   }
 }
 
-/** Waits, at most until the signal fires. */
+/** Waits `ms` milliseconds, or until the signal fires. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(Math.max(0, ms), signal)

@@ -2,60 +2,79 @@ import { isKubeError } from './errors.ts'
 import { type Lease, microTime } from './lease.ts'
 import type { Resource } from './resource.ts'
 
-/** One candidate's view of a Lease. After LeaderElector.tryAcquireOrRenew of client-go. */
+/** The Lease and the candidate of a lock. */
+export interface LeaseLockOptions {
+  readonly namespace: string
+  readonly name: string
+  readonly identity: string
+  readonly leaseDurationMs: number
+  /** Create a missing Lease. */
+  readonly create: boolean
+}
+
+/**
+ * Result of an attempt: the lock is `ours`, `taken` by another candidate, or its Lease is `gone`. A Lease
+ * that was deleted and created again is also gone. With `create` a lock is never gone.
+ */
+export type LockState = 'ours' | 'taken' | 'gone'
+
+/** One candidate's view of a Lease. Follows LeaderElector.tryAcquireOrRenew of client-go. */
 export class LeaseLock {
   readonly #leases: Resource<Lease>
-  readonly #options: {
-    readonly namespace: string
-    readonly name: string
-    readonly identity: string
-    readonly leaseDurationMs: number
-  }
+  readonly #options: LeaseLockOptions
   #observed: Lease | undefined
-  /** When `#observed` was first seen with this content, on the monotonic clock. */
+  /** Time at which `#observed` was first seen with this content, on the monotonic clock. */
   #observedAt = 0
   #renewedBeforeAt: string | undefined
+  #liveHolder: string | undefined
 
-  constructor(
-    leases: Resource<Lease>,
-    options: { namespace: string; name: string; identity: string; leaseDurationMs: number },
-  ) {
+  constructor(leases: Resource<Lease>, options: LeaseLockOptions) {
     this.#leases = leases
     this.#options = options
   }
 
-  /** When the holder before this candidate renewed the lease last or gave it up, by its clock; undefined where there was none. */
+  /**
+   * Time at which the previous holder last renewed or released the lease, by its clock. Undefined when there
+   * was none.
+   */
   get renewedBeforeAt(): string | undefined {
     return this.#renewedBeforeAt
   }
 
   /**
-   * Takes or renews the lease; false when another holds it. Throws KubeError when the API server could not be asked or took
-   * another's write.
+   * The other candidate that was seen to renew the lease. Undefined when there is none, such as after a
+   * leader was killed.
    */
-  async tryAcquireOrRenew(signal: AbortSignal): Promise<boolean> {
+  get liveHolder(): string | undefined {
+    return this.#liveHolder
+  }
+
+  /** Takes or renews the lease. Throws KubeError when the request fails or another write was faster. */
+  async tryAcquireOrRenew(signal: AbortSignal): Promise<LockState> {
     if (this.#observed && this.#isOurs(this.#observed) && this.#isValid(this.#observed)) {
-      // The holder's own last write is most likely the latest: renewing costs one request instead of two.
+      // The holder's last write is most likely the latest version. So a renewal costs one request instead of
+      // two.
       try {
         this.#observe(await this.#leases.replace(this.#renewed(this.#observed), { signal }))
-        return true
+        return 'ours'
       } catch (error) {
         if (!isKubeError(error, 'Conflict', 'NotFound')) throw error
       }
     }
     const current = await this.#read(signal)
+    if (!this.#options.create && this.#isAnother(current)) return 'gone'
     if (current === undefined) {
       this.#observe(await this.#leases.create(this.#fresh(), { signal }))
-      return true
+      return 'ours'
     }
     if (!this.#observed || !sameContent(current, this.#observed)) this.#observe(current)
-    if (current.spec?.holderIdentity && !this.#isOurs(current) && this.#isValid(current)) return false
+    if (current.spec?.holderIdentity && !this.#isOurs(current) && this.#isValid(current)) return 'taken'
     this.#observe(await this.#leases.replace(this.#renewed(current), { signal }))
     if (!this.#isOurs(current)) this.#renewedBeforeAt = current.spec?.renewTime
-    return true
+    return 'ours'
   }
 
-  /** Gives the lease up, so that another candidate may take it at once. Does nothing when it is not ours. */
+  /** Releases the lease, so that another candidate can take it at once. Has no effect when it is not ours. */
   async release(signal: AbortSignal): Promise<void> {
     const held = this.#observed
     if (!held || !this.#isOurs(held)) return
@@ -114,8 +133,18 @@ export class LeaseLock {
   }
 
   #observe(lease: Lease): void {
+    const holder = lease.spec?.holderIdentity
+    const isRenewal = Boolean(holder) && holder === this.#observed?.spec?.holderIdentity
+    this.#liveHolder = isRenewal && !this.#isOurs(lease) ? holder : undefined
     this.#observed = lease
     this.#observedAt = performance.now()
+  }
+
+  #isAnother(current: Lease | undefined): boolean {
+    return (
+      current === undefined ||
+      (this.#observed !== undefined && current.metadata.uid !== this.#observed.metadata.uid)
+    )
   }
 
   #isOurs(lease: Lease): boolean {

@@ -1,7 +1,7 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { ResourceDef } from './resource.ts'
 
-/** coordination.k8s.io/v1 Lease, as far as leader election uses it. */
+/** coordination.k8s.io/v1 Lease, with the fields of leader election. */
 export interface Lease extends KubeObject {
   readonly spec?: {
     readonly holderIdentity?: string
@@ -13,7 +13,7 @@ export interface Lease extends KubeObject {
   }
 }
 
-/** Where Leases are served. */
+/** Resource of Leases. */
 export const LEASES: ResourceDef = {
   group: 'coordination.k8s.io',
   version: 'v1',
@@ -22,7 +22,7 @@ export const LEASES: ResourceDef = {
   namespaced: true,
 }
 
-/** A date as meta/v1 MicroTime. */
+/** Formats a date as meta/v1 MicroTime. */
 export function microTime(date: Date): string {
   return date.toISOString().replace('Z', '000Z')
 }

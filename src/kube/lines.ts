@@ -1,12 +1,13 @@
 import { KubeError } from './errors.ts'
 
 const NEWLINE = 10
-/** etcd takes 1.5 MB objects by default; nothing near this is a watch event. */
+/** Limit for one line. etcd stores objects up to 1.5 MB by default, so each watch event is far smaller. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024
 
 /**
- * Splits a stream of bytes at newlines and yields each line as text. The split is made on the bytes, and one line is decoded at a
- * time, so that memory holds one line and not the stream. A last line without newline is yielded too; empty lines are not.
+ * Splits a stream of bytes at newlines and yields each line as text. It splits bytes and decodes one line at
+ * a time, so memory holds one line, not the stream. A last line without newline is yielded. Empty lines are
+ * skipped.
  */
 export async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string, void, void> {
   let pending: Buffer[] = []

@@ -1,6 +1,6 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 
-/** Half of a small object is who wrote which field; nobody here asks. */
+/** Removes `managedFields`, which are half of a small object and are not used. */
 export function withoutManagedFields<T extends KubeObject>(raw: T): T {
   const { managedFields: _, ...metadata } = raw.metadata as T['metadata'] & { managedFields?: unknown }
   return { ...raw, metadata }

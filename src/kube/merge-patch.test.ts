@@ -31,15 +31,15 @@ describe('mergePatchOf', () => {
     )
   })
 
-  it('is undefined where nothing changed', () => {
+  it('is undefined when nothing changed', () => {
     fc.assert(fc.property(root, value => mergePatchOf(value, structuredClone(value)) === undefined))
   })
 
-  it('does not care for the order of fields in lists of objects', () => {
+  it('ignores the order of fields in lists of objects', () => {
     expect(mergePatchOf({ l: [{ a: 1, b: 2 }] }, { l: [{ b: 2, a: 1 }] })).toBeUndefined()
   })
 
-  it('removes what is gone', () => {
+  it('removes missing fields', () => {
     expect(mergePatchOf({ a: 1, b: { c: 2, d: 3 } }, { b: { d: 3 } })).toEqual({ a: null, b: { c: null } })
   })
 })

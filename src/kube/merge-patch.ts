@@ -4,8 +4,8 @@ import { isDeepStrictEqual } from 'node:util'
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
 /**
- * The JSON merge patch (RFC 7386) that turns one value into another; undefined where they are equal. Lists are replaced
- * as a whole, and a field that is no longer there becomes null.
+ * The JSON merge patch (RFC 7386) that turns `before` into `after`. Undefined when they are equal. A list is
+ * replaced as a whole. A removed field becomes null.
  */
 export function mergePatchOf(before: unknown, after: unknown): unknown {
   return diff(before as Json | undefined, after as Json | undefined)

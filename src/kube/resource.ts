@@ -1,28 +1,28 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { KubeClient, KubeRequest } from './client.ts'
 import { type WatchEvent, watchEvents } from './watch.ts'
 
-/** Which kind of object, and where the API server serves it. */
+/** A kind of object and its path at the API server. */
 export interface ResourceDef {
   /** Empty for the core group. */
   readonly group: string
   readonly version: string
-  /** As in the path: `pods`. */
+  /** Plural name in the path, such as `pods`. */
   readonly plural: string
   readonly kind: string
   readonly namespaced: boolean
 }
 
-/** How the requests of a Resource are sent. */
+/** Settings for each request of a Resource. */
 export type ResourceOptions = Pick<KubeRequest, 'retries' | 'timeoutMs' | 'unthrottled'>
 
-/** Names one object. */
+/** Name of one object. */
 export interface ObjectName {
   readonly name: string
   readonly namespace?: string | undefined
 }
 
-/** Lets a request be called off. */
+/** A request that a signal can abort. */
 export interface Abortable {
   readonly signal?: AbortSignal | undefined
 }
@@ -38,13 +38,13 @@ export interface Selection {
 /** One page of a collection. */
 export interface ObjectList<T> {
   readonly items: T[]
-  /** The state of the collection that the items show; a watch goes on from here. */
+  /** Version of the collection that the items show. A watch continues from it. */
   readonly resourceVersion: string
-  /** Names the next page, absent on the last. */
+  /** Token of the next page. Absent on the last page. */
   readonly continue?: string
 }
 
-/** Options of every write. */
+/** Options of a write. */
 export interface WriteOptions extends Abortable {
   readonly dryRun?: boolean | undefined
   readonly subresource?: 'status' | undefined
@@ -53,15 +53,21 @@ export interface WriteOptions extends Abortable {
 /** Options of a watch. */
 export interface WatchOptions extends Selection, Abortable {
   readonly resourceVersion?: string | undefined
-  /** Start with an `ADDED` for each existing object, then a bookmark annotated `k8s.io/initial-events-end` (KEP-3157). */
+  /**
+   * Start with an `ADDED` event for each existing object, then a bookmark with the annotation
+   * `k8s.io/initial-events-end` (KEP-3157).
+   */
   readonly sendInitialEvents?: boolean | undefined
-  /** After how many seconds the server ends it; default 300. */
+  /** Seconds after which the server ends the watch; default 300. */
   readonly timeoutSeconds?: number | undefined
-  /** After how many milliseconds without a byte it counts as dead; default 150 000: bookmarks come once a minute. */
+  /**
+   * Milliseconds without a byte after which the watch fails; default 150 000. The server sends a bookmark
+   * each minute.
+   */
   readonly silenceTimeoutMs?: number | undefined
 }
 
-/** How long the client waits beyond `timeoutSeconds` for the server to end a watch. */
+/** Time beyond `timeoutSeconds` in which the server must end a watch. */
 const WATCH_LINGER_MS = 30_000
 const DEFAULT_WATCH_SECONDS = 300
 const DEFAULT_SILENCE_MS = 150_000
@@ -83,12 +89,15 @@ export class Resource<T extends KubeObject> {
     this.#options = options
   }
 
-  /** Reads one object from etcd's latest state. */
+  /** Reads one object, in its latest state in etcd. */
   get(target: ObjectName & Abortable): Promise<T> {
     return this.#request<T>({ verb: 'get', path: this.#path(target), signal: target.signal })
   }
 
-  /** Reads a collection, or with `limit` one page of it. Items carry apiVersion and kind as if read one by one. */
+  /**
+   * Reads a collection, or one page of it with `limit`. Each item has apiVersion and kind, as in a single
+   * read.
+   */
   async list(
     options: Selection & Abortable & { readonly limit?: number; readonly continue?: string | undefined } = {},
   ): Promise<ObjectList<T>> {
@@ -107,7 +116,7 @@ export class Resource<T extends KubeObject> {
     }
   }
 
-  /** Creates an object; `AlreadyExists` when its name is taken. */
+  /** Creates an object. Throws `AlreadyExists` when the name is in use. */
   create(object: T, options: Omit<WriteOptions, 'subresource'> = {}): Promise<T> {
     return this.#request<T>({
       verb: 'create',
@@ -118,7 +127,7 @@ export class Resource<T extends KubeObject> {
     })
   }
 
-  /** Replaces an object; `Conflict` when it carries a resourceVersion that is not the latest. */
+  /** Replaces an object. Throws `Conflict` when its resourceVersion is not the latest. */
   replace(object: T, options: WriteOptions = {}): Promise<T> {
     return this.#request<T>({
       verb: 'update',
@@ -129,7 +138,10 @@ export class Resource<T extends KubeObject> {
     })
   }
 
-  /** JSON merge patch (RFC 7386): null removes a field, lists are replaced. A `metadata.resourceVersion` in it is checked. */
+  /**
+   * JSON merge patch (RFC 7386): null removes a field, and a list is replaced. Throws `Conflict` when the
+   * patch has a `metadata.resourceVersion` that is not the latest.
+   */
   mergePatch(target: ObjectName, patch: unknown, options: WriteOptions = {}): Promise<T> {
     return this.#request<T>({
       verb: 'patch',
@@ -142,8 +154,8 @@ export class Resource<T extends KubeObject> {
   }
 
   /**
-   * Server-side apply: makes the object's fields so, creating it if needed, and remembers that `fieldManager` set them.
-   * `Conflict` when another manager owns one of them, unless `force`.
+   * Server-side apply: sets the fields of the object and records `fieldManager` as their owner. Creates the
+   * object if it is missing. Throws `Conflict` when another manager owns a field, unless `force` is set.
    */
   apply(
     object: Partial<T> & KubeObject,
@@ -158,13 +170,13 @@ export class Resource<T extends KubeObject> {
         dryRun: options.dryRun ? 'All' : undefined,
       },
       body: { ...this.#type, ...object },
-      // JSON is YAML, and every server that knows apply takes this type; the JSON name for it came later.
+      // JSON is valid YAML, and every server with apply accepts this type. The JSON type came later.
       contentType: 'application/apply-patch+yaml',
       signal: options.signal,
     })
   }
 
-  /** Asks for deletion; `NotFound` when there is nothing, `Conflict` when a precondition does not hold. */
+  /** Deletes an object. Throws `NotFound` when it is missing, `Conflict` when a precondition fails. */
   async delete(
     target: ObjectName,
     options: Abortable & {
@@ -185,7 +197,10 @@ export class Resource<T extends KubeObject> {
     })
   }
 
-  /** The changes of a collection as they happen. Ends when the server ends it; throws KubeError, `Gone` for a too old resourceVersion. */
+  /**
+   * Yields the changes of a collection until the server ends the watch. Throws KubeError, with `Gone` for a
+   * resourceVersion that is too old.
+   */
   async *watch(options: WatchOptions = {}): AsyncGenerator<WatchEvent<T>, void, void> {
     const { namespace, labelSelector, fieldSelector, resourceVersion, sendInitialEvents } = options
     const timeoutSeconds = options.timeoutSeconds ?? DEFAULT_WATCH_SECONDS

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { KubeClient } from './client.ts'
 import { loadConfig } from './config.ts'
 
-/** A client of a server whose clock is off by so much, after one answer. */
+/** A client after one answer of a server whose clock has this offset. */
 async function clientOf(offsetMs: number): Promise<number> {
   const server = createServer((_, response) => {
     response.setHeader('date', new Date(Date.now() + offsetMs).toUTCString())
@@ -24,12 +24,12 @@ async function clientOf(offsetMs: number): Promise<number> {
 }
 
 describe('the time of the API server', () => {
-  it.each([600_000, -600_000, 31_000])('is followed where it is off by %i ms', async offset => {
+  it.each([600_000, -600_000, 31_000])('is used when it differs by %i ms', async offset => {
     const seen = await clientOf(offset)
     expect(Math.abs(seen - offset)).toBeLessThan(5_000)
   })
 
-  it('is ours where the two are as good as the same', async () => {
+  it('is our own when both are almost equal', async () => {
     expect(Math.abs(await clientOf(0))).toBeLessThan(5)
   })
 })

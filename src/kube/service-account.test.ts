@@ -17,7 +17,7 @@ const token = (claims: unknown) =>
   `header.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.signature`
 
 describe('serviceAccountOwner', () => {
-  it('is the account that the token names', () => {
+  it('is the account in the token', () => {
     const claims = { 'kubernetes.io': { namespace: 'ns', serviceaccount: { name: 'server', uid: 'u-1' } } }
     expect(serviceAccountOwner(tokenFile(token(claims)))).toEqual({
       apiVersion: 'v1',
@@ -34,7 +34,7 @@ describe('serviceAccountOwner', () => {
     },
   )
 
-  it('is nobody outside of a Pod', () => {
+  it('is undefined outside of a Pod', () => {
     expect(serviceAccountOwner(join(folder, 'missing'))).toBeUndefined()
   })
 })

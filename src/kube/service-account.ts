@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import type { OwnerReference } from '../api/object.ts'
+import type { OwnerReference } from './object.ts'
 
-/** Where the kubelet puts the token of a Pod's service account. */
+/** File with the token of the Pod's service account, written by the kubelet. */
 const TOKEN_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 interface Claims {
@@ -9,15 +9,16 @@ interface Claims {
 }
 
 /**
- * A reference to the ServiceAccount that this Pod runs as, for objects that shall go when the installation goes;
- * undefined outside of a cluster. The name and UID are claims of the Pod's own token, which is read, not trusted.
+ * An owner reference to this Pod's ServiceAccount, for objects that are deleted together with the
+ * installation. Undefined outside of a cluster. Name and UID are claims of the Pod's own token. The token's
+ * signature is not checked.
  */
 export function serviceAccountOwner(tokenFile = TOKEN_FILE): OwnerReference | undefined {
   let token: string
   try {
     token = readFileSync(tokenFile, 'utf8')
   } catch {
-    // Not in a Pod, or one without a token: nothing to be owned by.
+    // Not in a Pod, or in a Pod without a token.
     return undefined
   }
   const account = claimsOf(token)?.['kubernetes.io']?.serviceaccount
@@ -29,7 +30,7 @@ function claimsOf(token: string): Claims | undefined {
   try {
     return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as Claims
   } catch {
-    // A token of another form names nobody.
+    // The token is no JWT.
     return undefined
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { type Change, isNewer, keyOf, Store } from './store.ts'
 
@@ -25,7 +25,7 @@ function newStore(log: Logger = silentLogger): { store: Store<Thing>; changes: s
 }
 
 describe('Store', () => {
-  it('tells additions, updates and deletions once each', () => {
+  it('reports additions, updates and deletions once each', () => {
     const { store, changes } = newStore()
     store.put(thing('a', '1'))
     store.put(thing('a', '1'))
@@ -35,7 +35,7 @@ describe('Store', () => {
     expect(changes).toEqual(['added a/u1@1', 'updated a/u1@2 was @1', 'deleted a/u1@2'])
   })
 
-  it('ignores what is older, comparing beyond 2^53', () => {
+  it('ignores older versions, also beyond 2^53', () => {
     const { store, changes } = newStore()
     store.put(thing('a', '9007199254740993'))
     store.put(thing('a', '9007199254740992'))
@@ -45,7 +45,7 @@ describe('Store', () => {
     expect(isNewer('1', undefined)).toBe(true)
   })
 
-  it('tells an object made anew under the same name as deleted and added', () => {
+  it('reports a recreated object of the same name as deleted and added', () => {
     const { store, changes } = newStore()
     store.put(thing('a', '1', ['red'], 'old'))
     store.put(thing('a', '5', ['blue'], 'new'))
@@ -54,7 +54,7 @@ describe('Store', () => {
     expect(store.byIndex('colour', 'blue')).toHaveLength(1)
   })
 
-  it('tells a late subscriber of what is there', () => {
+  it('reports existing objects to a late subscriber', () => {
     const { store } = newStore()
     store.put(thing('a', '1'))
     const seen: Change<Thing>[] = []
@@ -62,7 +62,7 @@ describe('Store', () => {
     expect(seen.map(change => change.type)).toEqual(['added'])
   })
 
-  it('logs what a handler throws and goes on with the next', () => {
+  it('logs the error of a handler and calls the next one', () => {
     const logged: object[] = []
     const { store } = newStore({ ...silentLogger, error: fields => logged.push(fields) })
     const failure = new Error('handler')
@@ -76,11 +76,11 @@ describe('Store', () => {
     expect(logged).toEqual([{ err: failure, type: 'added', key: 'ns/a' }])
   })
 
-  it('refuses an index that does not exist', () => {
+  it('rejects an unknown index', () => {
     expect(() => newStore().store.byIndex('size', 'x')).toThrow(RangeError)
   })
 
-  it('holds in every index exactly what a scan of the objects finds', () => {
+  it('finds by every index exactly the objects of a full scan', () => {
     const colours = ['red', 'green', 'blue']
     const step = fc.record({
       name: fc.constantFrom('a', 'b', 'c', 'd'),

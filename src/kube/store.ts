@@ -1,37 +1,37 @@
-import type { KubeObject } from '../api/object.ts'
+import type { KubeObject } from './object.ts'
 import type { Logger } from '../base/logger.ts'
 
-/** What happened to an object of an informer's store. */
+/** A change of an object in an informer's store. */
 export interface Change<T> {
   readonly type: 'added' | 'updated' | 'deleted'
-  /** The new object; of a deletion, its last known state. */
+  /** The new object. For a deletion, its last known state. */
   readonly object: T
   /** The object before an update. */
   readonly previous?: T
 }
 
-/** Hears of changes. Must not throw; if it does, that is logged and others go on. */
+/** Receives changes. It must not throw. If it does, the error is logged and the other handlers run. */
 export type ChangeHandler<T> = (change: Change<T>) => void
 
-/** Computes the values under which an object is found in an index. Must be pure: it is asked again at removal. */
+/** Computes the index values of an object. It must be pure: it runs again when the object is removed. */
 export type Indexer<T> = (object: T) => readonly string[]
 
-/** `namespace/name`, or `name` for objects without namespace. */
+/** `namespace/name`, or `name` for a cluster-scoped object. */
 export function keyOf(object: KubeObject): string {
   const { namespace, name } = object.metadata
   return namespace ? `${namespace}/${name}` : name
 }
 
 /**
- * True when `a` was written after `b`. Resource versions are decimal numbers that may exceed 2^53; comparing them by order
- * is allowed for objects of one resource (KEP-5504).
+ * True when `a` is a later version than `b`. A resourceVersion is a decimal number that may exceed 2^53.
+ * Versions of one resource can be compared by order (KEP-5504).
  */
 export function isNewer(a: string | undefined, b: string | undefined): boolean {
   if (!a) return false
   return !b || BigInt(a) > BigInt(b)
 }
 
-/** Objects by key, with indexes, that tells its subscribers what changed. */
+/** Objects by key, with indexes. Subscribers receive each change. */
 export class Store<T extends KubeObject> {
   readonly #objects = new Map<string, T>()
   readonly #indexers: Readonly<Record<string, Indexer<T>>>
@@ -68,15 +68,15 @@ export class Store<T extends KubeObject> {
     return keys ? Array.from(keys, key => this.#objects.get(key)).filter(object => object !== undefined) : []
   }
 
-  /** Tells the handler of all objects as `added`, then of every change. */
+  /** Calls the handler with each object as `added`, then with each change. */
   subscribe(handler: ChangeHandler<T>): void {
     this.#handlers.push(handler)
     for (const object of this.#objects.values()) this.#tell(handler, { type: 'added', object })
   }
 
   /**
-   * Puts an object in unless it is not newer than the one that is there. An object made anew under the name of another is told as
-   * the old one's deletion and its own addition.
+   * Stores an object when it is newer than the stored one. An object with another UID than the stored one of
+   * the same name gives two changes: the deletion of the old one and the addition of the new one.
    */
   put(object: T): void {
     const key = keyOf(object)
@@ -98,7 +98,7 @@ export class Store<T extends KubeObject> {
     this.#notify({ type: 'updated', object, previous })
   }
 
-  /** Takes an object out, telling `last` as its last state where one is known. */
+  /** Removes an object. Handlers receive `last` as its last state, else the stored one. */
   delete(key: string, last?: T): void {
     const previous = this.#objects.get(key)
     if (!previous) return

@@ -4,7 +4,7 @@ import tls from 'node:tls'
 import type { ClusterConfig } from './cluster-config.ts'
 import type { Credential } from './credentials.ts'
 import { KubeError } from './errors.ts'
-import { abortedError } from '../base/wait.ts'
+import { abortedError } from './wait.ts'
 
 /** One HTTP request to the API server. */
 export interface TransportRequest {
@@ -15,15 +15,18 @@ export interface TransportRequest {
   readonly body?: Buffer
   readonly credential: Credential
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds until the answer's head must be there. */
+  /** Milliseconds until the head of the answer must arrive. */
   readonly headTimeoutMs: number
-  /** Milliseconds until the answer must have ended, counted from the start. */
+  /** Milliseconds until the answer must end, counted from the start of the request. */
   readonly totalTimeoutMs: number
-  /** Milliseconds that may pass without a byte once the head is there. */
+  /** Longest time without a byte after the head, in milliseconds. */
   readonly silenceTimeoutMs?: number
 }
 
-/** An answer whose head has come; its body is read (or left early, which cuts the connection) by iterating. */
+/**
+ * An answer whose head has arrived. Iterate the body to read it. Leaving the iteration early closes the
+ * connection.
+ */
 export interface TransportResponse {
   readonly status: number
   readonly headers: http.IncomingHttpHeaders
@@ -31,18 +34,19 @@ export interface TransportResponse {
 }
 
 /**
- * A free connection is closed after this time: before the API server does it (90 s), so that a request seldom meets a connection
- * that is being closed.
+ * An idle connection is closed after this time, before the API server closes it (90 s). So a request seldom
+ * uses a connection that is just being closed.
  */
 const IDLE_CONNECTION_MS = 60_000
-/** TCP keep-alive probes start after this much silence; they find a peer that vanished. */
+/** TCP keep-alive probes start after this much silence. They detect a peer that vanished. */
 const TCP_KEEPALIVE_MS = 15_000
-/** More than all informers and workers of a process use together. */
+/** More connections than all informers and workers of a process use together. */
 const MAX_CONNECTIONS = 256
 
 /**
- * HTTP/1.1 on keep-alive connections with one TLS context for all of them: building one per connection costs 30 MB in 5 000
- * reconnects. A new client certificate starts a new pool; the old connections end when their requests do.
+ * HTTP/1.1 over keep-alive connections that share one TLS context. One context per connection costs 30 MB in
+ * 5 000 reconnects. A new client certificate starts a new connection pool. The old connections close after
+ * their last request.
  */
 export class Transport {
   readonly #config: ClusterConfig
@@ -55,7 +59,10 @@ export class Transport {
     this.#url = new URL(config.server)
   }
 
-  /** Sends a request and resolves at the answer's head, whatever its status. Throws KubeError `Unreachable`, `Timeout`, `Aborted`. */
+  /**
+   * Sends a request and resolves when the head of the answer arrives, for any status. Throws KubeError
+   * `Unreachable`, `Timeout`, `Aborted`.
+   */
   send(request: TransportRequest): Promise<TransportResponse> {
     const { signal } = request
     const what = `${request.method} ${request.path}`
@@ -110,7 +117,7 @@ export class Transport {
     })
   }
 
-  /** Cuts all connections. */
+  /** Closes all connections. */
   close(): void {
     this.#agent?.destroy()
   }

@@ -1,13 +1,13 @@
-import type { KubeObject, ObjectMeta } from '../api/object.ts'
+import type { KubeObject, ObjectMeta } from './object.ts'
 import { errorFromStatus, KubeError, type Status } from './errors.ts'
 import { lines } from './lines.ts'
 
-/** One event of a watch, as the API server sends it. A bookmark's object carries nothing but metadata. */
+/** One event of a watch, as the API server sends it. The object of a bookmark has metadata only. */
 export type WatchEvent<T extends KubeObject> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T }
   | { readonly type: 'BOOKMARK'; readonly object: { readonly metadata: Partial<ObjectMeta> } }
 
-/** Parses the lines of a watch one by one. Throws the KubeError that an `ERROR` event carries. */
+/** Parses a watch line by line. An `ERROR` event is thrown as its KubeError. */
 export async function* watchEvents<T extends KubeObject>(
   stream: AsyncIterable<Buffer>,
   what: string,
@@ -26,7 +26,7 @@ function parseEvent<T extends KubeObject>(
   try {
     return JSON.parse(line)
   } catch (cause) {
-    // A connection that breaks in the middle of a line leaves half of it behind.
+    // A connection that breaks inside a line leaves an incomplete event.
     throw new KubeError('Unreachable', `the answer broke off within an event (${what})`, { cause })
   }
 }

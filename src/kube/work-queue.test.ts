@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/manual-clock.ts'
 import { type HandlerResult, type RunOptions, WorkQueue } from './work-queue.ts'
 
-/** Lets everything that is ready to run do so. */
+/** Runs everything that is ready to run. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve()
 }
@@ -112,7 +112,7 @@ describe('WorkQueue', () => {
     expect(queue.retries).toBe(60)
   })
 
-  it('lets 100 failures through at once and 10 a second after that', () => {
+  it('retries 100 failures at once and 10 per second after that', () => {
     const clock = new ManualClock()
     const queue = new WorkQueue({ clock })
     for (let i = 0; i < 130; i++) queue.addRateLimited(`key-${i}`)
@@ -148,7 +148,7 @@ describe('WorkQueue', () => {
     await stop()
   })
 
-  it('brings a key back when its handler asked for it', async () => {
+  it('queues a key again when its handler asked for it', async () => {
     const clock = new ManualClock()
     const queue = new WorkQueue({ clock })
     const at: number[] = []
@@ -183,7 +183,7 @@ describe('WorkQueue', () => {
     )
   })
 
-  it('finishes running handlers when it is ended, and leaves the rest queued', async () => {
+  it('finishes running handlers when it ends, and keeps the rest queued', async () => {
     const clock = new ManualClock()
     const queue = new WorkQueue({ clock })
     let release = () => {}

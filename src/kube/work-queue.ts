@@ -1,23 +1,23 @@
 import { type Clock, systemClock } from '../base/clock.ts'
-import { KeyedBackoff } from '../base/keyed-backoff.ts'
+import { KeyedBackoff } from './keyed-backoff.ts'
 
-/** What a reconcile of one key says: nothing, or when it wants to be asked again. */
+/** Result of a reconcile: nothing, or the time in milliseconds after which the key is handled again. */
 export type HandlerResult = { readonly requeueAfterMs?: number | undefined } | undefined | void
 
-/** How a queue is worked off. */
+/** How the keys of a queue are handled. */
 export interface RunOptions<K extends string> {
-  /** Handlers at once, at least 1. */
+  /** Handlers that run at the same time, at least 1. */
   readonly workers: number
   /**
-   * Deals with one key. When it rejects, the key comes back after its back-off, unless the error has a truthy `terminal`.
-   * Its signal fires `drainMs` after the run was ended.
+   * Handles one key. When it rejects, the key returns after its back-off, unless the error has a truthy
+   * `terminal`. Its signal fires `drainMs` after the run's signal.
    */
   readonly handler: (key: K, signal: AbortSignal) => Promise<HandlerResult>
   readonly signal: AbortSignal
   readonly onError?: (key: K, error: unknown) => void
   /**
-   * Milliseconds that running handlers have to finish once `signal` has fired. Default 3 000: what lies between a leader's renew
-   * deadline and the end of its lease, so that no write comes after another leader took over.
+   * Milliseconds that running handlers have after `signal` fires. Default 3 000: the time between a leader's
+   * renew deadline and the end of its lease, so that no write follows the takeover by another leader.
    */
   readonly drainMs?: number
 }
@@ -25,15 +25,16 @@ export interface RunOptions<K extends string> {
 const DEFAULT_DRAIN_MS = 3000
 
 /**
- * A queue of keys with the semantics of client-go's workqueue: a key is queued once however often it is added, is never handled
- * by two workers at a time, and comes back when it was added while being handled.
+ * A queue of keys with the semantics of client-go's workqueue. A key is queued once, however often it is
+ * added. Two workers never handle the same key at the same time. A key that is added while it is handled is
+ * queued again.
  */
 export class WorkQueue<K extends string> {
   readonly #clock: Clock
   readonly #backoff: KeyedBackoff<K>
   readonly #ready: K[] = []
   readonly #dirty = new Set<K>()
-  /** When the handler of each began. */
+  /** Start time of each running handler. */
   readonly #processing = new Map<K, number>()
   readonly #delayed = new Map<K, { readonly at: number; readonly cancel: () => void }>()
   readonly #idle: (() => void)[] = []
@@ -45,22 +46,22 @@ export class WorkQueue<K extends string> {
     this.#backoff = new KeyedBackoff<K>(this.#clock)
   }
 
-  /** Keys that wait for a worker; those delayed or being handled do not count. */
+  /** Number of keys that wait for a worker. Delayed and running keys do not count. */
   get size(): number {
     return this.#ready.length
   }
 
-  /** How long the handler that began first has been running, in milliseconds; 0 where none is. */
-  get longestMs(): number {
+  /** Run time of the longest running handler, in milliseconds. 0 when none runs. */
+  get longestHandlerMs(): number {
     return this.#processing.size === 0 ? 0 : this.#clock.now() - Math.min(...this.#processing.values())
   }
 
-  /** Handlers that failed for good so far. */
+  /** Number of terminal errors of handlers so far. */
   get terminalErrors(): number {
     return this.#terminalErrors
   }
 
-  /** Keys added again by back-off so far. */
+  /** Number of retries by back-off so far. */
   get retries(): number {
     return this.#retries
   }
@@ -72,7 +73,7 @@ export class WorkQueue<K extends string> {
     if (!this.#processing.has(key)) this.#enqueue(key)
   }
 
-  /** Queues a key in `ms`; of several delays of one key the earliest counts. */
+  /** Queues a key in `ms` milliseconds. When a key has several delays, the earliest counts. */
   addAfter(key: K, ms: number): void {
     if (ms <= 0) {
       this.add(key)
@@ -85,20 +86,23 @@ export class WorkQueue<K extends string> {
     this.#delayed.set(key, { at, cancel: this.#clock.after(ms, () => this.#fire(key, at)) })
   }
 
-  /** Queues a key after its back-off: 5 ms doubled for every failure since `forget`, and all keys together 10 a second beyond 100. */
+  /**
+   * Queues a key after its back-off: 5 ms, doubled for each failure since `forget`. All keys together return
+   * at 10 per second after a burst of 100.
+   */
   addRateLimited(key: K): void {
     this.#retries++
     this.addAfter(key, this.#backoff.next(key))
   }
 
-  /** The key's next back-off starts from the beginning. */
+  /** Resets the back-off of the key. */
   forget(key: K): void {
     this.#backoff.forget(key)
   }
 
   /**
-   * Works the queue off until the signal fires, then waits for the running handlers. What is still queued stays there. Resolves
-   * also when handlers failed: `onError` hears of each.
+   * Handles keys until the signal fires, then waits for the running handlers. Waiting keys stay in the queue.
+   * A failed handler does not end the run: its error goes to `onError`.
    */
   async run(options: RunOptions<K>): Promise<void> {
     const { signal } = options
@@ -157,7 +161,7 @@ export class WorkQueue<K extends string> {
   #fire(key: K, at: number): void {
     const remaining = at - this.#clock.now()
     this.#delayed.delete(key)
-    // A timer cannot count further than 24 days.
+    // A timer cannot wait longer than 24 days.
     if (remaining > 1) this.addAfter(key, remaining)
     else this.add(key)
   }

@@ -1,19 +1,19 @@
-/** Longest piece of a refused text that a message repeats. */
+/** Longest part of an invalid text that a message quotes. */
 const MAX_QUOTE = 80
 
-/** A text is not an image reference. The message says what is wrong and, where it is one place, where. */
+/** The text is not an image reference. The message says what is wrong and, if known, at which position. */
 export class InvalidReferenceError extends Error {
   override readonly name = 'InvalidReferenceError'
   readonly code = 'InvalidReference'
 
-  /** `index` counts UTF-16 units of the text from 0; the message counts from 1. */
+  /** `index` is an offset in UTF-16 units from 0. The message counts from 1. */
   constructor(text: string, problem: string, index?: number) {
     const where = index === undefined ? '' : ` (position ${index + 1})`
     super(`invalid image reference ${quote(text)}: ${problem}${where}`)
   }
 }
 
-/** The text in quotes, at most 80 characters of it, with what a terminal or a log would act on escaped. */
+/** Quotes at most 80 characters of the text. Control characters are escaped. */
 function quote(text: string): string {
   const chars = Array.from(text.slice(0, 2 * MAX_QUOTE + 2))
   const shown = chars.slice(0, MAX_QUOTE).join('')

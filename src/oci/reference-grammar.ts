@@ -1,8 +1,10 @@
 import { InvalidReferenceError } from './reference-error.ts'
 
-/** The parts of an image reference, each with its rule. Source: distribution/reference v0.6, opencontainers/go-digest. */
+/**
+ * Rules for the parts of an image reference. Source: distribution/reference v0.6, opencontainers/go-digest.
+ */
 
-/** A piece of a reference that knows where it stands, so that errors can say it. */
+/** A part of a reference with its position, for error messages. */
 export interface Part {
   /** The whole reference. */
   readonly whole: string
@@ -15,14 +17,14 @@ const COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/
 const DOMAIN_NAME =
   /^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/
 const IPV6 = /^\[[a-fA-F0-9:]+\]$/
-/** A DNS name has at most 253 characters; the port comes on top. */
+/** Longest DNS name, without the port. */
 const MAX_HOST = 253
 const TAG = /^\w[\w.-]*$/
 const MAX_TAG = 128
-/** Hexadecimal digits of the digest algorithms that runtimes accept. */
+/** Number of hexadecimal digits of each digest algorithm that runtimes accept. */
 const DIGEST_HEX: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 }
 
-/** `host[:port]`: a DNS name, an IPv4 address, or an IPv6 address in brackets. */
+/** Checks `host[:port]`: a DNS name, an IPv4 address, or an IPv6 address in brackets. */
 export function checkHost(part: Part): void {
   const colon = part.text.startsWith('[')
     ? part.text.indexOf(':', part.text.indexOf(']'))
@@ -31,7 +33,8 @@ export function checkHost(part: Part): void {
   if (host.length > MAX_HOST) {
     fail(part, `the registry host has ${host.length} characters, ${MAX_HOST} are allowed`)
   }
-  // Runtimes take a host with underscores too, as long as no port follows: it passes as a path component.
+  // Runtimes also accept a host with underscores when no port follows. It matches the rule for a path
+  // component.
   const known = IPV6.test(host) || DOMAIN_NAME.test(host) || (colon < 0 && COMPONENT.test(host))
   const v6 = host.startsWith('[') || part.text.split(':').length > 2
   if (!known || (v6 && !IPV6.test(host))) {
@@ -42,7 +45,10 @@ export function checkHost(part: Part): void {
   }
 }
 
-/** Lower-case components between slashes; inside them one `.`, one or two `_`, or dashes between letters and digits. */
+/**
+ * Checks a repository name: lower-case components, separated by slashes. Between letters and digits, a
+ * component may have one `.`, one or two `_`, or dashes.
+ */
 export function checkPath(part: Part): void {
   const upper = part.text.search(/[A-Z]/)
   if (upper >= 0) fail(part, 'repository names are lower case, here is an upper-case letter', upper)
@@ -62,7 +68,9 @@ export function checkPath(part: Part): void {
   }
 }
 
-/** At most 128 letters, digits, `_`, `.` and `-`; the first is no `.` and no `-`. */
+/**
+ * Checks a tag: at most 128 letters, digits, `_`, `.` and `-`. The first character is neither `.` nor `-`.
+ */
 export function checkTag(part: Part): void {
   if (part.text === '') fail(part, 'the tag is empty')
   if (part.text.length > MAX_TAG) {
@@ -73,7 +81,7 @@ export function checkTag(part: Part): void {
   }
 }
 
-/** `algorithm:hex` with the number of lower-case digits that the algorithm has. */
+/** Checks `algorithm:hex`: lower-case digits, as many as the algorithm has. */
 export function checkDigest(part: Part): void {
   const colon = part.text.indexOf(':')
   const algorithm = colon < 0 ? part.text : part.text.slice(0, colon)

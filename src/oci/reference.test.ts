@@ -126,7 +126,7 @@ describe('names', () => {
     expect(isMoving(ref)).toBe(moving)
   })
 
-  it('knows the repository and the host to ask', () => {
+  it('gives the repository and the registry host', () => {
     expect(repositoryOf(parseReference('nginx:1'))).toBe('docker.io/library/nginx')
     expect(registryHost(parseReference('nginx:1'))).toBe('registry-1.docker.io')
     expect(registryHost(parseReference('[::1]:5000/a'))).toBe('[::1]:5000')
@@ -151,7 +151,7 @@ describe('properties', () => {
   const tag = fc.option(fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/), { nil: undefined })
   const digest = fc.option(fc.stringMatching(/^sha256:[a-f0-9]{64}$/), { nil: undefined })
 
-  it('reads back what is put together from parts', () => {
+  it('reads back a reference that is built from parts', () => {
     fc.assert(
       fc.property(domain, path, tag, digest, (domain, path, tag, digest) => {
         const text = `${domain}/${path}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`

@@ -4,20 +4,20 @@ import { InvalidReferenceError } from './reference-error.ts'
 export { InvalidReferenceError } from './reference-error.ts'
 
 /**
- * Image references after the grammar of distribution/reference, as the kubelet and the runtimes read them:
+ * Image references in the grammar of distribution/reference, as the kubelet and the runtimes parse them:
  * `[domain[:port]/]path[:tag][@algorithm:hex]`.
  */
 
-/** A parsed reference, with the defaults of Docker Hub filled in. */
+/** A parsed reference. Missing parts have the defaults of Docker Hub. */
 export interface Reference {
-  /** Registry as written, with its port: `docker.io`, `localhost:5000`, `[fd00::1]:5000`. */
+  /** Registry with its port, as written: `docker.io`, `localhost:5000`, `[fd00::1]:5000`. */
   readonly domain: string
   /** Repository within the registry: `library/nginx`. */
   readonly path: string
   readonly tag?: string
-  /** `sha256:` and 64 hexadecimal digits (or sha384, sha512). */
+  /** `sha256:` and 64 hexadecimal digits, or sha384 or sha512. */
   readonly digest?: string
-  /** What was parsed, as it was written. */
+  /** The reference as it was written. */
   readonly text: string
 }
 
@@ -26,7 +26,7 @@ const LEGACY_DEFAULT_DOMAIN = 'index.docker.io'
 const DOCKER_HUB_REGISTRY = 'registry-1.docker.io'
 const OFFICIAL_PREFIX = 'library/'
 const DEFAULT_TAG = 'latest'
-/** Of the path, `library/` included; the limit of distribution/reference. */
+/** Longest path, with `library/`. This is the limit of distribution/reference. */
 const MAX_PATH = 255
 
 /** Parses a reference. Throws `InvalidReferenceError` and nothing else. */
@@ -68,7 +68,7 @@ export function parseReference(text: string): Reference {
   }
 }
 
-/** The parsed reference, or undefined where the text is none. */
+/** The parsed reference. Undefined when the text is not a reference. */
 export function tryParseReference(text: string): Reference | undefined {
   try {
     return parseReference(text)
@@ -78,14 +78,14 @@ export function tryParseReference(text: string): Reference | undefined {
   }
 }
 
-/** Registry and path without tag and digest: `docker.io/library/nginx`. */
+/** Registry and path, without tag and digest: `docker.io/library/nginx`. */
 export function repositoryOf(ref: Reference): string {
   return `${ref.domain}/${ref.path}`
 }
 
 /**
- * The name that a runtime lists the image under: `docker.io/library/nginx:1.23`; untagged: `:latest`; with a digest
- * `docker.io/library/nginx@sha256:…`, the tag left out, as containerd does.
+ * The name under which a runtime lists the image: `docker.io/library/nginx:1.23`. Without a tag it ends in
+ * `:latest`. With a digest it is `docker.io/library/nginx@sha256:…` without the tag, as in containerd.
  */
 export function normalizedName(ref: Reference): string {
   const repository = repositoryOf(ref)
@@ -98,22 +98,22 @@ export function imageName(image: string): string {
   return reference ? normalizedName(reference) : image
 }
 
-/** True for a reference with a digest: its content never changes. */
-export function isDigestPinned(image: string): boolean {
-  return tryParseReference(image)?.digest !== undefined
+/** The digest that a reference names. Its content never changes. */
+export function pinnedDigest(image: string): string | undefined {
+  return tryParseReference(image)?.digest
 }
 
-/** True where the name is expected to point to something else tomorrow: no digest, and untagged or tagged `latest`. */
+/** True when the image is expected to change: no digest, and no tag or the tag `latest`. */
 export function isMoving(ref: Reference): boolean {
   return ref.digest === undefined && (ref.tag ?? DEFAULT_TAG) === DEFAULT_TAG
 }
 
-/** Host and port to ask over the network: the domain, except that Docker Hub's registry has a host of its own. */
+/** Host and port of the registry on the network. It equals the domain, except for Docker Hub. */
 export function registryHost(ref: Reference): string {
   return ref.domain === DEFAULT_DOMAIN ? DOCKER_HUB_REGISTRY : ref.domain
 }
 
-/** What stands before the first slash is a registry only if it cannot be a part of a Docker Hub name. */
+/** The text before the first slash is a registry only when it cannot be a part of a Docker Hub name. */
 function splitDomain(text: string): { domain?: Part; rest: Part } {
   const whole: Part = { whole: text, text, start: 0 }
   const slash = text.indexOf('/')

@@ -1,17 +1,20 @@
 import { type Server, createServer } from 'node:http'
 import type { BindAddress } from './flags/flag-types.ts'
 
-/** What a process answers over HTTP. */
+/** The endpoints of a process. */
 export interface HttpEndpoints {
-  /** What is stuck, in words; undefined where nothing is: `/healthz`. */
+  /** `/healthz`: why the process is stuck. Undefined when it is not stuck. */
   readonly problem: () => string | undefined
-  /** Knows the cluster: `/readyz`. */
+  /** `/readyz`: true when the process has a full view of the cluster. */
   readonly isReady: () => boolean
-  /** Prometheus text: `/metrics`. */
+  /** `/metrics`: Prometheus text. */
   readonly metrics: () => Promise<{ contentType: string; body: string }>
 }
 
-/** Serves `/healthz`, `/readyz` and `/metrics` until the signal fires. Rejects where the address cannot be had. */
+/**
+ * Serves `/healthz`, `/readyz` and `/metrics` until the signal fires. Rejects when the address is not
+ * available.
+ */
 export async function serveHttp(
   { host, port }: BindAddress,
   endpoints: HttpEndpoints,

@@ -1,27 +1,27 @@
-import type { KubeObject } from '../api/object.ts'
-import type { Informer } from '../kube/index.ts'
-
-/** What an informer shows of its loop. */
-export type WatchLiveness = Pick<Informer<KubeObject>, 'plural' | 'quietMs'>
+import type { WatchLiveness } from '../kube/index.ts'
 
 /**
- * Far longer than any reconcile or watch takes, with or without an API server: a refresh asks 1 700 images of silent
- * registries within 18 minutes, a watch ends within 10.
+ * Time after which a watch without activity, or a running handler, counts as stuck. Both end much earlier,
+ * with or without an API server: a watch within 10 minutes, a refresh of 1 100 images of silent registries
+ * within 12 minutes.
  */
 const STUCK_MS = 1_800_000
 
 /**
- * What of this process does not come forward any more, in words; undefined where all goes on. Only a new process can help
- * then. An API server that is away makes nothing stuck: whoever waits for it tries again and again.
+ * Why this process is stuck, as a sentence for `/healthz`. Undefined when nothing is stuck. Only a restart
+ * solves such a problem. An API server that does not answer is no such problem: its requests are retried.
  */
 export function livenessProblem(
   informers: readonly WatchLiveness[],
-  queues: Readonly<Record<string, { readonly longestMs: number }>>,
+  queues: Readonly<Record<string, { readonly longestHandlerMs: number }>>,
 ): string | undefined {
-  const silent = informers.find(informer => informer.quietMs > STUCK_MS)
-  if (silent) return `the watch of ${silent.plural} has been silent for ${minutes(silent.quietMs)} minutes`
-  const busy = Object.entries(queues).find(([, queue]) => queue.longestMs > STUCK_MS)
-  return busy && `a worker of the queue "${busy[0]}" has been busy for ${minutes(busy[1].longestMs)} minutes`
+  const silent = informers.find(informer => informer.inactiveMs > STUCK_MS)
+  if (silent) return `the watch of ${silent.plural} has been silent for ${minutes(silent.inactiveMs)} minutes`
+  const busy = Object.entries(queues).find(([, queue]) => queue.longestHandlerMs > STUCK_MS)
+  return (
+    busy &&
+    `a worker of the queue "${busy[0]}" has been busy for ${minutes(busy[1].longestHandlerMs)} minutes`
+  )
 }
 
 function minutes(ms: number): number {

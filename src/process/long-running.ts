@@ -3,18 +3,18 @@ import type { LogLevel } from './flags/log-flags.ts'
 import { stopOnSignals } from './stop-on-signals.ts'
 import { VERSION } from '../base/version.ts'
 
-/** What every process that runs until it is told to stop has among its options. */
+/** Options of every long-running process. */
 interface CommonOptions {
   readonly logLevel: LogLevel
   readonly warnings: readonly string[]
 }
 
 /**
- * Runs a process until it is told to stop by a signal, or cannot go on. Resolves to the exit code.
+ * Runs a process until a signal stops it or an error ends it. Resolves to the exit code.
  *
  * @param component name of the process in its log
- * @param options as parsed, or the help that was asked for
- * @param run does the work until `stop` is aborted; aborts it itself where the process has to end
+ * @param options parsed options, or the help text to print
+ * @param run does the work until `stop` is aborted. It aborts `stop` itself to end the process
  */
 export async function runUntilStopped<T extends CommonOptions>(
   component: string,

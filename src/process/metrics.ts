@@ -1,13 +1,16 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { KubeClient, WorkQueue } from '../kube/index.ts'
 
-/** What Prometheus may scrape of any process that reconciles. Counts are read when asked for, so that they cannot drift. */
+/**
+ * Prometheus metrics of every process that reconciles. Gauges are read at each scrape, so they cannot differ
+ * from the state.
+ */
 export class ProcessMetrics {
   readonly registry = new Registry()
   readonly #reconciles: Counter<'controller' | 'result'>
   readonly #duration: Histogram<'controller'>
 
-  /** @param queues by the name of their controller */
+  /** @param queues queues by the name of their controller */
   constructor(client: KubeClient, queues: Readonly<Record<string, WorkQueue<string>>>) {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
@@ -40,7 +43,7 @@ export class ProcessMetrics {
     )
   }
 
-  /** Adds a gauge whose values `collect` sets whenever it is scraped. */
+  /** Adds a gauge. `collect` sets its values at each scrape. */
   gauge(
     name: string,
     help: string,

@@ -7,20 +7,20 @@ import { KubeClient, type Logger, loadConfig } from '../kube/index.ts'
 import { VERSION } from '../base/version.ts'
 import { stopOnSignals } from './stop-on-signals.ts'
 
-/** A program that does one thing to a cluster and ends. */
+/** A program that does one task in a cluster and ends. */
 interface OneShot {
-  /** Of the process, in its help, its log and its `User-Agent`. */
+  /** Name of the process in its help, its log and its `User-Agent`. */
   readonly name: string
   readonly description: string
-  /** What it could not do, for the log. */
+  /** Log message of a failure. */
   readonly failure: string
-  /** Throws where it cannot do it, and when the signal fires. */
+  /** Does the task. Throws when it fails or the signal fires. */
   readonly work: (client: KubeClient, context: OneShotContext) => Promise<void>
 }
 
-/** What the work goes by. */
+/** Parameters of the task. */
 export interface OneShotContext {
-  /** Fires when the process is told to stop, and when its time is over. */
+  /** Fires when the process is stopped or its time is over. */
   readonly signal: AbortSignal
   readonly log: Logger
 }
@@ -35,7 +35,7 @@ function oneShotFlags() {
   } satisfies Record<string, Record<string, Flag<unknown>>>
 }
 
-/** Runs it. Resolves to the exit code; throws `UsageError`. */
+/** Runs the program. Resolves to the exit code. Throws `UsageError`. */
 export async function runOneShot(
   { name, description, failure, work }: OneShot,
   argv: readonly string[],

@@ -1,6 +1,9 @@
 import type { Logger } from '../base/logger.ts'
 
-/** The first SIGTERM or SIGINT aborts the controller, so that work ends in order; the second ends the process at once, with code 1. */
+/**
+ * Aborts the controller at the first SIGTERM or SIGINT, so that work can finish. Exits at once with code 1 at
+ * the second.
+ */
 export function stopOnSignals(stop: AbortController, log: Logger): void {
   let asked = false
   for (const name of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,9 +1,9 @@
 import { basename } from 'node:path'
 import { UsageError } from '../base/usage-error.ts'
 
-/** Which part of the program a process runs: by the name it was started under, else by its first argument. */
+/** Chooses the subcommand of a process: by the name of its executable, else by its first argument. */
 
-/** Every subcommand, with a line for the help. */
+/** All subcommands, each with a line for the help. */
 export const SUBCOMMANDS = {
   controller: 'Plans, pulls and reports: the operator itself.',
   'webhook-server': 'Answers the API server whether an ImageCache may be written.',
@@ -16,13 +16,13 @@ export const SUBCOMMANDS = {
 /** Name of a subcommand. */
 export type Subcommand = keyof typeof SUBCOMMANDS
 
-/** What a command line asks for. */
+/** The request of a command line. */
 export type Choice =
   | { readonly kind: 'run'; readonly subcommand: Subcommand; readonly argv: readonly string[] }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
 
-/** Prefix of the names that the program is installed under, one per subcommand. */
+/** Prefix of the installed executables, one per subcommand. */
 const PREFIX = 'kubefledged-'
 const HELP = ['help', '--help', '-help', '-h']
 const VERSION = ['version', '--version', '-version']

@@ -20,8 +20,7 @@ const silent = (seconds: number) => failed('RegistryUnavailable', seconds, SILEN
 const circuitsFor = (breaker: CircuitBreaker, ...nodes: string[]) =>
   nodes.map(node => breaker.registry(HOST, node))
 /** True where one node at a time may try the registry, and another node tries it now. */
-const isOpenForAll = (breaker: CircuitBreaker) =>
-  !breaker.viewOf('a', T0, () => true).mayProbeRegistry(HOST)
+const isOpenForAll = (breaker: CircuitBreaker) => !breaker.viewOf('a', T0, () => true).mayProbeRegistry(HOST)
 
 describe('the circuit of a registry', () => {
   it.each<{ name: string; ledger: LedgerEntry[]; expected: string }>([
@@ -39,10 +38,7 @@ describe('the circuit of a registry', () => {
     },
     {
       name: 'learns nothing from an image that has gone',
-      ledger: [
-        silent(1),
-        { ...pulled(1), presence: { state: 'Absent', since: at(2), by: 'NodeList' } },
-      ],
+      ledger: [silent(1), { ...pulled(1), presence: { state: 'Absent', since: at(2), by: 'NodeList' } }],
       expected: 'open',
     },
     { name: 'opens with silence', ledger: [silent(1)], expected: 'open' },
@@ -126,8 +122,7 @@ describe('the circuit of a registry', () => {
   it('lets one node at a time try while it is open for all', () => {
     const breaker = new CircuitBreaker()
     for (const node of ['a', 'b']) breaker.observeLedger(node, [silent(1)])
-    const mayProbe = (tried: string) =>
-      breaker.viewOf('a', T0, host => host === tried).mayProbeRegistry(HOST)
+    const mayProbe = (tried: string) => breaker.viewOf('a', T0, host => host === tried).mayProbeRegistry(HOST)
     expect([mayProbe('other.test'), mayProbe(HOST)]).toEqual([true, false])
   })
 
@@ -250,7 +245,11 @@ describe('the circuit of a namespace', () => {
   it('is another one for removals', () => {
     const breaker = new CircuitBreaker()
     breaker.refuseNamespace('removals', 'ns', 'violates PodSecurity', 0)
-    expect([refusal(breaker, 1), enter(breaker, 1), retryAt(breaker)]).toEqual([undefined, undefined, undefined])
+    expect([refusal(breaker, 1), enter(breaker, 1), retryAt(breaker)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
     expect(breaker.openNamespace('pulls', 'ns', 2)).toBe(false)
     expect(breaker.refusal('removals', 'ns', 3)).toBe('violates PodSecurity')
   })

@@ -33,7 +33,7 @@ describe('ClusterState.compiledCaches', () => {
     const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
     closers.push(close)
     const cluster = new ClusterState(client, {
-        defaultPolicy: 'IfNotPresent',
+      defaultPolicy: 'IfNotPresent',
       allowed: ['priorityClassName'],
       log: silentLogger,
     })

@@ -1,3 +1,4 @@
+import { imageCacheOf } from '../builders/image-cache.ts'
 /**
  * `npm run bench`: how long 50 new images of 2 MB take to reach every node of a cluster by the Job engine, what that costs, and how long a
  * purge takes to remove them, against the nodes' runtimes pulling and removing equal images by hand in the same run. The cluster is the one of `make cluster-up`; the product is installed
@@ -56,12 +57,7 @@ async function measure(images: readonly string[]): Promise<Measured> {
   const before = await cluster.apiRequestTotal()
   const began = performance.now()
   const seconds = () => (performance.now() - began) / 1000
-  await cluster.apply({
-    apiVersion: 'kubefledged.io/v1alpha2',
-    kind: 'ImageCache',
-    metadata: { name, namespace: name },
-    spec: { cacheSpec: [{ images: [...images] }] },
-  })
+  await cluster.apply(imageCacheOf({ name, namespace: name }, { cacheSpec: [{ images: [...images] }] }))
   const [onNodes, succeeded] = await Promise.all([
     Promise.all(nodes.map(node => hasAll(cluster, node, images))).then(seconds),
     // One watch, not a poll that would count among the requests.

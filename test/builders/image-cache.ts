@@ -27,3 +27,14 @@ export function cacheOf(
 export function compiledOf(...cache: Parameters<typeof cacheOf>): CompiledCache {
   return compileCache(cacheOf(...cache), 'IfNotPresent')
 }
+
+/** An ImageCache as users write it. */
+export type NewImageCache = ImageCache & { readonly apiVersion: string; readonly kind: string }
+
+/** An ImageCache with this metadata; where no spec is given, it wants one image, `a:1`. */
+export function imageCacheOf(
+  metadata: ImageCache['metadata'],
+  spec: ImageCacheSpec = { cacheSpec: [{ images: ['a:1'] }] },
+): NewImageCache {
+  return { apiVersion: 'kubefledged.io/v1alpha2', kind: 'ImageCache', metadata, spec }
+}

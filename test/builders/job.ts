@@ -9,6 +9,7 @@ export const HELPER = 'registry.test/kubefledged-busybox:1'
 /** Settings of pull Jobs. */
 export const SETTINGS: JobSettings = {
   helperImage: HELPER,
+  helperPullSecrets: [],
   pullDeadlineMs: 300_000,
   retainJobs: false,
 }

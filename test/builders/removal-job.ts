@@ -7,7 +7,7 @@ import {
   projectRemovalPod,
 } from '../../src/engines/jobs/removal/removal-job.ts'
 import type { RemovalSettings } from '../../src/engines/jobs/removal/removal-settings.ts'
-import { type PurgeOutcome, encodeResult } from '../../src/cri/removal/index.ts'
+import { type RemovalOutcome, encodeResult } from '../../src/cri/removal/index.ts'
 import { nodeOf } from './node.ts'
 import { at } from './time.ts'
 
@@ -15,6 +15,7 @@ import { at } from './time.ts'
 export const REMOVAL_SETTINGS: RemovalSettings = {
   namespace: 'kube-fledged',
   criClientImage: 'registry.test/kubefledged-cri-client:1',
+  helperPullSecrets: [],
   criSocketPath: '',
   hostNetwork: false,
   deadlineMs: 300_000,
@@ -41,7 +42,7 @@ export function removalPodOf(job: RemovalJob, status: object): RemovalPod {
 /** Its Pod after it has told what became of each image. */
 export function endedRemovalPodOf(
   job: RemovalJob,
-  outcomes: readonly PurgeOutcome[],
+  outcomes: readonly RemovalOutcome[],
   detail = '',
 ): RemovalPod {
   const answers = outcomes.map(outcome => ({ outcome, detail }))

@@ -1,17 +1,16 @@
 import type { TestProject } from 'vitest/node'
 import { ApiServer } from '../harness/api-server.ts'
+import './shared-api-server.ts'
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** The API server that the contract suites share. Tests that kill or configure one start their own. */
-    readonly apiServer: { readonly url: string; readonly kubeconfig: string; readonly pki: string }
-  }
-}
-
-/** Starts etcd and kube-apiserver for the contract suites; ends them afterwards. */
+/** Starts etcd and kube-apiserver for every vitest worker; ends them afterwards. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await ApiServer.start()
-  const { url, kubeconfig, pki } = server
-  project.provide('apiServer', { url, kubeconfig, pki: pki.directory })
-  return () => server.stop()
+  const started = Array.from({ length: project.config.maxWorkers }, () => ApiServer.start())
+  const servers = await Promise.all(started)
+  project.provide(
+    'apiServers',
+    servers.map(({ url, kubeconfig, pki }) => ({ url, kubeconfig, pki: pki.directory })),
+  )
+  return async () => {
+    await Promise.all(servers.map(server => server.stop()))
+  }
 }

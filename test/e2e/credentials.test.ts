@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { pullSecretOf } from '../builders/pull-secret.ts'
 import { eventually, uniqueName } from '../harness/cluster.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import {
@@ -22,15 +23,8 @@ const test = base.extend('otherNamespace', async ({}, { onCleanup }) => {
   return name
 })
 
-async function createSecret(namespace: string, { username, password }: BasicCredentials): Promise<void> {
-  const auths = { 'private.test.local': { username, password } }
-  await cluster.apply({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { namespace, name: SECRET },
-    type: 'kubernetes.io/dockerconfigjson',
-    stringData: { '.dockerconfigjson': JSON.stringify({ auths }) },
-  })
+async function createSecret(namespace: string, credentials: BasicCredentials): Promise<void> {
+  await cluster.apply(pullSecretOf({ namespace, name: SECRET }, 'private.test.local', credentials))
 }
 
 /** Pushes an image that only those with the password may pull. */

@@ -6,6 +6,9 @@ import { createCache, waitForStatus } from '../harness/image-caches.ts'
 import { waitUntilNothingPulls } from '../harness/pull-pods.ts'
 import { cluster, test } from './fixtures.ts'
 
+/** Longer than a batch of images takes, so that the kubelets go on pulling without an API server. */
+const OUTAGE_MS = 5_000
+
 describe.skipIf(!cluster.isLocal)('an API server that dies (needs the cluster of this machine)', () => {
   test('killed in the middle of a pull and started again: all is done without help', async ({
     namespace,
@@ -17,7 +20,7 @@ describe.skipIf(!cluster.isLocal)('an API server that dies (needs the cluster of
     const address = await createCache(cluster, namespace, { cacheSpec: [{ images }] })
     const downloaded = () => repositories.filter(repository => faulty.downloads(repository) > 0).length
     await eventually('the pull to be under way', async () => downloaded() > 0)
-    await cluster.apiServerRestart(() => delay(5_000))
+    await cluster.apiServerRestart(() => delay(OUTAGE_MS))
     expect(downloaded()).toBeLessThan(repositories.length)
 
     await waitForStatus(cluster, address, 'Succeeded')

@@ -1,10 +1,11 @@
 import { test as base } from 'vitest'
 import { type Cluster, connectCluster } from '../harness/cluster.ts'
+import { clusterOfWorker } from '../harness/e2e-clusters.ts'
 import { FaultyRegistry } from '../harness/faulty-registry.ts'
 import { createNamespace, deleteNamespace } from '../harness/image-caches.ts'
 
-/** The cluster that the environment chooses, with the product installed. */
-export const cluster: Cluster = await connectCluster()
+/** The cluster that this file has to itself while it runs, with the product installed. */
+export const cluster: Cluster = await connectCluster(clusterOfWorker())
 
 /**
  * A test with what it asks for made for it, and taken away again: `namespace`, the name of one that enforces the

@@ -2,6 +2,7 @@ import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest'
+import { namespaceOf } from '../builders/namespace.ts'
 import { ROOT } from '../harness/cluster-env.ts'
 import { eventually } from '../harness/cluster.ts'
 import { commandsOf, runCommands } from '../harness/documents.ts'
@@ -44,7 +45,7 @@ const uninstall = () => helm(cluster, 'uninstall', RELEASE, '-n', NAMESPACE, '--
 beforeAll(async () => {
   await make(cluster, 'remove-kubefledged')
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
-  await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } })
+  await cluster.apply(namespaceOf(NAMESPACE, labels))
 })
 
 afterAll(async () => {

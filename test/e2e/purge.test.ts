@@ -227,6 +227,10 @@ describe.skipIf(!cluster.isLocal)('a purge (needs to look into nodes)', () => {
     expect(await isOnNodes(unused)).toEqual(NOWHERE)
 
     await leave()
+    // The kubelet removes a stopped container a little after its Pod.
+    await eventually('the runtime to have no container of the Pod', async () => {
+      return (await cluster.containersOf(node, pod)).length === 0
+    })
     await annotatePurge(cluster, address)
     const again = await waitForCache(
       cluster,

@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { pullSecretOf } from '../builders/pull-secret.ts'
 import { eventually, uniqueName } from '../harness/cluster.ts'
 import { pushImage } from '../harness/image-builder.ts'
 import { createCache, getCache, waitForCache, waitForStatus } from '../harness/image-caches.ts'
@@ -84,13 +85,7 @@ describe.skipIf(!cluster.isLocal)('periodic refresh (needs a registry of its own
     await pushImage(faulty.store, `${repository}:latest`)
     faulty.protect(repository, credentials)
     await faulty.openPort80(cluster.local)
-    await cluster.apply({
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { namespace, name: 'pull' },
-      type: 'kubernetes.io/dockerconfigjson',
-      stringData: { '.dockerconfigjson': JSON.stringify({ auths: { [HOST]: credentials } }) },
-    })
+    await cluster.apply(pullSecretOf({ namespace, name: 'pull' }, HOST, credentials))
     const address = await createCache(cluster, namespace, {
       cacheSpec: [{ images: [image] }],
       imagePullSecrets: [{ name: 'pull' }],

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { imageCacheOf } from '../builders/image-cache.ts'
 import { REFRESH_ANNOTATION } from '../../src/api/constants.ts'
 import { AdmissionStream } from '../harness/admissions.ts'
 import { eventually, uniqueName } from '../harness/cluster.ts'
@@ -30,12 +31,7 @@ afterAll(async () => {
 
 /** What the API server says to a cache with these images; empty where it would take it. */
 async function refusalOf(namespace: string, ...images: string[]): Promise<string> {
-  const object = {
-    apiVersion: 'kubefledged.io/v1alpha2',
-    kind: 'ImageCache',
-    metadata: { name: uniqueName('cache'), namespace },
-    spec: { cacheSpec: [{ images }] },
-  }
+  const object = imageCacheOf({ name: uniqueName('cache'), namespace }, { cacheSpec: [{ images }] })
   const input = JSON.stringify(object)
   return cluster.kubectl(['create', '--dry-run=server', '-f', '-'], { input }).then(
     () => '',

@@ -3,43 +3,43 @@ import { KubeClient, loadConfig } from '../../src/kube/index.ts'
 import type { Cluster } from './cluster.ts'
 import { eventually } from './eventually.ts'
 
-/** Requests under way at once. */
-const LANES = 8
-/** Between two requests of a lane, in milliseconds. */
+/** Requests that run at the same time. */
+const SENDERS = 8
+/** Pause between two requests of one sender, in milliseconds. */
 const PAUSE_MS = 20
 
-/** What became of one request that admission was asked about. */
+/** The result of one admission request. */
 export interface Admission {
-  /** When it was sent and when it was answered, in milliseconds since 1970. */
+  /** Times of the request and its answer, in milliseconds since 1970. */
   readonly sentAt: number
   readonly answeredAt: number
-  /** The API server's words; absent where it would have taken the object. */
+  /** The API server's error text. Absent when it would accept the object. */
   readonly refusal?: string
 }
 
-/** A stream of dry-run creations of an ImageCache that is right, each asked of the API server once. */
+/** Sends dry-run creations of a valid ImageCache continuously. Each is sent once. */
 export class AdmissionStream {
   readonly answers: Admission[] = []
   readonly #client: KubeClient
-  readonly #lanes: Promise<unknown>
+  readonly #senders: Promise<unknown>
   #ended = false
 
   constructor(cluster: Cluster, namespace: string) {
     const config = loadConfig({ kubeconfig: cluster.kubeconfig })
     this.#client = new KubeClient(config, { qps: 10_000, burst: 10_000 })
-    this.#lanes = Promise.all(Array.from({ length: LANES }, () => this.#run(namespace)))
+    this.#senders = Promise.all(Array.from({ length: SENDERS }, () => this.#run(namespace)))
   }
 
-  /** Resolves when that many more were answered. */
+  /** Resolves after this many further answers. */
   async more(count: number): Promise<void> {
     const enough = this.answers.length + count
     await eventually(`${count} more answers`, async () => this.answers.length >= enough)
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no request runs any more. */
   async end(): Promise<void> {
     this.#ended = true
-    await this.#lanes
+    await this.#senders
     this.#client.close()
   }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import https from 'node:https'
 
-/** A request as it reached the front. */
+/** A request that reached the front. */
 export interface SeenRequest {
   readonly method: string
   readonly path: string
@@ -12,34 +12,37 @@ export interface SeenRequest {
   readonly at: number
 }
 
-/** An answer in place of the API server's. */
+/** An answer that replaces the API server's answer. */
 export interface FrontAnswer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** The answer never ends, as that of a watch. */
+  /** The answer never ends, like the answer of a watch. */
   readonly open?: boolean
 }
 
-/** What the front does with a request: answers itself, or passes it on where undefined. */
+/** Decides about a request: an answer of the front, or undefined to forward it. */
 export type FrontRule = (request: SeenRequest) => FrontAnswer | undefined
 
-/** Where the API server is, as its admin reaches it (paths of PEM files). */
+/** Address of the API server and the admin's credentials (paths of PEM files). */
 export interface FrontTarget {
   readonly server: string
   readonly ca: string
   readonly cert: string
   readonly key: string
-  /** The front's own certificate and key, for 127.0.0.1. */
+  /** Certificate and key of the front, for 127.0.0.1. */
   readonly serverCert: string
   readonly serverKey: string
 }
 
-/** An HTTPS server before the API server that a test lets misbehave. It passes requests on as the admin and remembers them. */
+/**
+ * An HTTPS server in front of the API server, with faults that a test sets. It forwards requests as the admin
+ * and records them.
+ */
 export class ApiFront implements AsyncDisposable {
   readonly url: string
   readonly seen: SeenRequest[] = []
-  /** Decides about every request; by default all are passed on. */
+  /** Decides about each request. By default all are forwarded. */
   rule: FrontRule = () => undefined
   readonly #server: https.Server
   readonly #target: FrontTarget
@@ -101,7 +104,7 @@ export class ApiFront implements AsyncDisposable {
       { method: request.method, headers: request.headers, agent: this.#agent },
       answer => {
         response.writeHead(answer.statusCode ?? 500, answer.headers)
-        // A watch's head must not wait for its first event.
+        // Send the head of a watch at once, without waiting for its first event.
         response.flushHeaders()
         answer.pipe(response)
         answer.on('error', () => response.destroy())

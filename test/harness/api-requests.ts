@@ -1,4 +1,4 @@
-/** Requests that an API server has answered since it started. */
+/** Counts requests that an API server has answered since it started. */
 export interface ApiRequests {
   readonly total: number
   /** Requests by `VERB resource` (`POST pods`, `PATCH imagecaches/status`). */
@@ -23,7 +23,7 @@ export function parseApiRequests(page: string): ApiRequests {
   return { total, byKind }
 }
 
-/** What was answered between two looks; kinds without a request are left out. */
+/** Requests between two counts, without kinds that have none. */
 export function requestsBetween(before: ApiRequests, after: ApiRequests): ApiRequests {
   const byKind = new Map<string, number>()
   for (const [kind, count] of after.byKind) {

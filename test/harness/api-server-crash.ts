@@ -6,7 +6,10 @@ import type { LocalCluster } from './cluster-env.ts'
 import { HarnessError } from './errors.ts'
 import { eventually } from './eventually.ts'
 
-/** Kills the API server of `hack/cluster`; the answer starts it again with the same flags, as the same service of the cluster. */
+/**
+ * Kills the API server of `hack/cluster`. The returned function starts it again with the same flags, as the
+ * same service of the cluster.
+ */
 export async function killApiServer(cluster: LocalCluster): Promise<() => Promise<void>> {
   const pidFile = join(cluster.data, 'run/kube-apiserver.pid')
   const [pid = '', since = ''] = (await readFile(pidFile, 'utf8')).trim().split(' ')
@@ -30,7 +33,10 @@ export async function killApiServer(cluster: LocalCluster): Promise<() => Promis
   }
 }
 
-/** Start of a process in clock ticks since boot (field 22 of proc(5)'s stat); empty where it is gone or a zombie. */
+/**
+ * Start time of a process in clock ticks since boot (field 22 of proc(5)'s stat). Empty when the process is
+ * gone or a zombie.
+ */
 async function startTime(pid: string): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

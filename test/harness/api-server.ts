@@ -8,17 +8,18 @@ import { binary } from './binaries.ts'
 import { createPki, type Pki } from './pki.ts'
 import { ServerProcess } from './process.ts'
 
-/** How a test's API server is started. */
+/** Settings of a test's API server. */
 export interface ApiServerOptions {
-  /** More arguments of kube-apiserver, e.g. `--feature-gates=WatchList=false`. */
+  /** Further arguments of kube-apiserver, e.g. `--feature-gates=WatchList=false`. */
   readonly args?: readonly string[]
 }
 
 const READY_TIMEOUT_MS = 90_000
 
 /**
- * etcd and kube-apiserver of their own on loopback, with their own directory, ports and certificates. Node and RBAC authorization as
- * in a real cluster; no controllers, so nothing happens but what a test does.
+ * etcd and kube-apiserver of one test on loopback, with their own directory, ports and certificates.
+ * Authorization is Node and RBAC, as in a real cluster. There are no controllers, so only the test changes
+ * objects.
  */
 export class ApiServer implements AsyncDisposable {
   readonly url: string
@@ -50,7 +51,7 @@ export class ApiServer implements AsyncDisposable {
     this.#server = this.#spawn()
   }
 
-  /** Starts both and waits until the API server is ready. Throws when the binaries are missing. */
+  /** Starts both and waits until the API server is ready. Throws when a binary is missing. */
   static async start(options: ApiServerOptions = {}): Promise<ApiServer> {
     const etcdBinary = binary('etcd')
     binary('kube-apiserver')
@@ -97,7 +98,7 @@ export class ApiServer implements AsyncDisposable {
       '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
       `--service-account-key-file=${pki.path('sa.pub')}`,
       `--service-account-signing-key-file=${pki.path('sa.key')}`,
-      // Nothing here makes service accounts or tokens for Pods.
+      // No controller creates service accounts or tokens for Pods.
       '--disable-admission-plugins=ServiceAccount',
       '--profiling=false',
       '--allow-privileged=true',
@@ -113,19 +114,19 @@ export class ApiServer implements AsyncDisposable {
     return server
   }
 
-  /** kill -9 of kube-apiserver; etcd goes on. */
+  /** Kills kube-apiserver (SIGKILL). etcd keeps running. */
   async kill(): Promise<void> {
     await this.#server.end('SIGKILL')
   }
 
-  /** Starts kube-apiserver again on the same port, with the same etcd, and waits until it is ready. */
+  /** Starts kube-apiserver on the same port with the same etcd, and waits until it is ready. */
   async restart(): Promise<void> {
     await this.#server.end('SIGTERM')
     this.#server = this.#spawn()
     await this.waitUntilReady()
   }
 
-  /** Throws away etcd's history, so that older resourceVersions are Gone, up to and including this revision. */
+  /** Compacts etcd up to and including this revision, so that older resourceVersions are Gone. */
   async compact(revision: string): Promise<void> {
     const response = await fetch(`${this.etcdUrl}/v3/kv/compaction`, {
       method: 'POST',
@@ -134,7 +135,7 @@ export class ApiServer implements AsyncDisposable {
     if (!response.ok) throw new Error(`etcd refused to compact: ${await response.text()}`)
   }
 
-  /** Ends both processes and removes their directory. */
+  /** Stops both processes and removes their directory. */
   async stop(): Promise<void> {
     await this.#server.end('SIGKILL')
     await this.#etcd.end('SIGKILL')
@@ -145,7 +146,10 @@ export class ApiServer implements AsyncDisposable {
     await this.stop()
   }
 
-  /** Resolves when `/readyz` says ok. Throws with the end of the log when it does not in time or a process ended. */
+  /**
+   * Resolves when `/readyz` answers ok. Throws with the end of the log when it takes too long or a process
+   * ended.
+   */
   async waitUntilReady(): Promise<void> {
     const deadline = Date.now() + READY_TIMEOUT_MS
     while (!(await this.#ready())) {
@@ -181,7 +185,7 @@ export class ApiServer implements AsyncDisposable {
   }
 }
 
-/** Ports that were free a moment ago, all different. */
+/** Distinct ports that are free at the moment. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {

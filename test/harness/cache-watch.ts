@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import type { ImageCache } from '../../src/api/image-cache.ts'
 import type { Cluster } from './cluster.ts'
 
-/** A state of an ImageCache, and when it was seen. */
+/** A state of an ImageCache and the time at which it was seen. */
 export interface Sighting {
   /** Milliseconds since the epoch. */
   readonly at: number
   readonly cache: ImageCache
 }
 
-/** Every state that the ImageCaches of a namespace go through, as a watch by kubectl shows them. */
+/** Records each state of the ImageCaches of a namespace, through a watch of kubectl. */
 export class CacheWatch implements AsyncDisposable {
   /** Oldest first. */
   readonly sightings: Sighting[] = []
@@ -32,7 +32,7 @@ export class CacheWatch implements AsyncDisposable {
     })
   }
 
-  /** Begins to watch. What happened in the namespace before is not seen, apart from its outcome. */
+  /** Starts to watch. Of earlier changes, only the last state is seen. */
   static start(cluster: Cluster, namespace: string): CacheWatch {
     const path = `/apis/kubefledged.io/v1alpha2/namespaces/${namespace}/imagecaches?watch=1&resourceVersion=0`
     const program = cluster.isLocal ? join(cluster.local.bin, 'kubectl') : 'kubectl'
@@ -44,7 +44,7 @@ export class CacheWatch implements AsyncDisposable {
     )
   }
 
-  /** When a state was first seen that is as wanted; undefined where none was. */
+  /** Time at which a matching state was first seen. Undefined when none was. */
   firstTime(isWanted: (cache: ImageCache) => boolean): number | undefined {
     return this.sightings.find(({ cache }) => isWanted(cache))?.at
   }

@@ -3,42 +3,50 @@ import { join, resolve } from 'node:path'
 import { HarnessError } from './errors.ts'
 import type { BasicCredentials } from './registry.ts'
 
-/** The cluster of `hack/cluster`, as its start script describes it. */
+/** The cluster of `hack/cluster`, as described by its start script. */
 export interface LocalCluster {
-  /** Network namespace of the control plane; a node's is `<prefix>-node-N`. */
+  /** Network namespace of the control plane. That of a node is `<prefix>-node-N`. */
   readonly prefix: string
   /** Folder of the Kubernetes and containerd binaries. */
   readonly bin: string
   /** Folder of the cluster's data, logs and process ids. */
   readonly data: string
-  /** The open registry as this process reaches it, `http://127.0.0.1:PORT`; nodes call it `registry.test.local`. */
+  /**
+   * Address of the open registry for this process, `http://127.0.0.1:PORT`. Nodes use `registry.test.local`.
+   */
   readonly registryUrl: string
-  /** The registry with a password; nodes call it `private.test.local`. */
+  /** The registry with a password. Nodes use `private.test.local`. */
   readonly privateRegistryUrl: string
-  /** What it wants. */
+  /** User and password of the private registry. */
   readonly privateRegistryCredentials: BasicCredentials
-  /** `HOST:PORT` in the namespace of the control plane at which nodes look for `faulty.test.local`. */
+  /**
+   * `HOST:PORT` in the network namespace of the control plane to which `faulty.test.local` resolves on nodes.
+   */
   readonly faultyRegistryAddress: string
   /** The same for `silent.test.local`. */
   readonly silentRegistryAddress: string
 }
 
-/** Which cluster the tests use. */
+/** The cluster that the tests use. */
 export interface ClusterEnv {
-  /** The file that kubectl and the product under test get. */
+  /** The kubeconfig file for kubectl and the product under test. */
   readonly kubeconfig: string
-  /** Set where `E2E_ALLOW_CONTEXT` named it: the only context that may be the current one. */
+  /**
+   * The context that `E2E_ALLOW_CONTEXT` names: it must be the current one. Absent for the cluster of
+   * `hack/cluster`.
+   */
   readonly allowedContext?: string
-  /** Absent for a cluster of somebody else's. */
+  /** Absent for a foreign cluster. */
   readonly local?: LocalCluster
 }
 
-/** The root of the repository. */
+/** Root directory of the repository. */
 export const ROOT = resolve(import.meta.dirname, '../..')
 
 /**
- * Which cluster the variables choose: the one of `E2E_KUBECONFIG` with `E2E_ALLOW_CONTEXT`, else the one that
- * `hack/cluster` described in `$CLUSTER_DIR/env` (`.cache/cluster/env` where unset). `KUBECONFIG` is never read.
+ * Chooses the cluster from the environment variables: the one of `E2E_KUBECONFIG` with `E2E_ALLOW_CONTEXT`,
+ * else the one that `hack/cluster` described in `$CLUSTER_DIR/env` (default `.cache/cluster/env`).
+ * `KUBECONFIG` is never read.
  *
  * @throws HarnessError `ClusterNotConfigured`
  */
@@ -62,7 +70,7 @@ export function readClusterEnv(variables: NodeJS.ProcessEnv = process.env): Clus
   return parseClusterEnv(readFileSync(file, 'utf8'), file)
 }
 
-/** Reads lines of `KEY=VALUE`; quotes around a value are taken off, other lines are left out. */
+/** Parses lines of `KEY=VALUE`. Quotes around a value are removed, other lines are skipped. */
 function parseClusterEnv(text: string, source: string): ClusterEnv {
   const values = new Map<string, string>()
   for (const line of text.split('\n')) {

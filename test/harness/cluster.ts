@@ -11,7 +11,7 @@ import { type BasicCredentials, RegistryClient } from './registry.ts'
 
 export { eventually }
 
-/** A Kubernetes object as far as the harness looks into it. */
+/** A Kubernetes object, with the fields that the harness reads. */
 export interface KubeObject {
   readonly apiVersion: string
   readonly kind: string
@@ -23,7 +23,7 @@ export interface KubeObject {
   readonly [field: string]: unknown
 }
 
-/** What a node that joins says of itself. */
+/** Labels and taints with which a node registers. */
 export interface NodeOptions {
   readonly labels?: Readonly<Record<string, string>>
   /** `key=value:Effect`. */
@@ -33,8 +33,8 @@ export interface NodeOptions {
 /**
  * Connects to the cluster that the environment chooses (see {@link readClusterEnv}).
  *
- * @throws HarnessError `ClusterNotConfigured` where there is none, `ContextNotAllowed` where the current context of
- * `E2E_KUBECONFIG` is not the one that `E2E_ALLOW_CONTEXT` names.
+ * @throws HarnessError `ClusterNotConfigured` when there is none, `ContextNotAllowed` when the current
+ * context of `E2E_KUBECONFIG` is not the one in `E2E_ALLOW_CONTEXT`.
  */
 export async function connectCluster(variables: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
   const env = readClusterEnv(variables)
@@ -51,9 +51,11 @@ export async function connectCluster(variables: NodeJS.ProcessEnv = process.env)
   return cluster
 }
 
-/** A real cluster as tests and benches use it. What needs the inside of a node works on the cluster of `hack/cluster` only. */
+/**
+ * A real cluster for tests and benches. Methods that reach into a node need the cluster of `hack/cluster`.
+ */
 export class Cluster {
-  /** The file to give to the product under test as its kubeconfig. */
+  /** The kubeconfig file for the product under test. */
   readonly kubeconfig: string
   readonly #env: ClusterEnv
 
@@ -62,28 +64,35 @@ export class Cluster {
     this.kubeconfig = env.kubeconfig
   }
 
-  /** True for the cluster of `hack/cluster`, whose nodes and registries tests can reach into. */
+  /** True for the cluster of `hack/cluster`. Only there, tests can reach into nodes and registries. */
   get isLocal(): boolean {
     return this.#env.local !== undefined
   }
 
-  /** The cluster of `hack/cluster`. @throws HarnessError `NotAvailable` on another one. */
+  /** The cluster of `hack/cluster`. @throws HarnessError `NotAvailable` for another one. */
   get local(): LocalCluster {
     if (this.#env.local) return this.#env.local
     throw new HarnessError('NotAvailable', 'this needs the cluster of hack/cluster; E2E_KUBECONFIG is set')
   }
 
-  /** The open registry; nodes pull from it as `registry.test.local/…`. */
+  /** The open registry. Nodes pull from it as `registry.test.local/…`. */
   openRegistry(): RegistryClient {
     return new RegistryClient(this.local.registryUrl)
   }
 
-  /** The registry with a password (`local.privateRegistryCredentials`); nodes pull from it as `private.test.local/…`. */
+  /**
+   * The registry with a password (`local.privateRegistryCredentials`). Nodes pull from it as
+   * `private.test.local/…`.
+   */
   privateRegistry(): RegistryClient {
     return new RegistryClient(this.local.privateRegistryUrl, this.local.privateRegistryCredentials)
   }
 
-  /** Runs the real kubectl and answers its standard output. @throws HarnessError `CommandFailed` with kubectl's words. */
+  /**
+   * Runs the real kubectl and returns its standard output.
+   *
+   * @throws HarnessError `CommandFailed` with kubectl's error text.
+   */
   kubectl(args: readonly string[], options: CommandOptions = {}): Promise<string> {
     const local = this.#env.local
     return run(['kubectl', ...args], {
@@ -97,13 +106,13 @@ export class Cluster {
     })
   }
 
-  /** What `kubectl ARGS -o json` answers. */
+  /** The parsed output of `kubectl ARGS -o json`. */
   async kubectlJson<T = KubeObject>(args: readonly string[]): Promise<T> {
     return JSON.parse(await this.kubectl([...args, '-o', 'json'])) as T
   }
 
-  /** `kubectl apply` of one object; answers it as the API server stored it. */
-  async apply<T extends KubeObject>(object: T): Promise<T> {
+  /** Applies one object with `kubectl apply`. Returns it as stored by the API server. */
+  async apply<T extends object>(object: T): Promise<T> {
     return JSON.parse(
       await this.kubectl(['apply', '-f', '-', '-o', 'json'], { input: JSON.stringify(object) }),
     ) as T
@@ -115,19 +124,24 @@ export class Cluster {
     return list.items.map(node => node.metadata.name).sort()
   }
 
-  /** What the node's runtime lists: tags, digests and image IDs. */
+  /** Names in the image list of the node's runtime: tags, digests and image IDs. */
   runtimeImages(node: string): Promise<Set<string>> {
     return this.#runtime(node).images()
   }
 
-  /** Digest that the node's runtime lists for a name; undefined where it does not list it. */
+  /** Digest of a name in the runtime's image list. Undefined when the list does not have the name. */
   runtimeDigest(node: string, image: string): Promise<string | undefined> {
     return this.#runtime(node).digest(image)
   }
 
+  /** IDs of the containers of a Pod that the runtime of a node has, running or stopped. */
+  containersOf(node: string, podName: string): Promise<string[]> {
+    return this.#runtime(node).containersOf(podName)
+  }
+
   /**
-   * Takes off every Ready node what tests had pulled to it, so that the nodes' own image lists, which have room for 50, stay whole.
-   * The images of the cluster and of the product stay.
+   * Removes test images from every Ready node, so that the image list in a node's status, which has room for
+   * 50, stays complete. Images of the cluster and of the product stay.
    */
   async removeTestImages(): Promise<void> {
     const isKept = (name: string) => /\/pause:|\/kubefledged-/.test(name)
@@ -138,27 +152,29 @@ export class Cluster {
     for (const node of nodes) await this.#runtime(node).removeAllBut(isKept)
   }
 
-  /** Removes an image from a node behind the kubelet's back. */
+  /** Removes an image from a node at the runtime, without the kubelet. */
   removeImage(node: string, image: string): Promise<void> {
     return this.#runtime(node).remove(image)
   }
 
-  /** Pulls an image with the node's runtime itself. */
+  /** Pulls an image with the node's runtime. */
   pullWithCtr(node: string, image: string, credentials?: BasicCredentials): Promise<void> {
     return this.#runtime(node).pull(image, credentials)
   }
 
-  /** Runs a command inside a node and answers its standard output. */
+  /** Runs a command inside a node and returns its standard output. */
   nodeExec(node: string, argv: readonly [string, ...string[]], options?: CommandOptions): Promise<string> {
     return this.#runtime(node).exec(argv, options)
   }
 
-  /** Cuts the power of a node: every process on it dies at once. */
+  /** Simulates a power failure of a node: kills all its processes at once. */
   async killNode(node: string): Promise<void> {
     await this.#control('kill', node)
   }
 
-  /** Adds a node, or starts one that was killed, and waits until it is Ready. The options count for a new one only. */
+  /**
+   * Adds a node, or starts a killed one, and waits until it is Ready. The options apply only to a new node.
+   */
   async startNode(node: string, options: NodeOptions = {}): Promise<void> {
     const labels = Object.entries(options.labels ?? {}).map(([key, value]) => `${key}=${value}`)
     await this.#control('start', node, {
@@ -167,24 +183,24 @@ export class Cluster {
     })
   }
 
-  /** Cuts the power of a node, then deletes its disk and its Node object. */
+  /** Kills a node, then deletes its disk and its Node object. */
   async removeNode(node: string): Promise<void> {
     await this.#control('remove', node)
   }
 
-  /** Cuts a node's network; its processes go on. */
+  /** Disconnects a node from the network. Its processes keep running. */
   async partitionNode(node: string): Promise<void> {
     await this.#control('partition', node)
   }
 
-  /** Joins a partitioned node to the network again. */
+  /** Reconnects a partitioned node to the network. */
   async healNode(node: string): Promise<void> {
     await this.#control('heal', node)
   }
 
   /**
-   * Kills the API server at once, does something while it is away, starts it again and waits until it is ready. It starts again
-   * also where `whileDown` fails.
+   * Kills the API server, runs `whileDown`, starts it again and waits until it is ready. It is started again
+   * even when `whileDown` fails.
    */
   async apiServerRestart(whileDown: () => Promise<void> = async () => {}): Promise<void> {
     const start = await killApiServer(this.local)
@@ -196,7 +212,7 @@ export class Cluster {
     }
   }
 
-  /** Requests that the API server has answered since it started. */
+  /** Counts requests that the API server has answered since it started. */
   async apiRequestTotal(): Promise<ApiRequests> {
     return parseApiRequests(await this.kubectl(['get', '--raw', '/metrics']))
   }
@@ -217,7 +233,10 @@ export class Cluster {
   }
 }
 
-/** A name that no other test has: `prefix-` and eight random letters or digits. Legal as a Kubernetes name where the prefix is. */
+/**
+ * A unique name: `prefix-` and eight random letters or digits. It is a valid Kubernetes name when the prefix
+ * is one.
+ */
 export function uniqueName(prefix: string): string {
   return `${prefix}-${randomBytes(4).toString('hex')}`
 }

@@ -2,22 +2,22 @@ import { spawn } from 'node:child_process'
 import { homedir } from 'node:os'
 import { HarnessError } from './errors.ts'
 
-/** How a command is run. */
+/** Settings of a command. */
 export interface CommandOptions {
-  /** What it reads from standard input; nothing where absent. */
+  /** Standard input. Default: empty. */
   readonly input?: string
-  /** Its whole environment besides PATH and HOME; nothing else of this process's reaches it. */
+  /** Environment of the command besides PATH and HOME. Other variables of this process are not passed. */
   readonly env?: Readonly<Record<string, string>>
-  /** Folders searched before those of this process's PATH. */
+  /** Directories to search before those of this process's PATH. */
   readonly path?: readonly string[]
-  /** Milliseconds until it is killed; 60 000 where absent. */
+  /** Milliseconds after which it is killed. Default 60 000. */
   readonly timeoutMs?: number
 }
 
 /**
- * Runs a command without a shell and answers its standard output.
+ * Runs a command without a shell and returns its standard output.
  *
- * @throws HarnessError `CommandFailed` with its standard error where it ends otherwise than with 0.
+ * @throws HarnessError `CommandFailed` with its standard error when its exit status is not 0.
  */
 export function run(argv: readonly [string, ...string[]], options: CommandOptions = {}): Promise<string> {
   const [file, ...args] = argv
@@ -37,7 +37,7 @@ export function run(argv: readonly [string, ...string[]], options: CommandOption
   const errors: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk))
-  // A command that ends before it has read all its input breaks the pipe; its exit status tells why.
+  // A command that exits before it has read all its input breaks the pipe. Its exit status explains why.
   child.stdin.on('error', () => {})
   child.on('error', cause =>
     reject(new HarnessError('CommandFailed', `${argv.join(' ')}: ${cause.message}`, { cause })),

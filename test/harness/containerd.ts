@@ -10,10 +10,10 @@ import { ServerProcess } from './process.ts'
 const READY_TIMEOUT_MS = 60_000
 const CGROUPS = '/sys/fs/cgroup'
 
-/** A containerd that a test started, with everything of its own. Needs root. */
+/** A containerd of one test, with its own directories and socket. Needs root. */
 export class Containerd {
   readonly socketPath: string
-  /** For sandboxes: a cgroup that is removed in the end. */
+  /** Cgroup for sandboxes. It is removed at the end. */
   readonly cgroupParent: string
   readonly #directory: string
   readonly #process: ServerProcess
@@ -25,13 +25,13 @@ export class Containerd {
     this.#process = process
   }
 
-  /** Starts it and waits until its CRI answers. `sandboxImage` is what its sandboxes run. */
+  /** Starts containerd and waits until its CRI answers. `sandboxImage` is the image of its sandboxes. */
   static async start(sandboxImage: string): Promise<Containerd> {
     const directory = await mkdtemp(join(tmpdir(), 'containerd-'))
     const config = join(directory, 'config.toml')
     await mkdir(join(directory, 'cni'))
     await writeFile(config, configFor(directory, sandboxImage))
-    // Mounts and shims live in namespaces that end with the process.
+    // Mounts and shims are in namespaces that end with the process.
     const unshare = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
     const process = new ServerProcess(
       'containerd',
@@ -49,7 +49,7 @@ export class Containerd {
     return containerd
   }
 
-  /** Ends it with its containers, and removes its directory. */
+  /** Stops containerd with its containers, and removes its directory. */
   async stop(): Promise<void> {
     await this.#process.end('SIGKILL')
     await rm(this.#directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
@@ -102,7 +102,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.traci
 `
 }
 
-/** Removes a cgroup that has no processes any more, with those in it. */
+/** Removes a cgroup without processes, with its child cgroups. */
 async function removeCgroup(path: string): Promise<void> {
   let entries: Dirent[]
   try {
@@ -117,7 +117,7 @@ async function removeCgroup(path: string): Promise<void> {
       await rmdir(path)
       return
     } catch (error) {
-      // The kernel needs a moment after the last process.
+      // The kernel releases the cgroup shortly after its last process ends.
       if (attempt === 50) throw error
       await delay(100)
     }

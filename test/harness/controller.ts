@@ -2,18 +2,18 @@ import type { Cluster } from './cluster.ts'
 import { HarnessError } from './errors.ts'
 
 const NAMESPACE = 'kube-fledged'
-/** Of the container port `metrics`. */
+/** Number of the container port `metrics`. */
 const METRICS_PORT = 8081
 
-/** What runs as a Deployment of that name and label; all but the webhook server take a Lease of that name. */
+/** Name of a Deployment and label of its Pods. All except the webhook server take a Lease of this name. */
 type Component = 'kubefledged-controller' | 'kubefledged-operator' | 'kubefledged-webhook-server'
 
-/** One Pod of the installed controller. */
+/** One Pod of the installed program. */
 export interface ControllerPod {
   readonly name: string
   readonly node: string
   readonly ready: boolean
-  /** How often its container was started again. */
+  /** Number of restarts of its container. */
   readonly restarts: number
 }
 
@@ -30,8 +30,9 @@ interface RawDeployment {
 const ARGUMENTS = '/spec/template/spec/containers/0/args'
 
 /**
- * The controller as `make deploy-using-yaml` installs it, the operator as `make deploy-using-operator` does, or the webhook server as
- * `make deploy-webhook-server-using-yaml` does: its Pods, and the processes behind them.
+ * An installed program: the controller as installed by `make deploy-using-yaml`, the operator by `make
+ * deploy-using-operator`, or the webhook server by `make deploy-webhook-server-using-yaml`. Gives access to
+ * its Pods and their processes.
  */
 export class InstalledController {
   readonly #cluster: Cluster
@@ -44,7 +45,7 @@ export class InstalledController {
     this.deployment = `deployment/${component}`
   }
 
-  /** The Deployment as kubectl names it. */
+  /** The Deployment in kubectl's form. */
   readonly deployment: string
   readonly namespace = NAMESPACE
 
@@ -53,7 +54,7 @@ export class InstalledController {
     return this.#cluster.kubectl(['-n', NAMESPACE, ...args])
   }
 
-  /** Its Pods that are not being deleted. */
+  /** Its Pods without deletion timestamp. */
   async pods(): Promise<ControllerPod[]> {
     const args = ['-n', NAMESPACE, 'get', 'pods', '-l', `app=kubefledged,kubefledged=${this.#component}`]
     const { items } = await this.#cluster.kubectlJson<{ items: RawPod[] }>(args)
@@ -67,39 +68,39 @@ export class InstalledController {
       }))
   }
 
-  /** The one Pod of an installation of one. @throws HarnessError `NotAvailable` where there is none, or another too. */
+  /** The only Pod of the program. @throws HarnessError `NotAvailable` when there is none or more than one. */
   async pod(): Promise<ControllerPod> {
     const [pod, other] = await this.pods()
     if (pod && !other) return pod
     throw new HarnessError('NotAvailable', `${other ? 'more than one' : 'no'} Pod of the controller`)
   }
 
-  /** Who the Lease says is leading, as it calls itself: `POD_UUID`, another one for every process; '' where nobody is. */
+  /** The holder of the Lease: `POD_UUID`, unique for each process. Empty when there is none. */
   holder(): Promise<string> {
     return this.kubectl('get', 'lease', this.#component, '-o', 'jsonpath={.spec.holderIdentity}')
   }
 
-  /** What it has logged, or what the process before it had. */
+  /** Logs of the process, or of the process before it. */
   logs(pod: ControllerPod, of: 'now' | 'previous' = 'now'): Promise<string> {
     return this.kubectl('logs', pod.name, ...(of === 'previous' ? ['--previous'] : []))
   }
 
-  /** Its page of metrics. */
+  /** Its metrics page. */
   metrics(pod: ControllerPod): Promise<string> {
     return this.get(pod, '/metrics')
   }
 
-  /** What it answers over HTTP to a GET. */
+  /** Its answer to an HTTP GET. */
   get(pod: ControllerPod, path: string): Promise<string> {
     const proxy = `/api/v1/namespaces/${NAMESPACE}/pods/${pod.name}:${METRICS_PORT}/proxy${path}`
     return this.#cluster.kubectl(['get', '--raw', proxy])
   }
 
-  /** Number of its process as its node counts. @throws HarnessError `NotAvailable` while there is none. */
+  /** PID of its process in the node. @throws HarnessError `NotAvailable` when there is none. */
   async pid(pod: ControllerPod): Promise<string> {
     const found = await this.#cluster.nodeExec(pod.node, ['pgrep', '-f', `/opt/bin/${this.#component}`])
     for (const pid of found.split('\n').filter(Boolean)) {
-      // One that has just ended is not it.
+      // Skip a process that has just ended.
       const environment = await this.#cluster
         .nodeExec(pod.node, ['cat', `/proc/${pid}/environ`])
         .catch(() => '')
@@ -108,25 +109,25 @@ export class InstalledController {
     throw new HarnessError('NotAvailable', `${pod.name} has no process`)
   }
 
-  /** Signals its process. When that ends, the kubelet starts the container again. */
+  /** Sends a signal to its process. When the process ends, the kubelet restarts the container. */
   async signal(pod: ControllerPod, signal: 'KILL' | 'TERM'): Promise<void> {
     await this.#cluster.nodeExec(pod.node, ['kill', `-${signal}`, await this.pid(pod)])
   }
 
-  /** Seconds of processor time that its process has used. */
+  /** CPU seconds that its process has used. */
   async cpuSeconds(pod: ControllerPod): Promise<number> {
     const stat = await this.#cluster.nodeExec(pod.node, ['cat', `/proc/${await this.pid(pod)}/stat`])
-    // Fields 14 and 15 of proc(5); the name before them is in brackets. Linux counts a hundred ticks a second.
+    // Fields 14 and 15 of proc(5). The name before them is in brackets. Linux has 100 clock ticks per second.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return (Number(fields[11]) + Number(fields[12])) / 100
   }
 
-  /** Runs it with one more argument, and waits until that Pod has taken the place of the one before. */
+  /** Adds an argument and waits until the new Pod has replaced the old one. */
   async addArgument(argument: string): Promise<void> {
     await this.#patch([{ op: 'add', path: `${ARGUMENTS}/-`, value: argument }])
   }
 
-  /** Runs it without an argument that was added. */
+  /** Removes an added argument. */
   async removeArgument(argument: string): Promise<void> {
     const { spec } = JSON.parse(await this.kubectl('get', this.deployment, '-o', 'json')) as RawDeployment
     const index = spec.template.spec.containers[0].args.indexOf(argument)
@@ -138,14 +139,14 @@ export class InstalledController {
     await this.rolledOut()
   }
 
-  /** Waits until its Deployment is as it is written. */
+  /** Waits until the rollout of its Deployment is complete. */
   async rolledOut(): Promise<void> {
     await this.#cluster.kubectl(['-n', NAMESPACE, 'rollout', 'status', this.deployment, '--timeout=90s'], {
       timeoutMs: 100_000,
     })
   }
 
-  /** Resident memory in bytes: now, and the most it ever was. */
+  /** Resident memory in bytes: current value and maximum. */
   async memory(pod: ControllerPod): Promise<{ now: number; most: number }> {
     const status = await this.#cluster.nodeExec(pod.node, ['cat', `/proc/${await this.pid(pod)}/status`])
     const bytes = (field: string) =>

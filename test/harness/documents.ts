@@ -4,9 +4,9 @@ import { ROOT } from './cluster-env.ts'
 import type { Cluster } from './cluster.ts'
 import { run } from './command.ts'
 
-/** Commands that users copy out of our documents. */
+/** Runs the commands that users copy from the documentation. */
 
-/** Every block of commands under a heading of a document, in its order. A heading that is not there is an error. */
+/** All blocks of commands under a heading of a document, in order. A missing heading is an error. */
 export async function commandsOf(document: string, heading: string): Promise<string[]> {
   const text = await readFile(join(ROOT, document), 'utf8')
   const chapter = text.split(/^(?=## )/m).find(part => part.startsWith(`## ${heading}\n`))
@@ -14,7 +14,10 @@ export async function commandsOf(document: string, heading: string): Promise<str
   return [...chapter.matchAll(/^```console\n(.*?)^```$/gms)].map(([, block = '']) => block)
 }
 
-/** Runs commands as they are typed, with the kubectl and the helm of this cluster; answers their output. One that fails ends them. */
+/**
+ * Runs commands as typed, with kubectl and helm for this cluster. Returns their output. A failing command
+ * ends the run.
+ */
 export function runCommands(
   cluster: Cluster,
   commands: string,

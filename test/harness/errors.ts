@@ -1,22 +1,22 @@
-/** What went wrong in the harness itself, as opposed to in the product under test. */
+/** Kinds of errors of the harness itself, not of the product under test. */
 export type HarnessErrorCode =
-  /** A child process ended with a status other than 0; the message holds its standard error. */
+  /** A child process exited with a status other than 0. The message has its standard error. */
   | 'CommandFailed'
-  /** No cluster is described, or its description lacks something. */
+  /** There is no description of a cluster, or it is incomplete. */
   | 'ClusterNotConfigured'
-  /** `E2E_KUBECONFIG` points at a context that `E2E_ALLOW_CONTEXT` does not name. */
+  /** `E2E_KUBECONFIG` has a current context that `E2E_ALLOW_CONTEXT` does not name. */
   | 'ContextNotAllowed'
-  /** What was asked for needs the cluster of `hack/cluster`, and this is another one. */
+  /** The function needs the cluster of `hack/cluster`, and this is another cluster. */
   | 'NotAvailable'
-  /** A registry answered with a status that the distribution specification does not allow here. */
+  /** A registry answered with a status that the distribution specification does not allow. */
   | 'RegistryRefused'
-  /** Something expected did not come true in time; the message holds what was seen last. */
+  /** A condition did not become true in time. The message has the last observation. */
   | 'DeadlineExceeded'
 
 /** An error of the harness. */
 export class HarnessError extends Error {
   override readonly name = 'HarnessError'
-  /** Closed set of causes. */
+  /** Kind of the error. */
   readonly code: HarnessErrorCode
 
   constructor(code: HarnessErrorCode, message: string, options?: ErrorOptions) {

@@ -2,23 +2,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { HarnessError } from './errors.ts'
 
-/** How long and how often to look. */
+/** Time limit and interval of a wait. */
 export interface EventuallyOptions {
-  /** Milliseconds until it gives up; 60 000 where absent. */
+  /** Milliseconds until it fails. Default 60 000. */
   readonly timeoutMs?: number
-  /** Milliseconds between two looks; 200 where absent. */
+  /** Milliseconds between two checks. Default 200. */
   readonly everyMs?: number
-  /** Ends the wait early, with the signal's reason. */
+  /** Ends the wait early, with the reason of the signal. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Looks at the state of the world until `check` answers something other than `undefined` or `false`, and gives that back.
- * An error thrown by `check` (an assertion, a failed command) counts as "not yet"; so a check may assert on what it sees, and
- * the last failed assertion is part of the message.
+ * Calls `check` until it returns a value other than `undefined` or `false`, and returns this value. An error
+ * of `check`, such as a failed assertion or command, means "not yet". The last error is part of the message.
  *
- * @param what What is waited for, as words that complete "waited for …".
- * @throws HarnessError `DeadlineExceeded` with what was seen last; its cause is the last error of `check`.
+ * @param what text that completes "waited for …"
+ * @throws HarnessError `DeadlineExceeded` with the last observation. Its cause is the last error of `check`.
  */
 export async function eventually<T>(
   what: string,
@@ -50,4 +49,26 @@ export async function eventually<T>(
     `waited ${timeoutMs} ms (${looks} looks) for ${what}; ${seen}`,
     'error' in last ? { cause: last.error } : undefined,
   )
+}
+
+/** How long and how often {@link staysTrue} looks. */
+export interface StaysTrueOptions {
+  /** Milliseconds for which it has to stay true. */
+  readonly forMs: number
+  /** Milliseconds between two looks; 200 where absent. */
+  readonly everyMs?: number
+}
+
+/**
+ * Looks again and again for a time, and throws what `check` throws (an assertion) as soon as it does.
+ *
+ * @param check Asserts on the state of the world.
+ */
+export async function staysTrue(check: () => void | Promise<void>, options: StaysTrueOptions): Promise<void> {
+  const end = Date.now() + options.forMs
+  await check()
+  while (Date.now() < end) {
+    await delay(options.everyMs ?? 200)
+    await check()
+  }
 }

@@ -1,9 +1,9 @@
-/** Where a stalled answer stops. */
+/** Number of bytes after which a stalled answer stops. */
 export const STALL_BYTES = 4096
 
-/** How a registry treats requests for the manifests and blobs of a repository. */
+/** Behaviour of a registry for the manifests and blobs of a repository. */
 export type Fault =
-  /** Serves what was pushed. */
+  /** Serves the pushed content. */
   | { readonly kind: 'none' }
   /** 401 with `WWW-Authenticate: Basic`. */
   | { readonly kind: 'unauthorized' }
@@ -15,27 +15,33 @@ export type Fault =
   | { readonly kind: 'servererror' }
   /** 503. */
   | { readonly kind: 'unavailable' }
-  /** 200 with a page of HTML, as a login portal answers. */
+  /** 200 with an HTML page, like a login portal. */
   | { readonly kind: 'htmlpage' }
-  /** 200 with a manifest that is no JSON. */
+  /** 200 with a manifest that is not JSON. */
   | { readonly kind: 'brokenmanifest' }
-  /** Serves what was pushed, every answer after a pause. */
+  /** Serves the pushed content, each answer after a delay. */
   | { readonly kind: 'slow'; readonly delayMs: number }
-  /** 503 to the first requests for a manifest, then serves what was pushed. containerd asks 3 times before it gives up a pull. */
+  /**
+   * 503 for the first requests of a manifest, then serves the pushed content. containerd sends 3 requests
+   * before a pull fails.
+   */
   | { readonly kind: 'flaky'; readonly failures: number }
-  /** Takes the request and never answers. */
+  /** Accepts the request and never answers. */
   | { readonly kind: 'hang' }
-  /** Serves manifests; of every blob only the first {@link STALL_BYTES} come, and the connection stays open. Configs fit in. */
+  /**
+   * Serves manifests. Of each blob it sends {@link STALL_BYTES} bytes and keeps the connection open. Configs
+   * are shorter.
+   */
   | { readonly kind: 'stall' }
 
-/** An answer that is not what was pushed. */
+/** An answer that replaces the pushed content. */
 export interface FaultAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-/** What faults answer that have one answer for everything. */
+/** Answers of the faults that answer every request in the same way. */
 const ANSWERS = {
   unauthorized: error(401, 'UNAUTHORIZED', 'authentication required', {
     'www-authenticate': 'Basic realm="faulty"',
@@ -59,8 +65,8 @@ const ANSWERS = {
 } as const satisfies Record<string, FaultAnswer>
 
 /**
- * The fault that a repository's name asks for by its first words: `unauthorized/app`, `slow/2000/app` (milliseconds),
- * `flaky/2/app` (failures), and so on; any other name asks for none.
+ * The fault that the first parts of a repository name select: `unauthorized/app`, `slow/2000/app`
+ * (milliseconds), `flaky/2/app` (failures), and so on. Any other name has no fault.
  */
 export function faultOfName(repository: string): Fault {
   const [kind, number] = repository.split('/')
@@ -71,7 +77,7 @@ export function faultOfName(repository: string): Fault {
   return { kind: 'none' }
 }
 
-/** What the fault answers instead of what was pushed; absent where it has no answer of its own. */
+/** The answer of the fault. Absent when the fault does not replace the content. */
 export function answerOf(kind: Fault['kind']): FaultAnswer | undefined {
   if (kind === 'flaky') return ANSWERS.unavailable
   return kind in ANSWERS ? ANSWERS[kind as keyof typeof ANSWERS] : undefined

@@ -8,39 +8,39 @@ import { type NodeDoor, openNodeDoor } from './node-door.ts'
 import { digestOf } from './oci.ts'
 import type { BasicCredentials } from './registry.ts'
 
-/** One request as the registry saw it. Times are milliseconds since the epoch. */
+/** One request to the registry. Times are in milliseconds since the epoch. */
 export interface RegistryRequest {
   readonly receivedAt: number
-  /** Absent while there is no answer. */
+  /** Absent before the answer. */
   answeredAt?: number
-  /** Absent while there is no answer. */
+  /** Absent before the answer. */
   status?: number
-  /** When the other side hung up without an answer. */
+  /** Time at which the client closed the connection without an answer. */
   abandonedAt?: number
   readonly method: string
   readonly repository: string
   readonly kind: 'manifest' | 'blob' | 'other'
   /** A tag or a digest. */
   readonly reference: string
-  /** Who asked: the value of `User-Agent`. */
+  /** Value of `User-Agent`. */
   readonly agent: string
 }
 
 const SAME_ATTEMPT_MS = 500
 
-/** One connection to a silent registry. Times are milliseconds since the epoch. */
+/** One connection to a silent registry. Times are in milliseconds since the epoch. */
 export interface SilentConnection {
   readonly openedAt: number
-  /** When the other side hung up; absent while it waits. */
+  /** Time at which the client closed the connection. Absent while it is open. */
   closedAt?: number
 }
 
 /**
- * A registry that misbehaves as the name of a repository says (see {@link faultOfName}) or as a test set it, and otherwise
- * serves the images in its {@link store}. It keeps a log of every request.
+ * A registry with faults, selected by the name of a repository (see {@link faultOfName}) or set by a test.
+ * Without fault it serves the images in its {@link store}. It logs each request.
  */
 export class FaultyRegistry {
-  /** The images that it serves; `pushImage(registry.store, 'repo:tag')` fills it. */
+  /** The images that it serves. `pushImage(registry.store, 'repo:tag')` adds one. */
   readonly store = new MemoryStore()
   readonly #faults = new Map<string, Fault>()
   readonly #failuresLeft = new Map<string, number>()
@@ -50,7 +50,7 @@ export class FaultyRegistry {
   readonly #server = createServer((incoming, outgoing) => this.#serve(incoming, outgoing))
   readonly #doors: NodeDoor[] = []
 
-  /** Starts it on a loopback port and, where a cluster is given, on the address that its nodes know as `faulty.test.local`. */
+  /** Starts it on a loopback port and, with a cluster, on the address of `faulty.test.local` on its nodes. */
   static async start(cluster?: LocalCluster): Promise<FaultyRegistry> {
     const registry = new FaultyRegistry()
     await listen(registry.#server)
@@ -63,7 +63,7 @@ export class FaultyRegistry {
     return registry
   }
 
-  /** Opens port 80 of that address too: there asks who is told that a registry without a port is insecure. */
+  /** Also opens port 80 of that address: clients use it for an insecure registry without a port. */
   async openPort80(cluster: LocalCluster): Promise<void> {
     const [host = ''] = cluster.faultyRegistryAddress.split(':')
     await this.#open(cluster, `${host}:80`)
@@ -79,7 +79,7 @@ export class FaultyRegistry {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** Every request so far, oldest first. */
+  /** All requests, oldest first. */
   get log(): readonly RegistryRequest[] {
     return this.#log
   }
@@ -90,8 +90,9 @@ export class FaultyRegistry {
   }
 
   /**
-   * How often a runtime tried to pull a tag of the repository. It asks for the tag's digest up to 10 times in a row within one
-   * failing attempt (429; 3 times for 5xx), so requests less than half a second after the last answer belong to the same one.
+   * Number of attempts of a runtime to pull a tag of the repository. One failing attempt requests the digest
+   * of the tag up to 10 times in a row (429; 3 times for 5xx). So requests within half a second after the
+   * last answer belong to the same attempt.
    */
   attempts(repository: string): number {
     let count = 0
@@ -104,26 +105,26 @@ export class FaultyRegistry {
     return count
   }
 
-  /** How often bytes of the repository's blobs were sent: 0 where the runtime had them all. */
+  /** Number of transfers of the repository's blobs: 0 when the runtime had all of them. */
   downloads(repository: string): number {
     return this.requests(repository).filter(
       request => request.kind === 'blob' && request.method === 'GET' && request.status === 200,
     ).length
   }
 
-  /** Sets how a repository is treated from now on, whatever its name. */
+  /** Sets the fault of a repository, whatever its name. */
   setFault(repository: string, fault: Fault): void {
     this.#faults.set(repository, fault)
     this.#failuresLeft.delete(repository)
   }
 
-  /** From now on, only those with the password get anything of a repository. */
+  /** Requires the password for a repository from now on. */
   protect(repository: string, { username, password }: BasicCredentials): void {
     const basic = Buffer.from(`${username}:${password}`).toString('base64')
     this.#passwords.set(repository, `Basic ${basic}`)
   }
 
-  /** Ends it and every connection to it. */
+  /** Stops it and closes all its connections. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await Promise.all(this.#doors.map(door => door.close()))
@@ -196,9 +197,9 @@ export class FaultyRegistry {
   }
 }
 
-/** Takes connections from nodes as `silent.test.local` and never answers. */
+/** A registry that accepts connections of nodes as `silent.test.local` and never answers. */
 export class SilentRegistry {
-  /** Every connection so far, oldest first. */
+  /** All connections, oldest first. */
   readonly connections: SilentConnection[] = []
   readonly #door: Promise<NodeDoor>
 
@@ -220,7 +221,7 @@ export class SilentRegistry {
     return registry
   }
 
-  /** Ends it and every connection to it. */
+  /** Stops it and closes all its connections. */
   async stop(): Promise<void> {
     await (await this.#door).close()
   }
@@ -232,7 +233,10 @@ function notFound(code: string, message: string): Buffer {
   return Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`)
 }
 
-/** Registries name the digest of what they serve; a runtime that asks by HEAD can know it from nowhere else. */
+/**
+ * Registries send the digest of the served content. For a HEAD request it is the client's only source of the
+ * digest.
+ */
 function contentDigest(status: number, body: Buffer): Record<string, string> {
   return status === 200 ? { 'docker-content-digest': digestOf(body) } : {}
 }

@@ -4,10 +4,10 @@ import type { Cluster } from './cluster.ts'
 import { run } from './command.ts'
 import { imageNames } from './make.ts'
 
-/** The chart as users of kube-fledged find it. */
+/** The chart, at its path in kube-fledged. */
 export const CHART = join(ROOT, 'deploy/kubefledged-operator/helm-charts/kubefledged')
 
-/** Which variable of the images goes into which value of the chart. */
+/** The chart value of each image variable. */
 const VALUES = {
   CONTROLLER_IMAGE_REPO: 'image.kubefledgedControllerRepository',
   WEBHOOK_SERVER_IMAGE_REPO: 'image.kubefledgedWebhookServerRepository',
@@ -16,7 +16,11 @@ const VALUES = {
   RELEASE_VERSION: 'image.tag',
 } as const
 
-/** Runs the real helm on this cluster and answers its standard output. @throws HarnessError `CommandFailed` with helm's words. */
+/**
+ * Runs the real helm for this cluster and returns its standard output.
+ *
+ * @throws HarnessError `CommandFailed` with helm's error text.
+ */
 export function helm(cluster: Cluster, ...args: string[]): Promise<string> {
   return run(['helm', ...args], {
     timeoutMs: 240_000,
@@ -25,7 +29,7 @@ export function helm(cluster: Cluster, ...args: string[]): Promise<string> {
   })
 }
 
-/** Arguments that have the chart use the images which were built for this cluster. */
+/** Arguments for the chart with the images that were built for this cluster. */
 export async function imageArguments(cluster: Cluster): Promise<string[]> {
   const names: Partial<Record<string, string>> = await imageNames(cluster)
   return Object.entries(VALUES).flatMap(([variable, value]) => {

@@ -1,56 +1,56 @@
-import { type ImageStore, parseTarget } from './registry.ts'
+import { type ImageStore, type RegistryClient, parseTarget } from './registry.ts'
 import { type Manifest, type OciImage, buildArtifact, buildImage, buildIndex, randomBytes } from './oci.ts'
 import type { LayerFile } from './tar.ts'
 
-/** The shapes of image that nodes meet. */
+/** Kinds of images. */
 export type ImageKind =
   /** An ordinary OCI image. */
   | 'image'
-  /** A manifest with an empty list of layers. */
+  /** An image whose manifest has an empty list of layers. */
   | 'no-layers'
-  /** An OCI artifact that is no container image. */
+  /** An OCI artifact, not a container image. */
   | 'artifact'
-  /** An index that offers linux/s390x only. */
+  /** An index with linux/s390x only. */
   | 'index-other-platform'
-  /** A single manifest whose config says linux/s390x. */
+  /** A single manifest whose config has linux/s390x. */
   | 'manifest-other-platform'
   /** An ordinary image of 60 layers. */
   | 'sixty-layers'
   /** Docker's image manifest version 2, schema 2. */
   | 'docker-schema2'
 
-/** How an image is to be made. */
+/** Settings of an image. */
 export interface ImageOptions {
-  /** `image` where absent. */
+  /** Default `image`. */
   readonly kind?: ImageKind
-  /** Number of layers; 1 where absent (60 for `sixty-layers`). */
+  /** Number of layers. Default 1 (60 for `sixty-layers`). */
   readonly layers?: number
-  /** Bytes of content over all layers, which do not compress; 1024 where absent. */
+  /** Total bytes of content, not compressible. Default 1024. */
   readonly sizeBytes?: number
-  /** `os/architecture` of the config; `linux/amd64` where absent. */
+  /** `os/architecture` of the config. Default `linux/amd64`. */
   readonly platform?: string
-  /** The command that a container runs. */
+  /** Command of a container. */
   readonly entrypoint?: readonly string[]
-  /** `NAME=value` variables of the container. */
+  /** Environment variables of a container, as `NAME=value`. */
   readonly env?: readonly string[]
-  /** Files that the first layer holds besides the random content. */
+  /** Files of the first layer, besides the random content. */
   readonly files?: readonly LayerFile[]
-  /** What the random content is made from; `repo:tag` where absent. Another seed is another image. */
+  /** Seed of the random content. Default `repo:tag`. Another seed gives another image. */
   readonly seed?: string
 }
 
-/** An image that was pushed. */
+/** A pushed image. */
 export interface PushedImage {
-  /** Digest of the manifest or index that the tag names. */
+  /** Digest of the manifest or index of the tag. */
   readonly digest: string
 }
 
 const OTHER_PLATFORM = 'linux/s390x'
 
 /**
- * Makes an image and puts it under `repo:tag`. The same name and options always give the same digest.
+ * Builds an image and pushes it as `repo:tag`. The same name and options always give the same digest.
  *
- * @throws HarnessError `RegistryRefused` where the registry does not take it.
+ * @throws HarnessError `RegistryRefused` when the registry does not accept it.
  */
 export async function pushImage(
   store: ImageStore,
@@ -65,7 +65,10 @@ export async function pushImage(
   return { digest: manifest.digest }
 }
 
-/** Makes one image per platform and puts an index of them under `repo:tag`. `manifests` holds their digests in the same order. */
+/**
+ * Builds one image per platform and pushes an index of them as `repo:tag`. `manifests` has their digests in
+ * the same order.
+ */
 export async function pushIndex(
   store: ImageStore,
   target: string,
@@ -89,12 +92,31 @@ export async function pushIndex(
   return { digest: index.digest, manifests: entries.map(entry => entry.manifest.digest) }
 }
 
-/** Lets another tag of the same repository name what `repo:tag` names. */
+/** Adds another tag to the image of `repo:tag` in the same repository. */
 export async function retag(store: ImageStore, target: string, newTag: string): Promise<PushedImage> {
   const { repository, tag } = parseTarget(target)
   const manifest = await store.getManifest(repository, tag)
   await store.putManifest(repository, newTag, manifest)
   return { digest: manifest.digest }
+}
+
+/** Copies an image of one platform, `repo:tag`, from a registry into another store under another tag. */
+export async function copyImage(
+  from: RegistryClient,
+  to: ImageStore,
+  target: string,
+  newTag: string,
+): Promise<void> {
+  const { repository, tag } = parseTarget(target)
+  const manifest = await from.getManifest(repository, tag)
+  const { config, layers } = JSON.parse(manifest.content.toString()) as {
+    config: { digest: string }
+    layers: { digest: string }[]
+  }
+  for (const { digest } of [config, ...layers]) {
+    await to.putBlob(repository, await from.getBlob(repository, digest))
+  }
+  await to.putManifest(repository, newTag, manifest)
 }
 
 async function pushContent(store: ImageStore, repository: string, image: OciImage): Promise<OciImage> {

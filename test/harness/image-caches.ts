@@ -1,32 +1,33 @@
+import { imageCacheOf } from '../builders/image-cache.ts'
+import { namespaceOf } from '../builders/namespace.ts'
 import type { ImageCache, ImageCacheSpec } from '../../src/api/image-cache.ts'
 import type { NodeImages } from '../../src/api/node-images.ts'
 import { type Cluster, uniqueName } from './cluster.ts'
 import { type EventuallyOptions, eventually } from './eventually.ts'
 
-/** Statuses with which an action ends. */
+/** Statuses of an ended action. */
 const ENDED: readonly string[] = ['Succeeded', 'Failed', 'NoImagesPulledOrDeleted', 'Aborted']
 
-/** Where an ImageCache is. */
+/** Name and namespace of an ImageCache. */
 export interface CacheAddress {
   readonly namespace: string
   readonly name: string
 }
 
-/** Makes a namespace that admits no Pod beyond the restricted Pod Security level; answers its name. */
+/** Creates a namespace with the restricted Pod Security level. Returns its name. */
 export async function createNamespace(cluster: Cluster, prefix = 'e2e'): Promise<string> {
   const name = uniqueName(prefix)
-  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
-  await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })
+  await cluster.apply(namespaceOf(name, { 'pod-security.kubernetes.io/enforce': 'restricted' }))
   return name
 }
 
-/** Deletes a namespace with everything in it, and waits until its ImageCaches are gone. */
+/** Deletes a namespace with its content, and waits until its ImageCaches are gone. */
 export async function deleteNamespace(cluster: Cluster, name: string): Promise<void> {
   await cluster.kubectl(['-n', name, 'delete', 'imagecaches', '--all'])
   await cluster.kubectl(['delete', 'namespace', name, '--wait=false'])
 }
 
-/** Creates an ImageCache, under a name of its own unless one is given. */
+/** Creates an ImageCache, with a unique name unless one is given. */
 export async function createCache(
   cluster: Cluster,
   namespace: string,
@@ -34,17 +35,12 @@ export async function createCache(
   metadata: { readonly name?: string; readonly annotations?: Readonly<Record<string, string>> } = {},
 ): Promise<CacheAddress> {
   const address = { namespace, name: metadata.name ?? uniqueName('cache') }
-  const object = {
-    apiVersion: 'kubefledged.io/v1alpha2',
-    kind: 'ImageCache',
-    metadata: { ...metadata, ...address },
-    spec,
-  }
+  const object = imageCacheOf({ ...metadata, ...address }, spec)
   await cluster.kubectl(['create', '-f', '-'], { input: JSON.stringify(object) })
   return address
 }
 
-/** The ImageCache as `kubectl get -o json` prints it. */
+/** The ImageCache, from `kubectl get -o json`. */
 export function getCache(cluster: Cluster, { namespace, name }: CacheAddress): Promise<ImageCache> {
   return cluster.kubectlJson<ImageCache>(['-n', namespace, 'get', 'imagecache', name])
 }
@@ -62,21 +58,21 @@ export async function patchCache(cluster: Cluster, address: CacheAddress, patch:
   ])
 }
 
-/** Sets `kubefledged.io/refresh-imagecache`; the value means nothing. */
+/** Sets `kubefledged.io/refresh-imagecache`. Its value has no meaning. */
 export async function annotateRefresh(cluster: Cluster, address: CacheAddress, value = ''): Promise<void> {
   await patchCache(cluster, address, {
     metadata: { annotations: { 'kubefledged.io/refresh-imagecache': value } },
   })
 }
 
-/** Sets `kubefledged.io/purge-imagecache`; the value means nothing. */
+/** Sets `kubefledged.io/purge-imagecache`. Its value has no meaning. */
 export async function annotatePurge(cluster: Cluster, address: CacheAddress, value = ''): Promise<void> {
   await patchCache(cluster, address, {
     metadata: { annotations: { 'kubefledged.io/purge-imagecache': value } },
   })
 }
 
-/** True where the last action has ended for the spec as it is now, and no refresh or purge is asked for. */
+/** True when the last action has ended for the current spec, and no refresh or purge is requested. */
 function isSettled(cache: ImageCache): boolean {
   return (
     ENDED.includes(cache.status?.status ?? '') &&
@@ -102,7 +98,7 @@ export async function waitForStatus(
   )
 }
 
-/** Waits until the cache is as wanted. The message of a failure holds the status as it was last. */
+/** Waits until the cache matches. The message of a failure has its last status. */
 export async function waitForCache(
   cluster: Cluster,
   address: CacheAddress,
@@ -121,7 +117,7 @@ export async function waitForCache(
   )
 }
 
-/** What a node shall hold and the ledger of what happened there. */
+/** The NodeImages of a node: its plan and its ledger. */
 export function getNodeImages(cluster: Cluster, node: string): Promise<NodeImages> {
   return cluster.kubectlJson<NodeImages>(['get', 'nodeimages', node])
 }

@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.ts'
 import { run } from './command.ts'
 import { HarnessError } from './errors.ts'
 
-/** Names of the images to install; those of the local cluster are in the file that `make cluster-images` wrote. */
+/** Names of the images to install. For the local cluster they are in a file of `make cluster-images`. */
 const IMAGE_VARIABLES = [
   'CONTROLLER_IMAGE_REPO',
   'WEBHOOK_SERVER_IMAGE_REPO',
@@ -15,7 +15,7 @@ const IMAGE_VARIABLES = [
   'RELEASE_VERSION',
 ] as const
 
-/** Runs one of the commands that users type, on this cluster, with the images that were built for it. */
+/** Runs a make target on this cluster, with the images that were built for it. */
 export async function make(cluster: Cluster, target: string): Promise<string> {
   return run(['make', '--no-print-directory', '-C', ROOT, target], {
     timeoutMs: 300_000,
@@ -27,7 +27,7 @@ export async function make(cluster: Cluster, target: string): Promise<string> {
   })
 }
 
-/** The variables that choose the images which were built for this cluster. */
+/** Variables with the images that were built for this cluster. */
 export async function imageNames(cluster: Cluster): Promise<Record<string, string>> {
   if (!cluster.isLocal) {
     return Object.fromEntries(

@@ -2,17 +2,17 @@ import { HarnessError } from './errors.ts'
 import type { Blob, Manifest } from './oci.ts'
 import type { ImageStore } from './registry.ts'
 
-/** Images in memory. Blobs are shared by all repositories. */
+/** Images in memory. All repositories share their blobs. */
 export class MemoryStore implements ImageStore {
   readonly #blobs = new Map<string, Buffer>()
   readonly #manifests = new Map<string, Map<string, Manifest>>()
 
-  /** The bytes with this digest. */
+  /** The blob with this digest. */
   blob(digest: string): Buffer | undefined {
     return this.#blobs.get(digest)
   }
 
-  /** The manifest that a tag or digest names. */
+  /** The manifest of a tag or digest. */
   manifest(repository: string, reference: string): Manifest | undefined {
     return this.#manifests.get(repository)?.get(reference)
   }

@@ -9,17 +9,17 @@ import { run } from './command.ts'
 import { HarnessError } from './errors.ts'
 import { eventually } from './eventually.ts'
 
-/** A port in the cluster's network that leads into this process. */
+/** A port in the cluster's network that leads to this process. */
 export interface NodeDoor {
-  /** Ends it and every connection through it. */
+  /** Closes it and all its connections. */
   close(): Promise<void>
 }
 
 /**
- * Lets the nodes of the cluster connect to this process at `HOST:PORT`: `socat` inside the cluster's network namespace passes every connection
- * to a unix socket, as no route leads from there to the machine.
+ * Opens `HOST:PORT` to nodes and connects it to this process. `socat` in the cluster's network namespace
+ * forwards each connection to a unix socket, because no route leads from there to the machine.
  *
- * @throws HarnessError `NotAvailable` where nothing can listen there.
+ * @throws HarnessError `NotAvailable` when the port cannot be opened.
  */
 export async function openNodeDoor(
   cluster: LocalCluster,
@@ -33,7 +33,7 @@ export async function openNodeDoor(
   const server = createServer(socket => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    // A peer that resets its connection is no failure of the test.
+    // A peer that resets its connection does not fail the test.
     socket.on('error', () => socket.destroy())
     onConnection(socket)
   })
@@ -44,7 +44,7 @@ export async function openNodeDoor(
     inside[0],
     [
       ...inside.slice(1),
-      // So that it cannot outlive a test process that was killed.
+      // socat must end when the test process is killed.
       'setpriv',
       '--pdeathsig',
       'TERM',
@@ -60,7 +60,8 @@ export async function openNodeDoor(
   const close = async () => {
     socat.kill('SIGTERM')
     server.close()
-    // socat's child of each connection, which holds its standard error open, ends with the connection only.
+    // socat starts a child per connection. The child holds the standard error open and ends with the
+    // connection.
     for (const socket of sockets) socket.destroy()
     await ended
     await rm(folder, { recursive: true, force: true })
@@ -71,7 +72,7 @@ export async function openNodeDoor(
       async () => {
         if (socat.exitCode !== null) throw new Error(`socat ended: ${words.trim()}`)
         const listeners = await run([...inside, 'ss', '-Hltnp', `sport = :${port}`])
-        // Another process may hold the port; only socat's own id proves that it listens.
+        // Another process may hold the port. Only socat's own PID proves that socat listens.
         return listeners.includes(`pid=${socat.pid},`)
       },
       { timeoutMs: 10_000, everyMs: 50 },

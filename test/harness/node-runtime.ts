@@ -5,22 +5,28 @@ import { type CommandOptions, run } from './command.ts'
 import { HarnessError } from './errors.ts'
 import type { BasicCredentials } from './registry.ts'
 
-/** The containerd namespace of the kubelet's images. */
+/** containerd's namespace of the kubelet's images. */
 const CONTAINERD_NAMESPACE = 'k8s.io'
 
-/** One node of the cluster of `hack/cluster`, seen from inside its namespaces. Every method throws a HarnessError `CommandFailed`. */
+/**
+ * One node of the cluster of `hack/cluster`, accessed from inside its namespaces. Each method throws
+ * HarnessError `CommandFailed`.
+ */
 export class NodeRuntime {
   readonly #cluster: LocalCluster
   readonly #name: string
 
-  /** @throws HarnessError `NotAvailable` for a name that no node of this cluster can have. */
+  /** @throws HarnessError `NotAvailable` for a name that is no node name of this cluster. */
   constructor(cluster: LocalCluster, name: string) {
     this.#cluster = cluster
     this.#name = name
     nodeNumber(name)
   }
 
-  /** Runs a command in the node's mount, network, process and host-name namespaces; answers its standard output. */
+  /**
+   * Runs a command in the node's mount, network, process and host-name namespaces. Returns its standard
+   * output.
+   */
   exec(argv: readonly [string, ...string[]], options: CommandOptions = {}): Promise<string> {
     const enter = [
       'nsenter',
@@ -37,13 +43,19 @@ export class NodeRuntime {
     })
   }
 
-  /** Names of everything in the runtime's image list: tags, digests and image IDs. */
+  /** All names in the runtime's image list: tags, digests and image IDs. */
   async images(): Promise<Set<string>> {
     const names = await this.#ctr(['images', 'ls', '-q'])
     return new Set(names.split('\n').filter(name => name !== ''))
   }
 
-  /** Pulls with the runtime itself, past the kubelet. */
+  /** IDs of the containers of a Pod that the runtime has, running or stopped. */
+  async containersOf(podName: string): Promise<string[]> {
+    const ids = await this.#ctr(['containers', 'ls', '-q', `labels."io.kubernetes.pod.name"==${podName}`])
+    return ids.split('\n').filter(id => id !== '')
+  }
+
+  /** Pulls with the runtime, without the kubelet. */
   async pull(image: string, credentials?: BasicCredentials): Promise<void> {
     const user = credentials ? ['--user', `${credentials.username}:${credentials.password}`] : []
     const hosts = join(this.#cluster.data, this.#name, 'certs.d')
@@ -51,8 +63,8 @@ export class NodeRuntime {
   }
 
   /**
-   * Removes an image behind the kubelet's back: its name and, unless another tag shares them, the digest and ID names that the
-   * runtime keeps beside it, so that its content goes too.
+   * Removes an image without the kubelet: its name and, unless another tag shares them, its digest and ID
+   * names, so that the content is removed too.
    */
   async remove(image: string): Promise<void> {
     const entries = await this.#entries()
@@ -63,7 +75,10 @@ export class NodeRuntime {
     await this.#ctr(['images', 'rm', '--sync', image, ...(shared ? [] : others)])
   }
 
-  /** Removes every image behind the kubelet's back but those of which a name is to be kept. Content goes a little later. */
+  /**
+   * Removes all images without the kubelet, except those with a name to keep. Their content is removed a
+   * little later.
+   */
   async removeAllBut(isKept: (name: string) => boolean): Promise<void> {
     const entries = await this.#entries()
     const kept = new Set(entries.filter(({ name }) => isKept(name)).map(({ digest }) => digest))
@@ -71,7 +86,7 @@ export class NodeRuntime {
     if (names.length > 0) await this.#ctr(['images', 'rm', ...names])
   }
 
-  /** What a name of the image list refers to; undefined where the list does not have it. */
+  /** Digest of a name in the image list. Undefined when the list does not have the name. */
   async digest(image: string): Promise<string | undefined> {
     return (await this.#entries()).find(({ name }) => name === image)?.digest
   }
@@ -85,7 +100,7 @@ export class NodeRuntime {
     return this.exec(['ctr', '--namespace', CONTAINERD_NAMESPACE, ...args], options)
   }
 
-  /** The node's PID 1 as the machine numbers it: the only child of the process that `unshare` left waiting. */
+  /** PID of the node's init process on the machine: the only child of the waiting `unshare` process. */
   #initPid(): number {
     const file = join(this.#cluster.data, 'run', `${this.#name}.pid`)
     try {

@@ -2,25 +2,25 @@ import { createCipheriv, createHash } from 'node:crypto'
 import { constants, gzipSync } from 'node:zlib'
 import { type LayerFile, tar } from './tar.ts'
 
-/** Bytes with the digest that a registry stores them under. */
+/** Bytes and their digest in a registry. */
 export interface Blob {
   /** `sha256:` and 64 hexadecimal digits. */
   readonly digest: string
   readonly content: Buffer
 }
 
-/** A manifest or an index as a registry stores it. */
+/** A manifest or an index, as stored in a registry. */
 export interface Manifest extends Blob {
   readonly mediaType: string
 }
 
-/** An image in memory: its manifest and everything that the manifest names. */
+/** An image in memory: its manifest and all content of the manifest. */
 export interface OciImage {
   readonly manifest: Manifest
   readonly blobs: readonly Blob[]
 }
 
-/** Media types of the OCI image specification 1.1, and of Docker's image manifest version 2, schema 2. */
+/** Media types of the OCI image specification 1.1 and of Docker's image manifest version 2, schema 2. */
 export const MEDIA_TYPES = {
   oci: {
     index: 'application/vnd.oci.image.index.v1+json',
@@ -37,15 +37,15 @@ export const MEDIA_TYPES = {
   },
 } as const
 
-/** What an image is made of. */
+/** Description of an image. */
 export interface ImageSpec {
   /** `os/architecture`. */
   readonly platform: string
   /** The `config` object of the image configuration: `Entrypoint`, `Env`, … */
   readonly config: Readonly<Record<string, unknown>>
-  /** Files of every layer. */
+  /** Files of each layer. */
   readonly layers: readonly (readonly LayerFile[])[]
-  /** Which family of media types it wears. */
+  /** Family of media types. */
   readonly format: 'oci' | 'docker'
 }
 
@@ -54,13 +54,13 @@ export function digestOf(content: Buffer): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`
 }
 
-/** Bytes that do not compress; the same seed gives the same bytes. */
+/** Incompressible bytes. The same seed gives the same bytes. */
 export function randomBytes(seed: string, size: number): Buffer {
   const key = createHash('sha256').update(seed).digest()
   return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size))
 }
 
-/** Builds the image that the description asks for; the same description gives the same digests. */
+/** Builds an image from a description. The same description gives the same digests. */
 export function buildImage(spec: ImageSpec): OciImage {
   const types = MEDIA_TYPES[spec.format]
   const layers = spec.layers.map(files => {
@@ -82,7 +82,7 @@ export function buildImage(spec: ImageSpec): OciImage {
   return { manifest, blobs: [config, ...layers.map(layer => layer.blob)] }
 }
 
-/** An artifact that is no container image: an empty config and one text as its only layer. */
+/** An artifact that is no container image: an empty config and one text as the only layer. */
 export function buildArtifact(artifactType: string, text: string): OciImage {
   const config = toBlob(Buffer.from('{}'))
   const content = toBlob(Buffer.from(text))
@@ -94,7 +94,7 @@ export function buildArtifact(artifactType: string, text: string): OciImage {
   return { manifest, blobs: [config, content] }
 }
 
-/** An image index over manifests, each with the platform that it is for. */
+/** An image index of manifests, each with its platform. */
 export function buildIndex(entries: readonly { platform: string; manifest: Manifest }[]): Manifest {
   return toManifest(MEDIA_TYPES.oci.index, {
     manifests: entries.map(({ platform, manifest }) => {
@@ -104,7 +104,7 @@ export function buildIndex(entries: readonly { platform: string; manifest: Manif
   })
 }
 
-/** Gzip without compression: what is stored is random, and pushing must be fast. */
+/** Gzip without compression: the content is random, and pushes must be fast. */
 function store(archive: Buffer): Buffer {
   return gzipSync(archive, { level: constants.Z_NO_COMPRESSION })
 }

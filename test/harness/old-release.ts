@@ -8,18 +8,18 @@ import { pushImage } from './image-builder.ts'
 import { imageNames } from './make.ts'
 import type { LayerFile } from './tar.ts'
 
-/** kube-fledged 0.11 as it was released, with its images in the cluster's registry. */
+/** The released kube-fledged 0.11, with its images in the cluster's registry. */
 
-/** The account whose images its chart and its manifests name. */
+/** Account of the images in its chart and manifests. */
 const ACCOUNT = 'senthilrch'
 const REGISTRY = 'registry.test.local'
-/** The chart in a checkout of it. */
+/** Path of the chart in its checkout. */
 export const OLD_CHART = 'deploy/kubefledged-operator/helm-charts/kubefledged'
 
 /**
- * Pushes what it is made of, and answers a folder with its checkout, whose chart, manifests and `make` targets install it into this
- * cluster: they are as released but for where images come from, and for the second that the webhook server has for an answer, which on
- * a busy machine breaks it without anybody's doing.
+ * Pushes its images and returns the directory of its checkout. Chart, manifests and `make` targets of the
+ * checkout install it into this cluster. Two things differ from the release: the registry of the images, and
+ * the webhook timeout. The release has a timeout of one second, which is too short on a busy machine.
  */
 export async function checkoutOldRelease(cluster: Cluster): Promise<string> {
   const built = (await run([join(ROOT, 'hack/old-release/build.sh')], { timeoutMs: 900_000 })).trim()
@@ -41,7 +41,7 @@ export async function checkoutOldRelease(cluster: Cluster): Promise<string> {
   return checkout
 }
 
-/** Arguments that have its chart use the images of this cluster. */
+/** Arguments for its chart with the images of this cluster. */
 export async function oldImageArguments(cluster: Cluster): Promise<string[]> {
   const { BUSYBOX_IMAGE_REPO, RELEASE_VERSION } = await imageNames(cluster)
   const values = {
@@ -61,13 +61,13 @@ async function pushImages(cluster: Cluster, built: string): Promise<void> {
     mode: 0o755,
   })
   const busybox: LayerFile = { path: 'bin/busybox', content: await readFile('/usr/bin/busybox'), mode: 0o755 }
-  // bash as far as its Jobs need it: `bash -c "exec crictl …"`
+  // bash, with what its Jobs need: `bash -c "exec crictl …"`
   const bash = {
     path: 'bin/bash',
     content: Buffer.from('#!/bin/busybox sh\nexec /bin/busybox sh "$@"\n'),
     mode: 0o755,
   }
-  // where glog writes
+  // directory of glog's files
   const tmp = { path: 'tmp/.keep', content: Buffer.alloc(0) }
   const images = {
     'kubefledged-controller': [await program('controller', 'opt/bin/kubefledged-controller'), tmp],

@@ -5,16 +5,22 @@ import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
 
-/** Files of a throw-away certificate authority, and what it signed. */
+/** A temporary certificate authority and the certificates that it signed. */
 export interface Pki {
   readonly directory: string
-  /** Path of a file in the directory: `ca.crt`, `apiserver.key`, … */
+  /** Path of a file in the directory, such as `ca.crt` or `apiserver.key`. */
   path(name: string): string
-  /** Signs a certificate as `<name>.crt` with `<name>.key`, for servers and clients. None of the words may hold a space. */
+  /**
+   * Signs a certificate for a server or client: `<name>.crt` with `<name>.key`. The arguments must not
+   * contain spaces.
+   */
   issue(name: string, subject: string, subjectAltName?: string): Promise<void>
 }
 
-/** Makes a certificate authority and a service-account key pair in an existing directory. Needs the openssl command. */
+/**
+ * Creates a certificate authority and a service-account key pair in an existing directory. Needs the openssl
+ * command.
+ */
 export async function createPki(directory: string): Promise<Pki> {
   const path = (name: string) => join(directory, name)
   const openssl = async (command: string) => {

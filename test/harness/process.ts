@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 
-/** A server process that a test started; it ends it, and nothing else, by its own handle. */
+/** A server process that a test started. It stops only this process, by its handle. */
 export class ServerProcess {
   readonly name: string
   readonly #logPath: string
@@ -14,7 +14,7 @@ export class ServerProcess {
     const log = openSync(logPath, 'a')
     this.#child = spawn(binary, args, { stdio: ['ignore', log, log] })
     closeSync(log)
-    // A failed spawn shows as an exit; without a listener it would end the test run.
+    // A failed spawn appears as an exit. Without a listener it would end the test run.
     this.#child.once('error', () => {})
   }
 
@@ -22,12 +22,12 @@ export class ServerProcess {
     return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** The last lines of its log, for the message when it does not come up. */
+  /** The last lines of its log, for an error message. */
   logTail(): string {
     return readFileSync(this.#logPath, 'utf8').split('\n').slice(-15).join('\n')
   }
 
-  /** Ends it and waits until it is gone; with SIGKILL after `graceMs`. */
+  /** Stops it and waits until it has ended. Sends SIGKILL after `graceMs`. */
   async end(signal: 'SIGTERM' | 'SIGKILL', graceMs = 10_000): Promise<void> {
     if (!this.running) return
     const gone = once(this.#child, 'exit')

@@ -1,7 +1,7 @@
 import type { Cluster } from './cluster.ts'
 import { eventually } from './eventually.ts'
 
-/** A container of a Pod, as far as tests look into it. */
+/** A container of a Pod, with the fields that tests read. */
 export interface PodContainer {
   readonly name: string
   readonly image: string
@@ -10,7 +10,7 @@ export interface PodContainer {
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[]
 }
 
-/** A core/v1 Pod, as far as tests look into it. */
+/** A core/v1 Pod, with the fields that tests read. */
 export interface Pod {
   readonly metadata: {
     readonly name: string
@@ -33,23 +33,23 @@ export interface Pod {
   }
 }
 
-/** The labels that users and monitors select pull Pods by. */
+/** Labels of pull Pods, for users and monitoring. */
 const SELECTOR = 'app=kubefledged,kubefledged=kubefledged-image-manager'
 
-/** The Pods that pull in a namespace now. */
+/** The pull Pods of a namespace. */
 export async function pullPods(cluster: Cluster, namespace: string): Promise<Pod[]> {
   const args = ['-n', namespace, 'get', 'pods', `--selector=${SELECTOR}`]
   return (await cluster.kubectlJson<{ items: Pod[] }>(args)).items
 }
 
-/** Waits until a Pod pulls this image in a namespace, and answers it. */
+/** Waits until a Pod in a namespace pulls this image, and returns it. */
 export function podThatPulls(cluster: Cluster, namespace: string, image: string): Promise<Pod> {
   return eventually(`a Pod in ${namespace} that pulls ${image}`, async () =>
     (await pullPods(cluster, namespace)).find(pod => pulledBy(pod).includes(image)),
   )
 }
 
-/** What a Pod pulls: by image volumes, or by containers beside the helper. */
+/** Images that a Pod pulls: by image volumes, or by containers beside the helper. */
 export function pulledBy({ spec }: Pod): string[] {
   const volumes = (spec.volumes ?? []).flatMap(({ image }) => (image ? [image.reference] : []))
   return [...volumes, ...spec.containers.map(container => container.image)]

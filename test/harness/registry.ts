@@ -2,15 +2,15 @@ import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 import { HarnessError } from './errors.ts'
 import { type Blob, type Manifest, MEDIA_TYPES, digestOf } from './oci.ts'
 
-/** Where images can be put: a registry over HTTP, or a store in memory. */
+/** A target for images: a registry over HTTP, or a store in memory. */
 export interface ImageStore {
-  /** Stores a blob; one that is there already is left alone. */
+  /** Stores a blob. An existing blob is kept. */
   putBlob(repository: string, blob: Blob): Promise<void>
   /** Stores a manifest under a tag or its digest. */
   putManifest(repository: string, reference: string, manifest: Manifest): Promise<void>
-  /** The manifest that a tag or digest names. */
+  /** The manifest of a tag or digest. */
   getManifest(repository: string, reference: string): Promise<Manifest>
-  /** Deletes the manifest with this digest and every tag that names it. */
+  /** Deletes the manifest with this digest and all its tags. */
   deleteManifest(repository: string, digest: string): Promise<void>
 }
 
@@ -20,7 +20,7 @@ export interface BasicCredentials {
   readonly password: string
 }
 
-/** Every media type of a manifest that a registry may be asked for. */
+/** All media types of manifests. */
 const MANIFEST_TYPES: readonly string[] = [
   MEDIA_TYPES.oci.index,
   MEDIA_TYPES.oci.manifest,
@@ -28,7 +28,7 @@ const MANIFEST_TYPES: readonly string[] = [
   MEDIA_TYPES.docker.manifest,
 ]
 
-/** Splits `repo:tag`. @throws RangeError where there is no tag. */
+/** Splits `repo:tag`. @throws RangeError when there is no tag. */
 export function parseTarget(target: string): { repository: string; tag: string } {
   const colon = target.lastIndexOf(':')
   if (colon < 1 || target.includes('/', colon)) throw new RangeError(`expected repo:tag, got ${target}`)
@@ -44,23 +44,23 @@ interface Answer {
 interface Question {
   readonly body?: Buffer
   readonly headers?: Record<string, string>
-  /** Statuses that are fine; any other is an error. */
+  /** Accepted statuses. Any other status is an error. */
   readonly expect: readonly number[]
 }
 
-/** How long a registry may take for one answer. */
+/** Time limit for one answer of a registry. */
 const ANSWER_MS = 30_000
 
 /**
- * A registry by its HTTP address, as the OCI distribution specification describes it. Every method throws a HarnessError
- * `RegistryRefused` for an answer that the specification does not provide.
+ * A registry at an HTTP address (OCI distribution specification). Each method throws HarnessError
+ * `RegistryRefused` for an answer that the specification does not allow.
  */
 export class RegistryClient implements ImageStore {
   readonly #base: URL
   readonly #credentials: BasicCredentials | undefined
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 })
 
-  /** `base` is the address without a path, `http://127.0.0.1:5000`. */
+  /** `base` is the address without a path, such as `http://127.0.0.1:5000`. */
   constructor(base: string, credentials?: BasicCredentials) {
     this.#base = new URL(base)
     this.#credentials = credentials
@@ -77,6 +77,12 @@ export class RegistryClient implements ImageStore {
       headers: { 'content-type': 'application/octet-stream' },
       expect: [201],
     })
+  }
+
+  /** The blob with this digest. */
+  async getBlob(repository: string, digest: string): Promise<Blob> {
+    const answer = await this.#ask('GET', `/v2/${repository}/blobs/${digest}`, { expect: [200] })
+    return { digest, content: answer.body }
   }
 
   async putManifest(repository: string, reference: string, manifest: Manifest): Promise<void> {

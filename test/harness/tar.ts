@@ -1,15 +1,15 @@
 /** One file of a layer. */
 export interface LayerFile {
-  /** Path inside the image, without a leading slash; at most 100 bytes. */
+  /** Path inside the image, without leading slash, at most 100 bytes. */
   readonly path: string
   readonly content: Buffer
-  /** Permission bits; 0o644 where absent. */
+  /** Permission bits. Default 0o644. */
   readonly mode?: number
 }
 
 const BLOCK = 512
 
-/** A POSIX ustar archive of the files, after the folders that they need. The same files give the same bytes. */
+/** A POSIX ustar archive of the files and their directories. The same files give the same bytes. */
 export function tar(files: readonly LayerFile[]): Buffer {
   const parts: Buffer[] = []
   const folders = new Set<string>()

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import net from 'node:net'
 
-/** A loopback port that leads to another, where a test can break the line. */
+/** A loopback port that forwards to another port. A test can break its connections. */
 export class TcpProxy implements AsyncDisposable {
-  /** Where it listens. */
+  /** The port on which it listens. */
   readonly port: number
   readonly #server: net.Server
   readonly #pairs = new Set<readonly [net.Socket, net.Socket]>()
@@ -16,7 +16,7 @@ export class TcpProxy implements AsyncDisposable {
     server.on('connection', inbound => this.#join(inbound, targetPort))
   }
 
-  /** Listens on a free port of 127.0.0.1 and leads to `targetPort` there. */
+  /** Listens on a free port of 127.0.0.1 and forwards to `targetPort` of 127.0.0.1. */
   static async start(targetPort: number): Promise<TcpProxy> {
     const server = net.createServer()
     server.listen(0, '127.0.0.1')
@@ -26,17 +26,17 @@ export class TcpProxy implements AsyncDisposable {
     return new TcpProxy(server, address.port, targetPort)
   }
 
-  /** Connections that are open through it. */
+  /** Number of open connections. */
   get connections(): number {
     return this.#pairs.size
   }
 
-  /** Connections that were opened so far. */
+  /** Number of connections so far. */
   get accepted(): number {
     return this.#accepted
   }
 
-  /** Resets every open connection; new ones get through. */
+  /** Resets all open connections. New ones are forwarded. */
   cut(): void {
     for (const [inbound, outbound] of this.#pairs) {
       inbound.resetAndDestroy()
@@ -44,7 +44,7 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** Resets every open connection and every new one, until `allow`. */
+  /** Resets all open and new connections, until `allow` is called. */
   block(): void {
     this.#refusing = true
     this.cut()
@@ -54,7 +54,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#refusing = false
   }
 
-  /** Open connections stay open but carry nothing any more, as if a cable had been pulled; new ones get through. */
+  /** Keeps open connections without data, like an unplugged cable. New ones are forwarded. */
   silence(): void {
     for (const [inbound, outbound] of this.#pairs) {
       inbound.unpipe(outbound)
@@ -71,7 +71,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #join(inbound: net.Socket, targetPort: number): void {
-    // A line that a test breaks shows as errors on both sides; the ends learn of it by the close.
+    // A broken connection gives errors on both sides. The ends notice the close.
     inbound.on('error', () => inbound.destroy())
     if (this.#refusing) {
       inbound.resetAndDestroy()

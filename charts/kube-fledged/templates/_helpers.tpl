@@ -103,7 +103,31 @@ kubefledged: kubefledged-{{ index . 1 }}
 {{- $digest := get $image (printf "%sDigest" $key) -}}
 {{- $tag := default $root.Chart.AppVersion $image.tag -}}
 {{- if eq $key "busyboxImage" }}{{ $tag = default $tag $image.busyboxImageVersion }}{{ end -}}
-{{ get $image (printf "%sRepository" $key) }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ $tag }}{{ end }}
+{{ include "kube-fledged.repository" (list $root $key) }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ $tag }}{{ end }}
+{{- end -}}
+
+{{/* (list root key): the repository of an image, on the host of global.imageRegistry where there is one. */}}
+{{- define "kube-fledged.repository" -}}
+{{- $values := (index . 0).Values -}}
+{{- $repository := get $values.image (printf "%sRepository" (index . 1)) -}}
+{{- with ($values.global).imageRegistry -}}
+{{- /* what an image reference begins with is a host only if it looks like one, and something follows */ -}}
+{{- $path := regexReplaceAll `^([^/]*[.:][^/]*|localhost)/` $repository "" -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) $path -}}
+{{- end -}}
+{{ $repository }}
+{{- end -}}
+
+{{/* (list root key): the pull policy of an image. A release never changes, so that a restart needs no registry; other tags may move. */}}
+{{- define "kube-fledged.pullPolicy" -}}
+{{- $policy := (index . 0).Values.image.pullPolicy -}}
+{{- if $policy -}}
+{{ $policy }}
+{{- else if regexMatch `(@sha256:[a-f0-9]{64}|:v?[0-9]+\.[0-9]+\.[0-9]+([-.][0-9A-Za-z.-]+)?)$` (include "kube-fledged.image" .) -}}
+IfNotPresent
+{{- else -}}
+Always
+{{- end -}}
 {{- end -}}
 
 {{/* (list root defaults): security context of a Pod. */}}
@@ -117,9 +141,8 @@ kubefledged: kubefledged-{{ index . 1 }}
 {{- toYaml (mergeOverwrite $restricted (default dict .Values.securityContext | deepCopy)) -}}
 {{- end -}}
 
-{{/* (list root settings): the fields of a Deployment's Pods that both have. */}}
+{{/* (list root settings affinity): the fields of a Deployment's Pods that both have. */}}
 {{- define "kube-fledged.podFields" -}}
-{{- $values := (index . 0).Values -}}
 {{- $settings := index . 1 -}}
 {{- if $settings.hostNetwork -}}
 hostNetwork: true
@@ -128,16 +151,27 @@ dnsPolicy: ClusterFirstWithHostNet
 {{- with $settings.priorityClassName }}
 priorityClassName: {{ . | quote }}
 {{- end }}
-{{- include "kube-fledged.placement" (index . 0) }}
+{{- include "kube-fledged.placement" (list (index . 0) (index . 2)) }}
 {{- end -}}
 
-{{/* Pull secrets and where a Pod may run. */}}
+{{/* (list root affinity): pull secrets and where a Pod may run. The images are for these systems; what the values say comes first. */}}
 {{- define "kube-fledged.placement" -}}
-{{- range $field := list "imagePullSecrets" "nodeSelector" "affinity" "tolerations" }}
-{{- with get $.Values $field }}
-{{ $field }}:
+{{- $values := (index . 0).Values -}}
+{{- $built := dict "key" "kubernetes.io/arch" "operator" "In" "values" (list "amd64" "arm64") -}}
+{{- $terms := list (dict "matchExpressions" (list $built)) -}}
+{{- $required := dict "requiredDuringSchedulingIgnoredDuringExecution" (dict "nodeSelectorTerms" $terms) -}}
+{{- $affinity := mergeOverwrite (dict "nodeAffinity" $required) (index . 1) (default dict $values.affinity | deepCopy) -}}
+{{- with $values.imagePullSecrets }}
+imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+nodeSelector:
+  {{- toYaml (mergeOverwrite (dict "kubernetes.io/os" "linux") (default dict $values.nodeSelector | deepCopy)) | nindent 2 }}
+affinity:
+  {{- toYaml $affinity | nindent 2 }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 

@@ -72,13 +72,13 @@ spec:
     spec:
       serviceAccountName: {{ $name }}
       restartPolicy: Never
-      {{- include "kube-fledged.placement" $root | nindent 6 }}
+      {{- include "kube-fledged.placement" (list $root dict) | nindent 6 }}
       securityContext:
         {{- include "kube-fledged.podSecurityContext" (list $root dict) | nindent 8 }}
       containers:
         - name: {{ .component }}
           image: {{ include "kube-fledged.image" (list $root "kubefledgedController") | quote }}
-          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+          imagePullPolicy: {{ include "kube-fledged.pullPolicy" (list $root "kubefledgedController") }}
           command: [/opt/kubefledged/main.js, {{ .component }}]
           terminationMessagePolicy: FallbackToLogsOnError
           resources:

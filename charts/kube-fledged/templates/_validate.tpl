@@ -15,6 +15,7 @@
   (list "args.webhookServerCertFile" "^/" "is not an absolute path")
   (list "args.webhookServerKeyFile" "^/" "is not an absolute path")
   (list "podDisruptionBudget.maxUnavailable" "^([0-9]+%?)?$" "is neither a number nor a percentage")
+  (list "global.imageRegistry" `^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9._/-]*)?)?$` "is not a registry such as registry.example.com:5000, without a scheme")
   (list "validatingWebhookCABundle" "^[A-Za-z0-9+/=\\s]*$" "is not base64")
 -}}
 {{- range $key := list "kubefledgedController" "kubefledgedCRIClient" "kubefledgedWebhookServer" "busyboxImage" -}}

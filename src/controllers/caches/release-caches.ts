@@ -1,7 +1,6 @@
 import { GROUP, PURGE_FINALIZER, VERSION } from '../../api/constants.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
-import { type KubeClient, type Resource, isKubeError } from '../../kube/index.ts'
-import type { OneShotContext } from '../../process/one-shot.ts'
+import { type KubeClient, type Logger, type Resource, isKubeError } from '../../kube/index.ts'
 
 const PAGE = 500
 
@@ -9,7 +8,10 @@ const PAGE = 500
  * Removes the finalizer of `deletionPolicy: Purge` from all image caches of the cluster. A running controller adds it again.
  * Does nothing in a cluster without that kind. Throws KubeError.
  */
-export async function releaseCaches(client: KubeClient, { signal, log }: OneShotContext): Promise<void> {
+export async function releaseCaches(
+  client: KubeClient,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
+): Promise<void> {
   const caches = client.resource<ImageCache>({
     group: GROUP,
     version: VERSION,

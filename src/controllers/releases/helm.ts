@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { HelmError } from './helm-error.ts'
-import { parseRelease, type Release } from './release.ts'
+import { parseChartName, parseRelease, type Release } from './release.ts'
 
 /** Which release, and where. */
 export interface ReleaseName {
@@ -23,13 +23,14 @@ export interface HelmOptions {
 }
 
 /** What helm is asked to do. */
-export type HelmCommand = 'status' | 'plan' | 'upgrade' | 'uninstall'
+export type HelmCommand = 'status' | 'metadata' | 'plan' | 'upgrade' | 'uninstall'
 
 /** How long helm waits for a hook of an upgrade, and for objects to be gone. */
 const HOOK_TIMEOUT = '5m'
 /** When helm is ended. A hook's wait fits in. */
 const DEADLINE_MS: Readonly<Record<HelmCommand, number>> = {
   status: 60_000,
+  metadata: 60_000,
   plan: 60_000,
   upgrade: 330_000,
   uninstall: 330_000,
@@ -59,6 +60,12 @@ export class Helm {
       if (error instanceof HelmError && error.code === 'NotFound') return undefined
       throw error
     }
+  }
+
+  /** Name of the chart that the newest revision is of. Throws HelmError `NotFound` where there is no release. */
+  async chartName(release: ReleaseName, signal: AbortSignal): Promise<string> {
+    const args = ['get', 'metadata', release.name, `--namespace=${release.namespace}`, '--output=json']
+    return parseChartName(await this.#run('metadata', args, signal))
   }
 
   /** What `upgrade` would make of the release; changes nothing. */

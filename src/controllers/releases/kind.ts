@@ -13,6 +13,8 @@ export interface ReleaseKind {
   readonly def: ResourceDef
   /** Path of the chart. */
   readonly chart: string
+  /** Names that the chart has and had. A release of a chart with another name is somebody else's. */
+  readonly chartNames: readonly string[]
   /** Why a release must not be uninstalled yet, as a sentence; undefined: it may go. */
   readonly holdsUp: (client: KubeClient, signal: AbortSignal) => Promise<string | undefined>
   /**

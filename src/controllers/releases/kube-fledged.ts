@@ -14,6 +14,8 @@ export function kubeFledgedKind(chart: string): ReleaseKind {
       namespaced: true,
     },
     chart,
+    // the other one was that of kube-fledged 0.6
+    chartNames: ['kube-fledged', 'kubefledged'],
     holdsUp: endingCaches,
     // whoever deletes them then has nobody to wait for
     afterLast: releaseCaches,

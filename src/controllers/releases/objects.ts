@@ -4,9 +4,9 @@ import {
   type KubeClient,
   type Logger,
   type Resource,
+  type WatchLiveness,
   withoutManagedFields,
 } from '../../kube/index.ts'
-import type { WatchLiveness } from '../../process/liveness.ts'
 import type { ReleaseKind, ReleaseObject } from './kind.ts'
 
 /** Deployments of releases: the objects of theirs whose loss is noticed at once. */

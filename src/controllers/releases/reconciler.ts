@@ -6,14 +6,15 @@ import {
   mergePatchOf,
   type Resource,
 } from '../../kube/index.ts'
-import { Backoff } from '../../base/wait.ts'
+import { JitteredBackoff } from '../../base/jittered-backoff.ts'
 import { DriftRepair } from './drift.ts'
 import { HelmError } from './helm-error.ts'
 import type { Helm, ReleaseName } from './helm.ts'
 import { FINALIZER, isKept, otherFinalizers, type ReleaseKind, type ReleaseObject } from './kind.ts'
 import { ManifestClient } from './manifest-client.ts'
 import type { ReleaseObjects } from './objects.ts'
-import type { Release } from './release.ts'
+import { type Release, revisionOf } from './release.ts'
+import { ReleaseRefusal } from './release-refusal.ts'
 import { ReleaseFailure, Releaser } from './releaser.ts'
 import { type Failure, type Outcome, statusAfter } from './status.ts'
 
@@ -40,9 +41,9 @@ export interface ReconcilerOptions {
 /** What is remembered of an object of one generation; all of it can be found out again. */
 interface Memory {
   readonly generation: number | undefined
-  readonly failures: Backoff
-  /** The revision that is what the spec says. */
-  rightAt?: number
+  readonly failures: JitteredBackoff
+  /** The revision that follows the spec, as `revisionOf` names it. */
+  rightAt?: string
 }
 
 /** What is being done for an object. */
@@ -104,7 +105,7 @@ export class ReleaseReconciler {
   #remember(key: string, { metadata: { generation } }: ReleaseObject): Memory {
     const known = this.#memory.get(key)
     if (known && known.generation === generation) return known
-    const memory = { generation, failures: new Backoff(RETRY_BASE_MS, RETRY_CAP_MS) }
+    const memory = { generation, failures: new JitteredBackoff(RETRY_BASE_MS, RETRY_CAP_MS) }
     this.#memory.set(key, memory)
     return memory
   }
@@ -116,10 +117,18 @@ export class ReleaseReconciler {
     this.#working.set(key, work)
     try {
       if (!isKept(object)) await this.#setFinalizers(object, [...otherFinalizers(object), FINALIZER], signal)
-      const wanted = { chart: kind.chart, values: object.spec ?? {}, rightAt: memory.rightAt }
+      const wanted = {
+        chart: kind.chart,
+        chartNames: kind.chartNames,
+        values: object.spec ?? {},
+        rightAt: memory.rightAt,
+        pendingRevision: object.status?.pendingRevision,
+        rememberPending: (pendingRevision: number | null) =>
+          this.#write(object, { status: { pendingRevision } }, { subresource: 'status', signal }),
+      }
       const superseded = AbortSignal.any([signal, work.stop.signal])
       const { release, changed } = await this.#releaser.deploy(name, wanted, superseded)
-      memory.rightAt = release.version
+      memory.rightAt = revisionOf(release)
       if (changed) events.record(object, 'Normal', 'Deployed', deployed(release).message)
       await this.#repair(object, release, signal)
       await this.#report(object, deployed(release), signal)
@@ -142,6 +151,12 @@ export class ReleaseReconciler {
     const { kind, client, log } = this.#options
     if (!isKept(object)) return undefined
     const name = nameOf(object)
+    const foreign = await this.#releaser.foreignChart(name, kind.chartNames, signal)
+    if (foreign !== undefined) {
+      log.info({ release: name, chart: foreign }, 'the release is of another chart: it stays')
+      await this.#setFinalizers(object, otherFinalizers(object), signal)
+      return undefined
+    }
     const holdsUp = await kind.holdsUp(client, signal)
     const waitedMs = client.now() - Date.parse(object.metadata.deletionTimestamp ?? '')
     if (holdsUp !== undefined && waitedMs < PATIENCE_MS) {
@@ -204,6 +219,9 @@ class ObjectGone extends Error {
 function outcomeOf(error: unknown): Failure | undefined {
   if (error instanceof ReleaseFailure) {
     return { type: 'ReleaseFailed', reason: error.code, message: error.message }
+  }
+  if (error instanceof ReleaseRefusal) {
+    return { type: 'Irreconcilable', reason: error.code, message: error.message }
   }
   if (isKubeError(error, 'Aborted', 'Conflict')) return undefined
   const message = error instanceof Error ? error.message : String(error)

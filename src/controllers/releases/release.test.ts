@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { HelmError } from './helm-error.ts'
-import { isAbandoned, isDeployed, parseRelease, type Release, storedAs } from './release.ts'
+import {
+  begunAt,
+  isDeployed,
+  isPending,
+  parseChartName,
+  parseRelease,
+  type Release,
+  revisionOf,
+  storedAs,
+} from './release.ts'
 
 const hook = { path: 'c/templates/h.yaml', name: 'h', manifest: 'kind: Job\n' }
 const release: Release = {
@@ -41,7 +50,7 @@ describe('isDeployed', () => {
   )
 })
 
-describe('isAbandoned', () => {
+describe('isPending', () => {
   it.each([
     ['pending-install', true],
     ['pending-upgrade', true],
@@ -50,7 +59,26 @@ describe('isAbandoned', () => {
     ['failed', false],
     ['uninstalling', false],
   ])('%s: %s', (status, expected) => {
-    expect(isAbandoned({ ...release, info: { status } })).toBe(expected)
+    expect(isPending({ ...release, info: { status } })).toBe(expected)
+  })
+})
+
+describe('begunAt', () => {
+  it.each([
+    ['2026-01-02T03:04:05.678912345+01:00', Date.UTC(2026, 0, 2, 2, 4, 5, 678)],
+    ['', undefined],
+    [undefined, undefined],
+  ])('%s: %s', (time, expected) => {
+    const info = { status: 'deployed', ...(time !== undefined && { last_deployed: time }) }
+    expect(begunAt({ ...release, info })).toBe(expected)
+  })
+})
+
+describe('revisionOf', () => {
+  it('tells revisions of one number apart', () => {
+    const at = (time: string) => revisionOf({ ...release, info: { status: 'deployed', last_deployed: time } })
+    expect(at('2026-01-02T03:04:05Z')).not.toBe(at('2026-01-02T03:04:06Z'))
+    expect(at('2026-01-02T03:04:05Z')).toBe(at('2026-01-02T03:04:05Z'))
   })
 })
 
@@ -62,5 +90,6 @@ describe('parseRelease', () => {
 
   it.each(['', 'no JSON', '{}', '[]'])('refuses %j', output => {
     expect(() => parseRelease(output)).toThrow(HelmError)
+    expect(() => parseChartName(output)).toThrow(HelmError)
   })
 })

@@ -8,7 +8,12 @@ const release = z.object({
   namespace: z.string(),
   /** Number of the revision. */
   version: z.int(),
-  info: z.object({ status: z.string(), description: z.string().optional() }),
+  info: z.object({
+    status: z.string(),
+    description: z.string().optional(),
+    /** When helm began to make the revision, RFC 3339. */
+    last_deployed: z.string().optional(),
+  }),
   /** The values that it was given. */
   config: z.record(z.string(), z.unknown()).nullish(),
   manifest: z.string(),
@@ -17,6 +22,18 @@ const release = z.object({
 
 /** A release of helm, stored or planned. */
 export type Release = z.infer<typeof release>
+
+/** The part of `helm get metadata` that is read here. */
+const metadata = z.object({ chart: z.string() })
+
+/** Reads what `helm get metadata … --output json` prints: the name of the release's chart. Throws HelmError `Unusable`. */
+export function parseChartName(output: string): string {
+  try {
+    return metadata.parse(JSON.parse(output)).chart
+  } catch (cause) {
+    throw new HelmError('Unusable', `helm printed what is no metadata: ${output.slice(0, 200)}`, { cause })
+  }
+}
 
 /** Reads what `helm … --output json` prints. Throws HelmError `Unusable`. */
 export function parseRelease(output: string): Release {
@@ -37,12 +54,20 @@ export function isDeployed(current: Release, planned: Release): boolean {
   )
 }
 
-/**
- * Whether helm was ended in the middle of something, by a crash or a node that went. It refuses all work on such a release; since the
- * operator is the only one that works on it, nothing goes on there any more.
- */
-export function isAbandoned({ info }: Release): boolean {
+/** Whether helm has begun something with the release and not ended it. It refuses all other work on the release before it has. */
+export function isPending({ info }: Release): boolean {
   return info.status.startsWith('pending-')
+}
+
+/** When helm began to make the revision, in milliseconds since the epoch; undefined where the release does not say. */
+export function begunAt({ info }: Release): number | undefined {
+  const time = Date.parse(info.last_deployed ?? '')
+  return Number.isNaN(time) ? undefined : time
+}
+
+/** What tells a revision from all others, also from one of the same number that was made after an uninstall. */
+export function revisionOf({ version, info }: Release): string {
+  return `${version} ${info.last_deployed ?? ''}`
 }
 
 /** Name of the Secret in which helm stores a revision. */

@@ -49,6 +49,12 @@ describe('statusAfter', () => {
     expect(third.conditions?.map(({ lastTransitionTime }) => lastTransitionTime)).toEqual([time(1), time(1)])
   })
 
+  it('keeps the number of the revision that was begun until one is deployed', () => {
+    const before = { ...statusAfter(undefined, 1, deployed, day(1)), pendingRevision: 2 }
+    expect(statusAfter(before, 2, failed, day(2)).pendingRevision).toBe(2)
+    expect(statusAfter(before, 2, deployed, day(2))).not.toHaveProperty('pendingRevision')
+  })
+
   it('has one failure at a time', () => {
     const first = statusAfter(undefined, 1, failed, day(1))
     expect(shown(first)).toEqual(['Initialized=True', 'ReleaseFailed=True'])

@@ -19,6 +19,8 @@ export interface ReleaseStatus {
   readonly observedGeneration?: number
   readonly conditions?: readonly Condition[]
   readonly deployedRelease?: { readonly name: string; readonly revision: number }
+  /** The revision that the operator's helm was started to make; absent once a release is deployed. */
+  readonly pendingRevision?: number
 }
 
 /** How a reconcile ended that did not come to its end. */
@@ -29,8 +31,12 @@ export type Failure =
       readonly reason: 'InstallError' | 'UpgradeError' | 'UninstallError'
       readonly message: string
     }
-  /** Not even what is deployed is known, or it cannot be kept as it should be. */
-  | { readonly type: 'Irreconcilable'; readonly reason: 'ReconcileError'; readonly message: string }
+  /** Not even what is deployed is known, it cannot be kept as it should be, or somebody else has it in hand. */
+  | {
+      readonly type: 'Irreconcilable'
+      readonly reason: 'ReconcileError' | 'ForeignRelease' | 'PendingRelease'
+      readonly message: string
+    }
 
 /** How a reconcile ended. */
 export type Outcome =
@@ -60,6 +66,8 @@ export function statusAfter(
     conditions: conditions
       .map(condition => ({ ...condition, lastTransitionTime: since(old, condition, now) }))
       .toSorted((a, b) => ORDER.indexOf(a.type) - ORDER.indexOf(b.type)),
+    ...(outcome.type !== 'Deployed' &&
+      before?.pendingRevision !== undefined && { pendingRevision: before.pendingRevision }),
     ...(deployedRelease && {
       deployedRelease: { name: deployedRelease.name, revision: deployedRelease.revision },
     }),

@@ -20,11 +20,11 @@ describe('compileCache', () => {
     expect(list?.refused).toMatchObject([{ image: 'UPPER', reason: 'InvalidReference' }])
   })
 
-  it('asks nodes for 1 700 images of one cache at most, and says which it leaves out', () => {
+  it('asks nodes for 1 100 images of one cache at most, and says which it leaves out', () => {
     const { lists } = compileCache(cache(names(1000, 'a'), names(1000, 'b'), names(10, 'c')), 'IfNotPresent')
-    expect(lists.map(({ wanted }) => wanted.length)).toEqual([1000, 700, 0])
-    expect(lists.map(({ refused }) => refused.length)).toEqual([0, 300, 10])
-    expect(lists[1]?.refused[0]).toMatchObject({ image: 'r.test/b700:1', reason: 'TooManyImages' })
+    expect(lists.map(({ wanted }) => wanted.length)).toEqual([1000, 100, 0])
+    expect(lists.map(({ refused }) => refused.length)).toEqual([0, 900, 10])
+    expect(lists[1]?.refused[0]).toMatchObject({ image: 'r.test/b100:1', reason: 'TooManyImages' })
   })
 
   describe('what spec.jobTemplate may not have', () => {

@@ -154,7 +154,7 @@ function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
 }
 
 /** Greatest number of images of one cache: as many as the NodeImages of a node has room for (`fit-object-size.ts`). */
-const MAX_IMAGES = 1_700
+const MAX_IMAGES = 1_100
 
 /** Refuses the images beyond the limit. Without a limit, the NodeImages of nodes would be too large to be written. */
 function bounded(lists: readonly CompiledList[]): CompiledList[] {

@@ -14,5 +14,5 @@ export {
 } from './compile-cache.ts'
 export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'
 export { type NamespaceFacts, projectNamespace } from './namespace-facts.ts'
-export { isTimeZone, nextRefresh, scheduleError } from './refresh-schedule.ts'
+export { nextRefresh } from './refresh-schedule.ts'
 export { validateImageCache } from './validate/validate.ts'

@@ -1,46 +1,40 @@
 import { describe, expect, it } from 'vitest'
+import { cacheOf } from '../../../test/builders/image-cache.ts'
+import { nodeWith } from '../../../test/builders/node.ts'
+import { planNode, select } from '../plan/index.ts'
 import { compileCache } from './compile-cache.ts'
 import { projectNamespace } from './namespace-facts.ts'
-import { projectNode } from '../node/index.ts'
-import { planNode, select } from '../plan/index.ts'
 
 const KEY = 'scheduler.alpha.kubernetes.io/node-selector'
 
-function fenceOf(text: string | undefined) {
+function nodeSelectorOf(text: string | undefined) {
   const annotations = text === undefined ? {} : { [KEY]: text }
-  return projectNamespace({ metadata: { name: 'ns', annotations } }).nodeSelector
-}
-
-function node(labels: Record<string, string>) {
-  const status = { conditions: [{ type: 'Ready', status: 'True' }] }
-  return projectNode({ metadata: { name: 'n', labels }, status })
+  return projectNamespace({ metadata: { name: 'team', annotations } }).nodeSelector
 }
 
 describe('the node selector of a namespace', () => {
-  it.each<[string | undefined, Record<string, string>, boolean]>([
-    [undefined, {}, true],
-    ['', {}, true],
-    ['pool=team', { pool: 'team' }, true],
-    ['pool=team', { pool: 'other' }, false],
-    ['pool=team', {}, false],
-    [' pool = team , disk=ssd ', { pool: 'team', disk: 'ssd' }, true],
-    ['pool=team,disk=ssd', { pool: 'team' }, false],
-    ['pool=', { pool: '' }, true],
-    ['pool', { pool: '' }, false],
-    ['pool in (a,b)', { pool: 'a' }, false],
-    ['a=b=c', { a: 'b' }, false],
-  ])('%j on %j', (text, labels, isOpen) => {
-    const spec = { cacheSpec: [{ images: ['r.test/a:1'] }] }
-    const metadata = { name: 'c', namespace: 'ns', uid: 'u' }
-    const cache = compileCache({ metadata, spec }, 'IfNotPresent', { namespaceNodeSelector: fenceOf(text) })
-    const facts = node(labels)
+  it.each<{ text: string | undefined; labels: Record<string, string>; isOpen: boolean }>([
+    { text: undefined, labels: {}, isOpen: true },
+    { text: '', labels: {}, isOpen: true },
+    { text: 'pool=team', labels: { pool: 'team' }, isOpen: true },
+    { text: 'pool=team', labels: { pool: 'other' }, isOpen: false },
+    { text: 'pool=team', labels: {}, isOpen: false },
+    { text: ' pool = team , disk=ssd ', labels: { pool: 'team', disk: 'ssd' }, isOpen: true },
+    { text: 'pool=team,disk=ssd', labels: { pool: 'team' }, isOpen: false },
+    { text: 'pool=', labels: { pool: '' }, isOpen: true },
+    { text: 'pool', labels: { pool: '' }, isOpen: false },
+    { text: 'pool in (a,b)', labels: { pool: 'a' }, isOpen: false },
+    { text: 'a=b=c', labels: { a: 'b' }, isOpen: false },
+  ])('$text, labels $labels: open $isOpen', ({ text, labels, isOpen }) => {
+    const cache = compileCache(cacheOf('c', ['r.test/a:1']), 'IfNotPresent', {
+      namespaceNodeSelector: nodeSelectorOf(text),
+    })
+    const node = nodeWith('n', { labels })
     const [list] = cache.lists
-    expect(list && select(facts, list)).toEqual(
+    expect(list && select(node, list)).toEqual(
       isOpen ? { kind: 'desired' } : { kind: 'skipped', reason: 'NamespaceNodeSelector' },
     )
-    const now = '2026-01-01T00:00:00.000Z'
-    expect(planNode({ node: facts, caches: [cache], existing: [], ledger: [], now })).toHaveLength(
-      isOpen ? 1 : 0,
-    )
+    const { images } = planNode({ node, caches: [cache], previous: {}, ledger: [] })
+    expect(images).toHaveLength(isOpen ? 1 : 0)
   })
 })

@@ -1,5 +1,5 @@
 import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
-import { isDigestPinned } from '../../oci/reference.ts'
+import { pinnedDigest } from '../../oci/reference.ts'
 import type { Inventory, NodeFacts } from '../node/index.ts'
 import { emptyEntry, isPresent } from './entry.ts'
 
@@ -21,11 +21,17 @@ export function applyInventory(
   const sighting = inventory.find(desired.image)
   if (entry?.presence?.state === 'Present') {
     if (isGone(inventory, entry)) return disappeared(entry, now)
-    if (sighting.state !== 'present') return entry
-    const digest = digestAfterListing(inventory, desired, entry, sighting.digest)
+    const isListed = sighting.state === 'present'
+    const digest =
+      pinnedDigest(desired.image) ??
+      (isListed ? digestAfterListing(inventory, desired, entry, sighting.digest) : entry.presence.digest)
     return {
       ...entry,
-      presence: { ...entry.presence, ...(digest !== undefined && { digest }), listed: true },
+      presence: {
+        ...entry.presence,
+        ...(digest !== undefined && { digest }),
+        ...(isListed && { listed: true }),
+      },
     }
   }
   const canProve = desired.pullPolicy === 'IfNotPresent' && desired.credential === undefined && !hasSecret
@@ -56,7 +62,6 @@ function digestAfterListing(
   { presence }: LedgerEntry,
   listed: string | undefined,
 ): string | undefined {
-  if (isDigestPinned(desired.image)) return listed
   if (inventory.isNewerThan(presence?.since)) return listed ?? presence?.digest
   const isSame = desired.pullPolicy === 'IfNotPresent' || listed === presence?.registryDigest
   return presence?.digest ?? (isSame ? listed : undefined)

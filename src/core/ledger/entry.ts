@@ -52,11 +52,12 @@ export function countImages(
   ledger: readonly LedgerEntry[],
 ): { desired: number; present: number; failed: number; removing: number } {
   const wanted = new Set(desired.map(entryKey))
+  const isWanted = (entry: LedgerEntry) => wanted.has(entryKey(entry))
   const count = (test: (entry: LedgerEntry) => boolean) => ledger.filter(test).length
   return {
     desired: wanted.size,
-    present: count(entry => isPresent(entry) && wanted.has(entryKey(entry))),
-    failed: count(entry => hasPullFailed(entry) || entry.removal?.state === 'Failed'),
+    present: count(entry => isPresent(entry) && isWanted(entry)),
+    failed: count(entry => (hasPullFailed(entry) && isWanted(entry)) || entry.removal?.state === 'Failed'),
     removing: count(({ removal }) => removal?.state === 'Waiting' || removal?.state === 'Removing'),
   }
 }

@@ -6,9 +6,9 @@
  * `pullDue` and `removalDue` say what needs an attempt, and when.
  * All of it is pure and knows no engine.
  */
-export { isDoubtful, isGone, isSameMachine } from './apply-inventory.ts'
+export { isDoubtful, isSameMachine } from './apply-inventory.ts'
 export { type Circuits, type RegistryCircuit, isSilence } from './circuits.ts'
-export { type Due, type DueInput, pullDue, removalDue } from './due.ts'
+export { type Due, type DueInput } from './due.ts'
 export { attemptEndedAt, byKey, countImages, hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
 export {
   type AttemptFacts,
@@ -20,8 +20,7 @@ export {
   type RemovalVerdict,
 } from './evidence.ts'
 export { failBlockedImages } from './fail-blocked-images.ts'
-export { shortMessage } from './message.ts'
 export { type DuePull, type OpenWork, openWork } from './open-work.ts'
 export { recordPull } from './record-pull.ts'
-export { isRemovalAnswered, recordRemoval } from './record-removal.ts'
+export { isRemovalAnswered } from './record-removal.ts'
 export { type LedgerInput, updateLedger } from './update-ledger.ts'

@@ -1,159 +1,238 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { compiledOf } from '../../../test/builders/image-cache.ts'
+import { desiredOf, entryOf, failedEntryOf } from '../../../test/builders/node-images.ts'
+import { at } from '../../../test/builders/time.ts'
 import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
 import { backoffMs } from '../../base/backoff.ts'
-import { jobHash, jobName } from '../../engines/jobs/pull/index.ts'
-import { answers, byKey, clip, record } from './ledger.ts'
-import { at, compiledOf, desiredOf, entryOf } from '../../engines/jobs/pull/testing.ts'
-import type { Verdict } from '../../engines/jobs/pull/index.ts'
+import { isPullAnswered } from './entry.ts'
+import type { AttemptFacts, PullVerdict } from './evidence.ts'
+import { shortMessage } from './message.ts'
+import { recordPull } from './record-pull.ts'
 
 const IMAGE = 'r.test/a:1'
 const [DESIRED] = desiredOf([IMAGE], compiledOf('cache', [IMAGE]))
 if (!DESIRED) throw new Error('the builder gave no image')
-const attempt = { job: 'j1', requestedAt: at(0), startedAt: at(1), now: at(5) }
-const failed: Verdict = { kind: 'failed', reason: 'RegistryUnavailable', message: '503' }
+const FACTS: AttemptFacts = { id: 'j1', revision: 1, startedAt: at(1) }
+const NOW = at(5)
+const FAILED: PullVerdict = { kind: 'failed', reason: 'RegistryUnavailable', message: '503' }
 
-describe('record', () => {
-  it.each<[string, Verdict, object]>([
-    [
-      'present',
-      { kind: 'present', digest: 'd' },
-      { state: 'Present', digest: 'd', requestedAt: at(0), verifiedAt: at(5) },
-    ],
-    [
-      'failed',
-      failed,
-      { state: 'Failed', reason: 'RegistryUnavailable', message: '503', attempts: 3, requestedAt: at(0) },
-    ],
-    ['unproven', { kind: 'unproven' }, { state: 'Pending', reason: 'Unproven', attempts: 3 }],
-    ['unknown', { kind: 'unknown', message: 'gone' }, { state: 'Pending', message: 'gone', attempts: 3 }],
-  ])('%s', (_, verdict, expected) => {
-    const old = entryOf(IMAGE, {
-      state: 'Pending',
-      attempts: 2,
-      requestedAt: undefined,
-      verifiedAt: undefined,
-    })
-    const times = { job: 'j1', startedAt: at(1), finishedAt: at(5), pulledByUs: true }
-    expect(record(DESIRED, old, verdict, attempt)).toEqual({ image: IMAGE, ...times, ...expected })
+/** An entry whose last attempt taught nothing, twice. */
+const TWICE_UNKNOWN: LedgerEntry = {
+  image: IMAGE,
+  attempt: { state: 'Unknown', revision: 1, count: 2, id: 'j0', startedAt: at(-1), finishedAt: at(0) },
+  pulledByUs: true,
+}
+
+describe('recordPull', () => {
+  const ended = { revision: 1, count: 3, id: 'j1', startedAt: at(1), finishedAt: NOW }
+  it.each<{ name: string; verdict: PullVerdict; expected: Partial<LedgerEntry> }>([
+    {
+      name: 'present',
+      verdict: { kind: 'present', digest: 'd' },
+      expected: {
+        presence: { state: 'Present', since: NOW, by: 'Job', revision: 1, digest: 'd' },
+        attempt: { state: 'Succeeded', revision: 1, id: 'j1', startedAt: at(1) },
+      },
+    },
+    {
+      name: 'failed',
+      verdict: FAILED,
+      expected: {
+        attempt: { state: 'Failed', ...ended, reason: 'RegistryUnavailable', message: '503' },
+      },
+    },
+    {
+      name: 'unproven',
+      verdict: { kind: 'unproven' },
+      expected: { attempt: { state: 'Unproven', ...ended } },
+    },
+    {
+      name: 'unknown',
+      verdict: { kind: 'unknown', message: 'gone' },
+      expected: { attempt: { state: 'Unknown', ...ended, message: 'gone' } },
+    },
+  ])('records $name', ({ verdict, expected }) => {
+    const entry = recordPull(DESIRED, TWICE_UNKNOWN, verdict, FACTS, NOW)
+    expect(entry).toEqual({ image: IMAGE, pulledByUs: true, ...expected })
   })
 
-  it.each<[string, Partial<DesiredImage>, LedgerEntry | undefined, object, string | undefined]>([
-    ['what it said before the pull', { digest: 'd2', digestAt: at(0) }, undefined, {}, 'd2'],
-    ['nothing where it was not asked', {}, undefined, {}, undefined],
-    [
-      'nothing that it said while the pull was under way',
-      { digest: 'd2', digestAt: at(3) },
-      undefined,
-      {},
-      undefined,
-    ],
-    [
-      'what was known where it was asked too late',
-      { digest: 'd2', digestAt: at(3) },
-      entryOf(IMAGE, { requestedAt: at(-9), registryDigest: 'd1' }),
-      {},
-      'd1',
-    ],
-    [
-      'what was known where an older request is answered',
-      { digest: 'd2', digestAt: at(0), requestedAt: at(2) },
-      entryOf(IMAGE, { requestedAt: at(-9), registryDigest: 'd1' }),
-      {},
-      'd1',
-    ],
-    [
-      'what was known where it was only proved to be there',
-      { digest: 'd2', digestAt: at(0) },
-      entryOf(IMAGE, { registryDigest: 'd1' }),
-      {},
-      'd1',
-    ],
-    [
-      'what it said before the retry',
-      { digest: 'd2', digestAt: at(0) },
-      entryOf(IMAGE, { registryDigest: 'd1', reason: 'RegistryUnavailable' }),
-      {},
-      'd2',
-    ],
-    [
-      'nothing where it is not known when the Job was made',
-      { digest: 'd2', digestAt: at(0) },
-      undefined,
-      { madeAt: undefined },
-      undefined,
-    ],
-  ])('records of the registry %s', (_, change, old, times, expected) => {
-    const desired: DesiredImage = { ...DESIRED, pullPolicy: 'Always', ...change }
-    const made = { ...attempt, madeAt: at(1), ...times }
-    expect(record(desired, old, { kind: 'present' }, made).registryDigest).toBe(expected)
+  it.each<{
+    name: string
+    desired: Partial<DesiredImage>
+    old?: LedgerEntry
+    revision?: number
+    expected: string | undefined
+  }>([
+    { name: 'of a first pull', desired: { registryDigest: 'd2' }, expected: 'd2' },
+    { name: 'not where the registry was not asked', desired: {}, expected: undefined },
+    {
+      name: 'not of a request that is newer than the attempt',
+      desired: { registryDigest: 'd2', revision: 2 },
+      expected: undefined,
+    },
+    {
+      name: 'of before, where the attempt answers an older request',
+      desired: { registryDigest: 'd2', revision: 2 },
+      old: entryOf(IMAGE, {
+        presence: { state: 'Present', since: at(0), by: 'Job', revision: 0, registryDigest: 'd1' },
+      }),
+      expected: 'd1',
+    },
+    {
+      name: 'of before, where the registry was not asked this time',
+      desired: { revision: 2 },
+      revision: 2,
+      old: entryOf(IMAGE, {
+        presence: { state: 'Present', since: at(0), by: 'Job', revision: 1, registryDigest: 'd1' },
+      }),
+      expected: 'd1',
+    },
+    {
+      name: 'of before, where the attempt only proved that the image is there',
+      desired: { registryDigest: 'd2' },
+      old: entryOf(IMAGE, {
+        presence: { state: 'Present', since: at(0), by: 'Job', revision: 1, registryDigest: 'd1' },
+      }),
+      expected: 'd1',
+    },
+    {
+      name: 'of a retry, where the last refresh failed',
+      desired: { registryDigest: 'd2' },
+      old: {
+        ...failedEntryOf(IMAGE, 'RegistryUnavailable'),
+        presence: { state: 'Present', since: at(0), by: 'Job', revision: 1, registryDigest: 'd1' },
+      },
+      expected: 'd2',
+    },
+    {
+      name: 'not of an attempt that answers no request',
+      desired: { registryDigest: 'd2' },
+      revision: 0,
+      expected: undefined,
+    },
+  ])('keeps the digest of the registry: $name', ({ desired, old, revision = 1, expected }) => {
+    const asked: DesiredImage = { ...DESIRED, pullPolicy: 'Always', ...desired }
+    const entry = recordPull(asked, old, { kind: 'present' }, { ...FACTS, revision }, NOW)
+    expect(entry.presence?.registryDigest).toBe(expected)
   })
 
-  it('a running pull takes nothing from what is known', () => {
-    for (const state of ['Present', 'Failed'] as const) {
-      const old = entryOf(IMAGE, { state })
-      expect(record(DESIRED, old, { kind: 'pulling' }, attempt)).toBe(old)
-    }
-    expect(record(DESIRED, undefined, { kind: 'pulling' }, attempt)).toMatchObject({
-      state: 'Pulling',
-      job: 'j1',
-    })
+  it.each<{ name: string; old: LedgerEntry }>([
+    { name: 'an image that is there', old: entryOf(IMAGE) },
+    { name: 'a failure', old: failedEntryOf(IMAGE, 'ImageNotFound') },
+  ])('keeps $name on record while an attempt runs', ({ old }) => {
+    expect(recordPull(DESIRED, old, { kind: 'pulling' }, FACTS, NOW)).toBe(old)
   })
 
-  it.each([
-    ['2026-01-01T00:00:00Z', true],
-    ['2026-01-01T00:00:00.000Z', true],
-    ['2026-01-01T00:00:00.001Z', false],
-    ['2026-01-01T00:00:01Z', false],
-  ])('a Job of 00:00:00 answers a request of %s: %s', (requestedAt, expected) => {
-    for (const spelling of ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.000Z']) {
-      const desired = { ...DESIRED, requestedAt }
-      const entry = record(desired, undefined, { kind: 'present' }, { ...attempt, requestedAt: spelling })
-      expect(answers(entry, desired)).toBe(expected)
-    }
+  it('shows that an attempt runs, and keeps the count', () => {
+    const pulling = recordPull(DESIRED, TWICE_UNKNOWN, { kind: 'pulling' }, FACTS, NOW)
+    const attempt = { state: 'Pulling', revision: 1, count: 2, id: 'j1', startedAt: at(1) }
+    expect(pulling).toEqual({ ...TWICE_UNKNOWN, attempt })
+    expect(recordPull(DESIRED, pulling, { kind: 'pulling' }, FACTS, at(9))).toBe(pulling)
   })
+
+  it.each<{ requested: number; answered: number; expected: boolean }>([
+    { requested: 1, answered: 1, expected: true },
+    { requested: 2, answered: 1, expected: false },
+    { requested: 1, answered: 2, expected: true },
+    { requested: 1, answered: 0, expected: false },
+  ])(
+    'an attempt of revision $answered answers a request of revision $requested: $expected',
+    ({ requested, answered, expected }) => {
+      const desired = { ...DESIRED, revision: requested }
+      for (const verdict of [{ kind: 'present' }, FAILED] as const) {
+        const entry = recordPull(desired, undefined, verdict, { ...FACTS, revision: answered }, NOW)
+        expect(isPullAnswered(entry, desired)).toBe(expected)
+        // A number that no request has yet must not answer that request when it comes.
+        expect(isPullAnswered(entry, { ...desired, revision: requested + 1 })).toBe(false)
+      }
+    },
+  )
 
   it('counts failures since the last success or request', () => {
-    const later = { ...DESIRED, requestedAt: at(60) }
-    const again = { ...attempt, requestedAt: at(60), now: at(70) }
-    const once = record(DESIRED, undefined, failed, attempt)
-    const twice = record(DESIRED, once, failed, attempt)
-    expect([once.attempts, twice.attempts]).toEqual([1, 2])
-    expect(record(later, twice, failed, again).attempts).toBe(1)
-    expect(record(DESIRED, twice, { kind: 'present' }, attempt).attempts).toBeUndefined()
+    const record = (old: LedgerEntry | undefined, revision = 1, verdict: PullVerdict = FAILED) =>
+      recordPull({ ...DESIRED, revision }, old, verdict, { ...FACTS, revision }, NOW)
+    const once = record(undefined)
+    const twice = record(once)
+    expect([once.attempt?.count, twice.attempt?.count]).toEqual([1, 2])
+    expect(record(twice, 2).attempt?.count).toBe(1)
+    const present = record(twice, 1, { kind: 'present' })
+    expect(present.attempt).not.toHaveProperty('count')
+    expect(record(present).attempt?.count).toBe(1)
   })
 
-  it('keeps that an image was there before us', () => {
+  it('keeps that an image was there before the operator', () => {
     const old = entryOf(IMAGE, { pulledByUs: false })
-    for (const verdict of [failed, { kind: 'present' }, { kind: 'unproven' }] as const) {
-      expect(record(DESIRED, old, verdict, attempt).pulledByUs).toBe(false)
+    for (const verdict of [FAILED, { kind: 'present' }, { kind: 'unproven' }] as const) {
+      expect(recordPull(DESIRED, old, verdict, FACTS, NOW).pulledByUs).toBe(false)
     }
   })
 })
 
-describe('clip', () => {
-  it('a long message keeps the words of the registry, which come last', () => {
-    const image = `registry.example/${'team/'.repeat(20)}app:1`
-    const message = `failed to pull and unpack image "${image}": failed to resolve image: unexpected status from HEAD request to https://${image}:\n403 Forbidden\ndenied: requested access to the resource is denied`
-    const clipped = clip(message)
-    expect(clipped).toMatch(/^failed to pull and unpack image "registry\.example/)
-    expect(clipped).toMatch(/403 Forbidden denied: requested access to the resource is denied$/)
+describe('an image that is there', () => {
+  const old = entryOf(IMAGE)
+  const isPresentAfter = (verdict: PullVerdict, desired: Partial<DesiredImage>, before = old) => {
+    const facts = { ...FACTS, revision: 2 }
+    return recordPull({ ...DESIRED, ...desired }, before, verdict, facts, NOW).presence?.state === 'Present'
+  }
+  const refresh = { pullPolicy: 'Always', revision: 2 } as const
+
+  it.each<{ name: string; verdict: PullVerdict }>([
+    { name: 'fails', verdict: FAILED },
+    { name: 'shared a Job that failed', verdict: { kind: 'unproven' } },
+    { name: 'teaches nothing', verdict: { kind: 'unknown', message: '' } },
+  ])('stays when a refresh $name, and is unknown when a proof does', ({ verdict }) => {
+    expect(isPresentAfter(verdict, refresh)).toBe(true)
+    expect(isPresentAfter(verdict, { pullPolicy: 'Always' })).toBe(false)
+    expect(isPresentAfter(verdict, { pullPolicy: 'IfNotPresent', revision: 2 })).toBe(false)
   })
 
-  it('a message has 256 bytes at most and no broken character', () => {
+  it('stays when the retry of a refresh fails', () => {
+    const failed = { ...failedEntryOf(IMAGE, 'RegistryUnavailable'), presence: old.presence }
+    expect(isPresentAfter(FAILED, { pullPolicy: 'Always' }, failed)).toBe(true)
+  })
+
+  it.each(['HelperImageUnavailable', 'NodeRefused', 'JobRefused', 'NodeUnavailable'] as const)(
+    'stays when an attempt fails with %s, which says nothing of the image',
+    reason => {
+      expect(isPresentAfter({ kind: 'failed', reason, message: '' }, {})).toBe(true)
+    },
+  )
+
+  it('keeps its digest where a proof gives none, and loses it where a new pull gives none', () => {
+    const before = entryOf(IMAGE, {
+      presence: { state: 'Present', since: at(0), by: 'Job', revision: 1, digest: 'd1' },
+    })
+    const digestAfter = (revision: number) =>
+      recordPull({ ...DESIRED, revision }, before, { kind: 'present' }, { ...FACTS, revision }, NOW).presence
+        ?.digest
+    expect([digestAfter(1), digestAfter(2)]).toEqual(['d1', undefined])
+  })
+})
+
+describe('shortMessage', () => {
+  it('keeps the words of the registry, which come last', () => {
+    const image = `registry.example/${'team/'.repeat(20)}app:1`
+    const message = `failed to pull and unpack image "${image}": failed to resolve image: unexpected status from HEAD request to https://${image}:\n403 Forbidden\ndenied: requested access to the resource is denied`
+    const short = shortMessage(message)
+    expect(short).toMatch(/^failed to pull and unpack image "registry\.example/)
+    expect(short).toMatch(/403 Forbidden denied: requested access to the resource is denied$/)
+  })
+
+  it('gives at most 256 bytes and no broken character', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 0, maxLength: 600 }), message => {
-        const clipped = clip(message)
-        expect(Buffer.byteLength(clipped)).toBeLessThanOrEqual(256)
-        if (!message.includes('\uFFFD')) expect(clipped).not.toContain('\uFFFD')
-        expect(clip(clipped)).toBe(clipped)
+        const short = shortMessage(message)
+        expect(Buffer.byteLength(short)).toBeLessThanOrEqual(256)
+        if (!message.includes('\uFFFD')) expect(short).not.toContain('\uFFFD')
+        expect(shortMessage(short)).toBe(short)
       }),
     )
   })
 })
 
 describe('backoffMs', () => {
-  it('grows from 30 s to 10 min, a fifth longer at most, and is the same each time', () => {
+  it('grows from 30 s to 10 min, is a fifth longer at most, and is the same each time', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2 ** 31 }), fc.string(), (attempts, key) => {
         const pause = backoffMs(attempts, key)
@@ -167,53 +246,19 @@ describe('backoffMs', () => {
   })
 
   it('differs between keys', () => {
-    expect(
-      new Set(Array.from({ length: 100 }, (_, index) => backoffMs(1, `k${index}`))).size,
-    ).toBeGreaterThan(90)
+    const pauses = Array.from({ length: 100 }, (_, index) => backoffMs(1, `k${index}`))
+    expect(new Set(pauses).size).toBeGreaterThan(90)
   })
 })
 
 describe('an image that nothing is learned of', () => {
-  it('fails after five attempts, so that its cache comes to an end', () => {
-    let entry: ReturnType<typeof record> | undefined
+  it('fails after five attempts, so that its cache does not wait for ever', () => {
+    let entry: LedgerEntry | undefined
     const states = Array.from({ length: 6 }, (_, index) => {
-      entry = record(DESIRED, entry, { kind: 'unknown', message: 'gone' }, { ...attempt, now: at(index) })
-      return entry.reason ?? entry.state
+      entry = recordPull(DESIRED, entry, { kind: 'unknown', message: 'gone' }, FACTS, at(index))
+      return entry.attempt?.reason ?? entry.attempt?.state
     })
-    expect(states).toEqual(['Pending', 'Pending', 'Pending', 'Pending', 'PullFailed', 'PullFailed'])
-    expect(entry?.message).toContain('gone')
+    expect(states).toEqual(['Unknown', 'Unknown', 'Unknown', 'Unknown', 'PullFailed', 'PullFailed'])
+    expect(entry?.attempt?.message).toContain('gone')
   })
-})
-
-describe('jobName', () => {
-  const images = [DESIRED]
-  const name = (entry?: Parameters<typeof byKey>[0][number], cache = 'cache', uid = 'u', method = 'batch') =>
-    jobName(compiledOf(cache, []), uid, method, images, byKey(entry ? [entry] : []))
-
-  it('differs with all that makes a Job another one, and with nothing else', () => {
-    const once = record(DESIRED, undefined, failed, attempt)
-    const present = record(DESIRED, once, { kind: 'present' }, { ...attempt, now: at(8) })
-    const after = record(DESIRED, present, failed, { ...attempt, now: at(9) })
-    const again = record(DESIRED, after, failed, { ...attempt, now: at(10) })
-    const names = [
-      name(),
-      name(undefined, 'cache', 'other'),
-      name(undefined, 'cache', 'u', 'single'),
-      ...[once, present, after, again].map(entry => name(entry)),
-      jobName(compiledOf('cache', []), 'u', 'batch', [{ ...DESIRED, requestedAt: at(1) }], new Map()),
-      jobName(compiledOf('cache', []), 'u', 'batch', [{ ...DESIRED, credential: 'team:1' }], new Map()),
-      jobName(compiledOf('cache', []), 'u', 'batch', [{ ...DESIRED, pullPolicy: 'Always' }], new Map()),
-    ]
-    expect(new Set(names).size).toBe(names.length)
-    expect(name(once)).toBe(name({ ...once }))
-  })
-
-  it.each(['a', 'a'.repeat(253), `${'a'.repeat(39)}.b`, `${'a'.repeat(38)}.-${'b'.repeat(9)}`, '0.1'])(
-    '%s',
-    cache => {
-      const result = name(undefined, cache)
-      expect(result).toMatch(/^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/)
-      expect(jobHash(result)).toMatch(/^[0-9a-f]{10}$/)
-    },
-  )
 })

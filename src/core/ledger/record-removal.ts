@@ -11,7 +11,7 @@ export function isRemovalAnswered(removal: Removal, entry: LedgerEntry | undefin
   return answer.state === 'Removed' || answer.state === 'Kept' || answer.state === 'Failed'
 }
 
-/** The entry of an image whose removal is asked for and has not begun. */
+/** The entry of an image whose removal is asked for and has not begun. Its last attempt to pull is of no use any more. */
 export function recordRemovalRequest(
   removal: Removal,
   old: LedgerEntry | undefined,
@@ -19,9 +19,11 @@ export function recordRemovalRequest(
 ): LedgerEntry {
   const entry = old ?? { ...emptyEntry(removal, true), owners: removal.owners }
   const { state, revision } = entry.removal ?? {}
-  const isKnown = revision === removal.revision && (state === 'Waiting' || state === 'Removing')
+  // A Job that runs for an older request stays on record until it ends.
+  const isKnown = state === 'Removing' || (state === 'Waiting' && revision === removal.revision)
   if (isKnown || isRemovalAnswered(removal, entry)) return entry
-  return { ...entry, removal: { state: 'Waiting', revision: removal.revision, startedAt: now } }
+  const { attempt: _, ...rest } = entry
+  return { ...rest, removal: { state: 'Waiting', revision: removal.revision, startedAt: now } }
 }
 
 /** The entry after a verdict about a removal. */
@@ -38,8 +40,8 @@ export function recordRemoval(
   const ended = { revision: answered, id, startedAt, finishedAt: now }
   switch (verdict.kind) {
     case 'removing':
-      // A failure stays on record until this attempt ends.
-      if (before?.state === 'Failed' && before.revision >= removal.revision) return entry
+      // An answer stays on record until this attempt ends.
+      if (isRemovalAnswered({ ...removal, stays: undefined }, entry)) return entry
       if (before?.state === 'Removing' && before.id === id) return entry
       return { ...entry, removal: { state: 'Removing', revision: answered, id, startedAt } }
     case 'removed':

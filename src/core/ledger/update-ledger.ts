@@ -3,7 +3,7 @@ import type { CompiledCache } from '../demand/index.ts'
 import type { Inventory, NodeFacts } from '../node/index.ts'
 import { applyInventory, isGone } from './apply-inventory.ts'
 import { byKey, emptyEntry, isPresent, isPullAnswered } from './entry.ts'
-import type { Evidence, PullEvidence } from './evidence.ts'
+import type { Evidence, PullEvidence, RemovalEvidence } from './evidence.ts'
 import { pulledByUs } from './pulled-by-us.ts'
 import { recordPull } from './record-pull.ts'
 import { isRemovalAnswered, recordRemoval, recordRemovalRequest, removedEntry } from './record-removal.ts'
@@ -83,9 +83,15 @@ function recordLostAttempt(desired: DesiredImage, entry: LedgerEntry, now: strin
   )
 }
 
-/** The ledger knows the result of this attempt, or of a later one. */
+/**
+ * The ledger knows the result of this attempt, or of a later one.
+ * The list of the node has the last word: what it has shown since the attempt began is no failure.
+ */
 function isRecorded({ id, startedAt }: PullEvidence, entry: LedgerEntry | undefined): boolean {
-  const attempt = entry?.attempt
+  const { attempt, presence } = entry ?? {}
+  if (!attempt && presence?.state === 'Present' && presence.by === 'NodeList') {
+    return Date.parse(presence.since) >= Date.parse(startedAt)
+  }
   if (!attempt?.id) return false
   if (attempt.id === id) return attempt.state !== 'Pulling'
   return Date.parse(attempt.startedAt ?? '') > Date.parse(startedAt)
@@ -140,25 +146,46 @@ function withoutOpenRemoval(entry: LedgerEntry): LedgerEntry {
   return removal && removal.state !== 'Removed' ? rest : entry
 }
 
+/** The ledger knows the result of this attempt, or waits for an attempt at a newer request. */
+function isRemovalRecorded(
+  { id, revision }: RemovalEvidence,
+  removal: Removal,
+  entry: LedgerEntry | undefined,
+): boolean {
+  const known = entry?.removal
+  if (known?.id === id) return known.state !== 'Removing'
+  return known?.state === 'Waiting' && revision < removal.revision
+}
+
+/** An image that is wanted takes no part: an older removal says nothing about it. */
 function updateRemovals(
-  { removals, evidence, inventory }: LedgerInput,
+  { desired, removals, evidence, inventory }: LedgerInput,
   ledger: Map<string, LedgerEntry>,
   now: string,
 ): void {
   const byRemovalKey = Map.groupBy(evidence.removals, ({ key }) => key)
+  const wanted = new Set(desired.map(entryKey))
   for (const removal of removals) {
     const key = entryKey(removal)
+    if (wanted.has(key)) continue
     let entry = ledger.get(key)
+    if (removal.stays !== undefined && entry?.removal?.state === 'Waiting') entry = withoutOpenRemoval(entry)
     for (const item of byRemovalKey.get(key) ?? []) {
-      const isKnown = entry?.removal?.id === item.id && entry.removal.state !== 'Removing'
-      if (!isKnown) entry = recordRemoval(removal, entry, item.verdict, item, now)
+      if (isRemovalRecorded(item, removal, entry)) continue
+      entry = recordRemoval(removal, entry, item.verdict, item, now)
     }
     const before = entry?.removal
     const isStaying = before?.state === 'Kept' || before?.state === 'Failed'
     if (entry && before && isStaying && isPresent(entry) && isGone(inventory, entry)) {
-      entry = removedEntry(entry, { state: 'Removed', revision: before.revision, finishedAt: now }, now)
+      const { revision, id } = before
+      const removed = {
+        state: 'Removed' as const,
+        revision,
+        ...(id !== undefined && { id }),
+        finishedAt: now,
+      }
+      entry = removedEntry(entry, removed, now)
     }
-    if (removal.stays !== undefined && entry?.removal?.state === 'Waiting') entry = withoutOpenRemoval(entry)
     if (!isRemovalAnswered(removal, entry)) entry = recordRemovalRequest(removal, entry, now)
     if (entry) ledger.set(key, entry)
   }

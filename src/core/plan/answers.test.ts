@@ -1,209 +1,166 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ImageCache } from '../../api/image-cache.ts'
+import { compiledOf } from '../../../test/builders/image-cache.ts'
+import { desiredOf, entryOf, failedEntryOf } from '../../../test/builders/node-images.ts'
+import { nodeOf } from '../../../test/builders/node.ts'
+import { at } from '../../../test/builders/time.ts'
 import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
-import { type TagAnswer, needsPull, withAnswers } from './refresh.ts'
-import { nextRefresh, isTimeZone, scheduleError } from '../demand/index.ts'
-
-const MINUTE = 60_000
-const NOON = new Date('2026-03-01T12:00:00.000Z')
-
-function cache(refresh?: ImageCache['spec']['refresh'], uid = 'u'): ImageCache {
-  return { metadata: { name: 'c', uid }, spec: { cacheSpec: [], ...(refresh && { refresh }) } }
-}
+import { type TagAnswer, applyAnswers, needsPull } from './answers.ts'
+import { planNode } from './plan-node.ts'
 
 describe('needsPull', () => {
-  const entry = (change: Partial<LedgerEntry>): LedgerEntry => ({ image: 'i', state: 'Present', ...change })
-  it.each<[string, string | undefined, LedgerEntry | undefined, boolean]>([
-    ['the registry could not be asked', undefined, entry({ registryDigest: 'd1' }), true],
-    ['the same digest as when it was pulled', 'd1', entry({ registryDigest: 'd1' }), false],
-    ['the tag moved', 'd2', entry({ registryDigest: 'd1' }), true],
-    ['the node lists this digest', 'd1', entry({ digest: 'd1' }), false],
-    ['the node lists another digest', 'd2', entry({ digest: 'd1' }), true],
-    [
-      'what the pull was asked for goes before what the runtime lists',
-      'd2',
-      entry({ registryDigest: 'd2', digest: 'd1' }),
-      false,
-    ],
-    ['nothing is known', 'd1', entry({}), true],
-    ['it failed before', 'd1', entry({ state: 'Failed', registryDigest: 'd1' }), true],
-    ['it was never pulled', 'd1', undefined, true],
-  ])('%s', (_, digest, ledger, expected) => {
-    expect(needsPull({ at: '', ...(digest && { digest }) }, ledger)).toBe(expected)
+  const held = (presence: Partial<NonNullable<LedgerEntry['presence']>>) =>
+    entryOf('i', { presence: { state: 'Present', since: at(1), by: 'Job', revision: 1, ...presence } })
+  it.each<{ name: string; digest?: string; entry?: LedgerEntry; expected: boolean }>([
+    { name: 'the registry could not be asked', entry: held({ registryDigest: 'd1' }), expected: true },
+    {
+      name: 'the registry gives the digest of the last pull',
+      digest: 'd1',
+      entry: held({ registryDigest: 'd1' }),
+      expected: false,
+    },
+    { name: 'the tag moved', digest: 'd2', entry: held({ registryDigest: 'd1' }), expected: true },
+    { name: 'the node lists this digest', digest: 'd1', entry: held({ digest: 'd1' }), expected: false },
+    { name: 'the node lists another digest', digest: 'd2', entry: held({ digest: 'd1' }), expected: true },
+    {
+      name: 'the digest of the last pull goes before the one that the runtime lists',
+      digest: 'd2',
+      entry: held({ registryDigest: 'd2', digest: 'd1' }),
+      expected: false,
+    },
+    { name: 'no digest is known', digest: 'd1', entry: held({}), expected: true },
+    {
+      name: 'it is not there',
+      digest: 'd1',
+      entry: { ...held({ state: 'Absent', registryDigest: 'd1' }) },
+      expected: true,
+    },
+    { name: 'it was never pulled', digest: 'd1', expected: true },
+  ])('$name: $expected', ({ digest, entry, expected }) => {
+    expect(needsPull({ at: '', ...(digest && { digest }) }, entry)).toBe(expected)
   })
 })
 
-describe('withAnswers', () => {
-  const at = (minute: number) => `2026-03-01T12:${String(minute).padStart(2, '0')}:00.000Z`
-  const image = (change: Partial<DesiredImage> = {}): DesiredImage => ({
+describe('applyAnswers', () => {
+  const image = (changes: Partial<DesiredImage> = {}): DesiredImage => ({
     image: 'i',
     pullPolicy: 'Always',
     owners: [],
-    requestedAt: at(0),
-    ...change,
+    revision: 1,
+    ...changes,
   })
-  const answer = (minute: number, digest?: string): TagAnswer => ({
-    at: at(minute),
+  const answer = (seconds: number, digest?: string): TagAnswer => ({
+    at: at(seconds),
     ...(digest !== undefined && { digest }),
   })
-  const held = (change: Partial<LedgerEntry> = {}): LedgerEntry => ({
-    image: 'i',
-    state: 'Present',
-    requestedAt: at(0),
-    registryDigest: 'd1',
-    ...change,
-  })
-  const asked = { digest: 'd1', digestAt: at(0) }
-  it.each<
-    [
-      string,
-      { refresh?: TagAnswer; beforePull?: TagAnswer },
-      DesiredImage | undefined,
-      LedgerEntry | undefined,
-      Partial<DesiredImage>,
-    ]
-  >([
-    [
-      'what is new is noted before it is pulled',
-      { beforePull: answer(1, 'd1') },
-      undefined,
-      undefined,
-      { digest: 'd1', digestAt: at(1) },
-    ],
-    ['nothing is noted without an answer', { beforePull: answer(1) }, undefined, undefined, {}],
-    [
-      'the same answer again changes nothing',
-      { beforePull: answer(1, 'd1') },
-      image(asked),
-      undefined,
-      asked,
-    ],
-    [
-      'what another node asks for changes nothing of what is held',
-      { beforePull: answer(5, 'd2') },
-      image(asked),
-      held(),
-      asked,
-    ],
-    ['a refresh that finds the same changes nothing', { refresh: answer(5, 'd1') }, image(), held(), {}],
-    [
-      'a refresh that finds another asks for it',
-      { refresh: answer(5, 'd2') },
-      image(asked),
-      held(),
-      { digest: 'd2', digestAt: at(5), requestedAt: at(5) },
-    ],
-    [
-      'a refresh that could not ask has the node ask',
-      { refresh: answer(5) },
-      image(asked),
-      held(),
-      { ...asked, requestedAt: at(5) },
-    ],
-    [
-      'the latest answer is noted',
-      { refresh: answer(5, 'd2'), beforePull: answer(7, 'd3') },
-      image(asked),
-      held(),
-      { digest: 'd3', digestAt: at(7), requestedAt: at(5) },
-    ],
-    [
-      'a refresh that was answered is done with',
-      { refresh: answer(5, 'd2') },
-      image({ digest: 'd3', digestAt: at(7) }),
-      held({ requestedAt: at(5), registryDigest: 'd3' }),
-      { digest: 'd3', digestAt: at(7) },
-    ],
-    [
-      'a retry notes what is said now',
-      { beforePull: answer(5, 'd2') },
-      image(asked),
-      held({ state: 'Failed', reason: 'RegistryUnavailable' }),
-      { digest: 'd2', digestAt: at(5) },
-    ],
-  ])('%s', (_, answers, old, entry, expected) => {
-    expect(withAnswers(image(), answers, old, entry)).toEqual(image(expected))
-  })
-
-  it('leaves alone what is not asked for again', () => {
-    const fixed = image({ pullPolicy: 'IfNotPresent' })
-    expect(withAnswers(fixed, { refresh: answer(5, 'd2') }, fixed, held())).toBe(fixed)
-  })
-})
-
-describe('nextRefresh', () => {
-  it('comes once in every interval, at the same place, after whatever moment', () => {
-    fc.assert(
-      fc.property(fc.string(), fc.integer({ min: 1, max: 10_000 }), fc.nat(1e9), (uid, minutes, offset) => {
-        const every = minutes * MINUTE
-        const after = new Date(NOON.getTime() + offset)
-        const next = nextRefresh(cache(undefined, uid), every, after)
-        const wait = (next?.getTime() ?? 0) - after.getTime()
-        expect(wait).toBeGreaterThan(0)
-        expect(wait).toBeLessThanOrEqual(every + 1)
-        const following = nextRefresh(cache(undefined, uid), every, next ?? after)
-        expect(Math.abs((following?.getTime() ?? 0) - (next?.getTime() ?? 0) - every)).toBeLessThanOrEqual(1)
-      }),
-    )
+  const held = (presence: Partial<NonNullable<LedgerEntry['presence']>> = {}): LedgerEntry =>
+    entryOf('i', {
+      presence: { state: 'Present', since: at(0), by: 'Job', revision: 1, registryDigest: 'd1', ...presence },
+    })
+  const noted = { registryDigest: 'd1' }
+  it.each<{
+    name: string
+    refresh?: TagAnswer
+    beforePull?: TagAnswer
+    old?: DesiredImage
+    entry?: LedgerEntry
+    isAskedAgain?: boolean
+    expected: object
+  }>([
+    {
+      name: 'the digest of a new image is noted before the pull',
+      beforePull: answer(1, 'd1'),
+      expected: { registryDigest: 'd1', isNew: true },
+    },
+    { name: 'nothing is noted without a digest', beforePull: answer(1), expected: { isNew: false } },
+    {
+      name: 'the same digest again changes nothing',
+      beforePull: answer(1, 'd1'),
+      old: image(noted),
+      expected: { ...noted, isNew: false },
+    },
+    {
+      name: 'an answer for another node changes nothing of an image that is there',
+      beforePull: answer(5, 'd2'),
+      old: image(noted),
+      entry: held(),
+      expected: { ...noted, isNew: false },
+    },
+    {
+      name: 'an answer is noted where the image is there and is asked for again',
+      beforePull: answer(5, 'd2'),
+      old: image(noted),
+      entry: held(),
+      isAskedAgain: true,
+      expected: { registryDigest: 'd2', isNew: true },
+    },
+    {
+      name: 'a refresh that finds the same digest changes nothing',
+      refresh: answer(5, 'd1'),
+      old: image(),
+      entry: held(),
+      expected: { isNew: false },
+    },
+    {
+      name: 'a refresh that finds another digest asks for it',
+      refresh: answer(5, 'd2'),
+      old: image(noted),
+      entry: held(),
+      expected: { registryDigest: 'd2', refreshRound: at(5), isNew: true },
+    },
+    {
+      name: 'a refresh that could not ask lets the node ask',
+      refresh: answer(5),
+      old: image(noted),
+      entry: held(),
+      expected: { ...noted, refreshRound: at(5), isNew: true },
+    },
+    {
+      name: 'the latest digest is noted',
+      refresh: answer(5, 'd2'),
+      beforePull: answer(7, 'd3'),
+      old: image(noted),
+      entry: held(),
+      expected: { registryDigest: 'd3', refreshRound: at(5), isNew: true },
+    },
+    {
+      name: 'a refresh that was acted on asks for nothing more',
+      refresh: answer(5, 'd2'),
+      old: image({ registryDigest: 'd3', refreshRound: at(5) }),
+      entry: held({ registryDigest: 'd3' }),
+      expected: { registryDigest: 'd3', refreshRound: at(5), isNew: false },
+    },
+    {
+      name: 'an answer from before a refresh that was acted on is not noted',
+      refresh: answer(5, 'd2'),
+      beforePull: answer(4, 'd1'),
+      old: image({ registryDigest: 'd2', refreshRound: at(5), revision: 2 }),
+      entry: held(),
+      expected: { registryDigest: 'd2', refreshRound: at(5), isNew: false },
+    },
+    {
+      name: 'a retry notes what the registry says now',
+      beforePull: answer(5, 'd2'),
+      old: image(noted),
+      entry: { ...failedEntryOf('i', 'RegistryUnavailable'), presence: held().presence },
+      expected: { registryDigest: 'd2', isNew: true },
+    },
+  ])('$name', ({ refresh, beforePull, old, entry, isAskedAgain = false, expected }) => {
+    expect(applyAnswers(old, entry, { refresh, beforePull }, isAskedAgain)).toEqual(expected)
   })
 
-  it('is not the same second for all caches', () => {
-    const times = Array.from({ length: 50 }, (_, index) =>
-      nextRefresh(cache(undefined, `u${index}`), 15 * MINUTE, NOON),
-    )
-    expect(new Set(times.map(time => Math.floor((time?.getTime() ?? 0) / 1000))).size).toBeGreaterThan(40)
-  })
-
-  it.each<[string, ImageCache['spec']['refresh'], number, string | undefined]>([
-    ['never by the flag', undefined, 0, undefined],
-    ['never by the cache', { interval: '0s' }, 15 * MINUTE, undefined],
-    ['suspended', { suspend: true, interval: '1m' }, 15 * MINUTE, undefined],
-    ['a schedule', { schedule: '30 3 * * *' }, 0, '2026-03-02T03:30:00.000Z'],
-    [
-      'a schedule in a time zone',
-      { schedule: '30 3 * * *', timeZone: 'Asia/Tokyo' },
-      0,
-      '2026-03-01T18:30:00.000Z',
-    ],
-    [
-      'a schedule goes before an interval',
-      { schedule: '0 13 * * *', interval: '1m' },
-      0,
-      '2026-03-01T13:00:00.000Z',
-    ],
-    ['a schedule that cannot be read', { schedule: 'often' }, 0, undefined],
-  ])('%s', (_, refresh, frequency, expected) => {
-    expect(nextRefresh(cache(refresh), frequency, NOON)?.toISOString()).toBe(expected)
-  })
-
-  it.each(['1ns', '1ms', '0.1s'])('every %s is not taken at its word', interval => {
-    const first = nextRefresh(cache({ interval }), 15 * MINUTE, NOON) ?? NOON
-    const second = nextRefresh(cache({ interval }), 15 * MINUTE, first) ?? NOON
-    expect(second.getTime() - first.getTime()).toBeGreaterThanOrEqual(999)
-  })
-
-  it('an interval of the cache goes before the flag', () => {
-    const next = nextRefresh(cache({ interval: '1m' }), 24 * 60 * MINUTE, NOON)
-    expect((next?.getTime() ?? 0) - NOON.getTime()).toBeLessThanOrEqual(MINUTE + 1)
-  })
-})
-
-describe('scheduleError', () => {
-  it('is nothing for what can be used, and words for what cannot', () => {
-    expect(scheduleError('*/5 * * * *', 'Europe/Berlin')).toBeUndefined()
-    expect(scheduleError('often', undefined)).toMatch(/\w/)
-    expect(scheduleError('*/5 * * * *', 'Mars/Olympus'), 'the schedule itself').toBeUndefined()
-  })
-})
-
-describe('isTimeZone', () => {
-  it.each([
-    [undefined, true],
-    ['', true],
-    ['Europe/Berlin', true],
-    ['Mars/Olympus', false],
-  ])('%j: %j', (timeZone, known) => {
-    expect(isTimeZone(timeZone)).toBe(known)
+  it('has no say about an image that is not pulled again', () => {
+    const cache = compiledOf('cache', ['r.test/a:1'])
+    const [fixed] = desiredOf(['r.test/a:1'], cache)
+    if (!fixed) throw new Error('the builder gave no image')
+    const answers = new Map([[fixed.image, answer(5, 'd2')]])
+    const { images } = planNode({
+      node: nodeOf('n1'),
+      caches: [cache],
+      previous: { revision: 1, images: [fixed] },
+      ledger: [entryOf(fixed.image)],
+      refreshes: answers,
+      beforePulls: answers,
+    })
+    expect(images).toEqual([fixed])
   })
 })

@@ -41,7 +41,9 @@ export function applyAnswers(
 ): { readonly registryDigest?: string; readonly refreshRound?: string; readonly isNew: boolean } {
   const isNewRound = refresh !== undefined && refresh.at !== old?.refreshRound && needsPull(refresh, entry)
   const isHeld = !isAskedAgain && !isNewRound && isPullDone(old, entry)
-  const [latest] = [isNewRound ? refresh : undefined, isHeld ? undefined : beforePull]
+  // The round that was acted on last is newer than answers from before it.
+  const isOld = Date.parse(beforePull?.at ?? '') <= Date.parse(old?.refreshRound ?? '')
+  const [latest] = [isNewRound ? refresh : undefined, isHeld || isOld ? undefined : beforePull]
     .filter(answer => answer?.digest !== undefined)
     .toSorted((a, b) => Date.parse(b?.at ?? '') - Date.parse(a?.at ?? ''))
   const registryDigest = latest?.digest ?? old?.registryDigest

@@ -5,9 +5,13 @@ import type { CompiledCache } from '../demand/index.ts'
  * Room for the images of one node, in bytes. Spec and ledger are one object, and etcd takes up to 1.5 MiB.
  * The rest is for ledger entries of images that nobody wants any more. There are few.
  */
-const ROOM_BYTES = 1_370_000
-/** What an image takes of it beside names: times and a digest in the spec, those and a message or two digests in the ledger. */
-const ENTRY_BYTES = 700
+const ROOM_BYTES = 1_330_000
+/** Greatest number of bytes of an image without names: it is present, and its refresh failed with a long message. */
+const IMAGE_BYTES = 1_000
+/** Greatest number of bytes of a removal without names: the image is present, and its removal failed with a long message. */
+const REMOVAL_BYTES = 900
+/** Names of the fields of a credential and of lists, in the spec and in the ledger. */
+const FIELD_BYTES = 50
 /** Bytes of a short hash of a cache or a list, with quotes and comma, in the spec and in the ledger. */
 const OWNER_BYTES = 22
 
@@ -19,7 +23,7 @@ export interface FittedImages {
 }
 
 /**
- * Leaves out what the NodeImages of a node has no room for, about 1 700 images: all caches together might outgrow it, and an
+ * Leaves out what the NodeImages of a node has no room for, about 1 100 images: all caches together might outgrow it, and an
  * object that cannot be written helps nobody. The oldest caches keep their images.
  *
  * @param images sorted, with the oldest owner of each first
@@ -51,8 +55,10 @@ export function fitObjectSize(
 function bytesOf(image: DesiredImage | Removal): number {
   const secrets = 'pullSecrets' in image ? Buffer.byteLength(JSON.stringify(image.pullSecrets)) : 0
   const lists = 'lists' in image ? (image.lists?.length ?? 0) : 0
+  const fields = (image.credential === undefined ? 0 : 1) + (lists > 0 ? 1 : 0)
   return (
-    ENTRY_BYTES +
+    ('pullPolicy' in image ? IMAGE_BYTES : REMOVAL_BYTES) +
+    FIELD_BYTES * fields +
     2 * Buffer.byteLength(entryKey(image)) +
     secrets +
     OWNER_BYTES * (image.owners.length + lists)

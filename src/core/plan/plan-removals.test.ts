@@ -1,25 +1,23 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { cacheOf as imageCacheOf } from '../../../test/builders/image-cache.ts'
+import { entryOf, removalOf } from '../../../test/builders/node-images.ts'
+import { nodeWith } from '../../../test/builders/node.ts'
+import { at } from '../../../test/builders/time.ts'
 import { PURGE_FINALIZER } from '../../api/constants.ts'
 import type { ImageCache, ImageCacheSpec, ImageCacheStatus } from '../../api/image-cache.ts'
-import type { DesiredImage, LedgerEntry, Removal } from '../../api/node-images.ts'
+import type { LedgerEntry, NodeImagesSpec, Removal } from '../../api/node-images.ts'
 import { type CompiledCache, compileCache, shortHash } from '../demand/index.ts'
-import { projectNode } from '../node/index.ts'
-import { planNode } from './plan.ts'
-import { isAnswered, planRemovals } from './removals.ts'
+import { isRemovalAnswered } from '../ledger/index.ts'
+import type { NodeFacts } from '../node/index.ts'
+import { planNode } from './plan-node.ts'
 
-const EARLY = '2026-01-01T00:00:00.000Z'
-const MIDDLE = '2026-01-01T00:05:00.000Z'
-const NOW = '2026-01-01T00:10:00.000Z'
-const NODE = projectNode({
-  metadata: { name: 'n1', uid: 'u1', labels: { pool: 'a' } },
-  status: { conditions: [{ type: 'Ready', status: 'True' }], nodeInfo: { operatingSystem: 'linux' } },
-})
+const NODE = nodeWith('n1', { labels: { pool: 'a' } })
 const PURGED: ImageCacheStatus = {
   status: 'Processing',
   reason: 'ImageCachePurge',
-  startTime: MIDDLE,
   observedGeneration: 1,
+  purgeRevision: 1,
 }
 
 interface Options {
@@ -28,150 +26,145 @@ interface Options {
   readonly metadata?: Partial<ImageCache['metadata']>
 }
 
-function cacheOf(name: string, images: string[], { status, spec, metadata }: Options = {}): CompiledCache {
-  const cache: ImageCache = {
-    metadata: { name, namespace: 'team', uid: name, generation: 1, ...metadata },
-    spec: { cacheSpec: [{ images }], ...spec },
-    ...(status && { status }),
-  }
-  return compileCache(cache, 'IfNotPresent')
+function cacheOf(name: string, images: readonly string[], { status, spec, metadata }: Options = {}) {
+  return compileCache(imageCacheOf(name, images, spec, status, metadata), 'IfNotPresent')
 }
 
-const owner = (name: string) => shortHash(name)
+const owner = (name: string) => shortHash(`uid-of-${name}`)
 
-function desired(image: string, ...owners: string[]): DesiredImage {
-  return { image, pullPolicy: 'IfNotPresent', owners: owners.map(owner), requestedAt: EARLY }
+/** The plan after `images` were asked for by a cache. */
+function asked(image: string, name: string): NodeImagesSpec {
+  return planNode({ node: NODE, caches: [cacheOf(name, [image])], previous: {}, ledger: [] })
 }
 
 function present(image: string, ...owners: string[]): LedgerEntry {
-  return { image, state: 'Present', requestedAt: EARLY, owners: owners.map(owner), pulledByUs: true }
+  return entryOf(image, { owners: owners.map(owner) })
 }
 
 interface State {
-  readonly existing?: readonly DesiredImage[]
-  readonly removals?: readonly Removal[]
+  readonly previous?: NodeImagesSpec
   readonly ledger?: readonly LedgerEntry[]
+  readonly node?: NodeFacts
 }
 
-function plan(caches: CompiledCache[], state: State = {}): Removal[] {
-  const { existing = [], removals = [], ledger = [] } = state
-  const images = planNode({ node: NODE, caches, existing, ledger, now: NOW })
-  return planRemovals({ node: NODE, caches, desired: images, existing, removals, ledger, now: NOW })
+function plan(caches: CompiledCache[], { previous = {}, ledger = [], node = NODE }: State = {}) {
+  return planNode({ node, caches, previous, ledger })
 }
 
-/** What stands in the removals of a plan, in few words. */
-const told = (removals: readonly Removal[]) =>
+const removalsOf = (caches: CompiledCache[], state?: State): Removal[] => plan(caches, state).remove ?? []
+
+/** The removals of a plan in few words. */
+const told = (removals: readonly Removal[] = []) =>
   removals.map(({ image, stays }) => (stays ? `${image} ${stays}` : image))
 
 describe('planRemovals', () => {
-  const held = { existing: [desired('r.io/a:1', 'x')], ledger: [present('r.io/a:1', 'x')] }
+  const held = { previous: asked('r.io/a:1', 'x'), ledger: [present('r.io/a:1', 'x')] }
 
   it('lets nothing go that is wanted', () => {
-    expect(plan([cacheOf('x', ['r.io/a:1'])], held)).toEqual([])
+    expect(removalsOf([cacheOf('x', ['r.io/a:1'])], held)).toEqual([])
   })
 
   describe('of several lists', () => {
     const list = (pool: string, ...images: string[]) => ({ images, nodeSelector: { pool } })
     const before = { cacheSpec: [list('a', 'r.io/x:1', 'r.io/y:1'), list('b', 'r.io/x:1')] }
-    const images = planNode({
-      node: NODE,
-      caches: [cacheOf('x', [], { spec: before })],
-      existing: [],
-      ledger: [],
-      now: EARLY,
-    })
-    const ledger = images.map(({ image, owners, lists }) => ({
+    const previous = plan([cacheOf('x', [], { spec: before })])
+    const ledger = (previous.images ?? []).map(({ image, owners, lists }) => ({
       ...present(image),
       owners,
       ...(lists && { lists }),
     }))
-    it.each<[string, ImageCacheSpec['cacheSpec'], string[]]>([
-      ['nothing where nothing changes', before.cacheSpec, []],
-      [
-        'what is taken out of the list for the node, be it in another one',
-        [list('a', 'r.io/y:1'), list('b', 'r.io/x:1')],
-        ['r.io/x:1'],
-      ],
-      ['what is taken out of all of them', [list('a', 'r.io/y:1'), list('b', 'r.io/z:1')], ['r.io/x:1']],
-      [
-        'nothing where a list is given to other nodes',
-        [list('c', 'r.io/x:1', 'r.io/y:1'), list('b', 'r.io/x:1')],
-        [],
-      ],
-      ['nothing that another list for the node has', [list('a', 'r.io/y:1'), { images: ['r.io/x:1'] }], []],
-      ['what was only in a list that is gone', [list('b', 'r.io/x:1')], ['r.io/y:1']],
-    ])('lets go %s', (_, cacheSpec, expected) => {
+    it.each<{ name: string; cacheSpec: ImageCacheSpec['cacheSpec']; expected: string[] }>([
+      { name: 'nothing where nothing changes', cacheSpec: before.cacheSpec, expected: [] },
+      {
+        name: 'what is taken out of the list for the node, also where another list has it',
+        cacheSpec: [list('a', 'r.io/y:1'), list('b', 'r.io/x:1')],
+        expected: ['r.io/x:1'],
+      },
+      {
+        name: 'what is taken out of all lists',
+        cacheSpec: [list('a', 'r.io/y:1'), list('b', 'r.io/z:1')],
+        expected: ['r.io/x:1'],
+      },
+      {
+        name: 'nothing where a list is given to other nodes',
+        cacheSpec: [list('c', 'r.io/x:1', 'r.io/y:1'), list('b', 'r.io/x:1')],
+        expected: [],
+      },
+      {
+        name: 'nothing that another list for the node has',
+        cacheSpec: [list('a', 'r.io/y:1'), { images: ['r.io/x:1'] }],
+        expected: [],
+      },
+      {
+        name: 'what was only in a list that is gone',
+        cacheSpec: [list('b', 'r.io/x:1')],
+        expected: ['r.io/y:1'],
+      },
+    ])('lets go $name', ({ cacheSpec, expected }) => {
       const caches = [cacheOf('x', [], { spec: { cacheSpec } })]
-      expect(told(plan(caches, { existing: images, ledger }))).toEqual(expected)
+      const next = plan(caches, { previous, ledger })
+      expect(told(next.remove)).toEqual(expected)
       // Broken off after the plan was written, it comes to the same.
-      const [existing, removals] = [
-        planNode({ node: NODE, caches, existing: images, ledger, now: NOW }),
-        plan(caches, { existing: images, ledger }),
-      ]
-      expect(plan(caches, { existing, removals, ledger })).toEqual(removals)
+      expect(plan(caches, { previous: next, ledger })).toEqual(next)
     })
 
     it('lets nothing go from a node that loses a label', () => {
-      const node = projectNode({
-        metadata: { name: 'n1', labels: { pool: 'b' } },
-        status: { conditions: [{ type: 'Ready', status: 'True' }] },
-      })
-      const caches = [cacheOf('x', [], { spec: before })]
-      const now = planNode({ node, caches, existing: images, ledger, now: NOW })
-      expect(
-        planRemovals({ node, caches, desired: now, existing: images, removals: [], ledger, now: NOW }),
-      ).toEqual([])
+      const node = nodeWith('n1', { labels: { pool: 'b' } })
+      expect(removalsOf([cacheOf('x', [], { spec: before })], { node, previous, ledger })).toEqual([])
     })
   })
 
-  it('lets go what a purged cache put there, from the time of the purge on', () => {
-    expect(plan([cacheOf('x', ['r.io/a:1'], { status: PURGED })], held)).toEqual([
-      { image: 'r.io/a:1', owners: [owner('x')], requestedAt: NOW },
+  it('lets go what a purged cache put there, as a new request', () => {
+    expect(removalsOf([cacheOf('x', ['r.io/a:1'], { status: PURGED })], held)).toEqual([
+      { image: 'r.io/a:1', owners: [owner('x')], revision: 2 },
     ])
   })
 
   it('lets go what was taken out of the lists, also while nobody watched', () => {
-    expect(told(plan([cacheOf('x', ['r.io/b:1'])], held))).toEqual(['r.io/a:1'])
-    expect(told(plan([cacheOf('x', ['r.io/b:1'])], { ledger: held.ledger }))).toEqual(['r.io/a:1'])
+    expect(told(removalsOf([cacheOf('x', ['r.io/b:1'])], held))).toEqual(['r.io/a:1'])
+    expect(told(removalsOf([cacheOf('x', ['r.io/b:1'])], { ledger: held.ledger }))).toEqual(['r.io/a:1'])
   })
 
-  it.each<[string, Options]>([
-    ['is suspended', { spec: { suspend: true } }],
-    ['is deleted', { metadata: { deletionTimestamp: NOW } }],
-    ['is deleted with Retain', { metadata: { deletionTimestamp: NOW, finalizers: [PURGE_FINALIZER] } }],
-    [
-      'selects other nodes now',
-      { spec: { cacheSpec: [{ images: ['r.io/a:1'], nodeSelector: { pool: 'b' } }] } },
-    ],
-    ['was edited since', { status: PURGED, metadata: { generation: 2 } }],
-    ['is refreshed since', { status: { ...PURGED, reason: 'ImageCacheRefresh' } }],
-  ])('lets nothing go of a cache that %s', (_, options) => {
-    expect(plan([cacheOf('x', ['r.io/a:1'], options)], held)).toEqual([])
+  it.each<{ name: string; options: Options }>([
+    { name: 'is suspended', options: { spec: { suspend: true } } },
+    { name: 'is deleted', options: { metadata: { deletionTimestamp: at(0) } } },
+    {
+      name: 'is deleted with Retain',
+      options: { metadata: { deletionTimestamp: at(0), finalizers: [PURGE_FINALIZER] } },
+    },
+    {
+      name: 'selects other nodes now',
+      options: { spec: { cacheSpec: [{ images: ['r.io/a:1'], nodeSelector: { pool: 'b' } }] } },
+    },
+    { name: 'was edited since', options: { status: PURGED, metadata: { generation: 2 } } },
+    { name: 'is refreshed since', options: { status: { ...PURGED, reason: 'ImageCacheRefresh' } } },
+  ])('lets nothing go of a cache that $name', ({ options }) => {
+    expect(removalsOf([cacheOf('x', ['r.io/a:1'], options)], held)).toEqual([])
   })
 
   it('lets go what a cache with the policy Purge held when it is deleted, suspended or not', () => {
-    const metadata = { deletionTimestamp: MIDDLE, finalizers: [PURGE_FINALIZER] }
+    const metadata = { deletionTimestamp: at(0), finalizers: [PURGE_FINALIZER] }
     const spec = { deletionPolicy: 'Purge', suspend: true } as const
-    expect(told(plan([cacheOf('x', ['r.io/a:1'], { metadata, spec })], held))).toEqual(['r.io/a:1'])
+    expect(told(removalsOf([cacheOf('x', ['r.io/a:1'], { metadata, spec })], held))).toEqual(['r.io/a:1'])
   })
 
   it('says of what others want, by whatever name, that it stays, and goes on saying so', () => {
     const purged = cacheOf('x', ['nginx'], { status: PURGED })
     const other = cacheOf('y', ['docker.io/library/nginx:latest'])
-    const state = { existing: [desired('nginx', 'x')], ledger: [present('nginx', 'x')] }
-    const removals = plan([purged, other], state)
-    expect(told(removals)).toEqual(['nginx WantedByOthers'])
-    // The other one was deleted with Retain: it is not for the old purge to take what he left.
-    expect(plan([purged], { ledger: [present('nginx', 'x')], removals })).toEqual(removals)
-    const again = cacheOf('x', ['nginx'], { status: { ...PURGED, startTime: '2026-01-01T01:00:00.000Z' } })
-    expect(told(plan([again], { ledger: [present('nginx', 'x')], removals }))).toEqual(['nginx'])
+    const ledger = [present('nginx', 'x')]
+    const first = plan([purged, other], { previous: asked('nginx', 'x'), ledger })
+    expect(told(first.remove)).toEqual(['nginx WantedByOthers'])
+    // The other one was deleted with Retain. The old purge must not remove what it left.
+    const second = plan([purged], { previous: first, ledger })
+    expect(second.remove).toEqual(first.remove)
+    const again = cacheOf('x', ['nginx'], { status: { ...PURGED, purgeRevision: 2 } })
+    expect(told(plan([again], { previous: second, ledger }).remove)).toEqual(['nginx'])
   })
 
   it('knows an image by another name of the same list', () => {
     const renamed = cacheOf('x', ['docker.io/library/nginx:latest'])
-    expect(plan([renamed], { existing: [desired('nginx', 'x')], ledger: [present('nginx', 'x')] })).toEqual(
-      [],
-    )
+    const state = { previous: asked('nginx', 'x'), ledger: [present('nginx', 'x')] }
+    expect(removalsOf([renamed], state)).toEqual([])
   })
 
   it('leaves what a suspended cache wants', () => {
@@ -179,29 +172,38 @@ describe('planRemovals', () => {
       cacheOf('x', ['r.io/a:1'], { status: PURGED }),
       cacheOf('y', ['r.io/a:1'], { spec: { suspend: true } }),
     ]
-    expect(told(plan(caches, held))).toEqual(['r.io/a:1 WantedByOthers'])
+    expect(told(removalsOf(caches, held))).toEqual(['r.io/a:1 WantedByOthers'])
   })
 
   it('leaves what was there before', () => {
     const ledger = [{ ...present('r.io/a:1', 'x'), pulledByUs: false }]
     const caches = [cacheOf('x', ['r.io/a:1'], { status: PURGED })]
-    expect(told(plan(caches, { ...held, ledger }))).toEqual(['r.io/a:1 NotOurs'])
+    expect(told(removalsOf(caches, { ...held, ledger }))).toEqual(['r.io/a:1 NotOurs'])
   })
 
   it('does what was asked for though the cache has gone, and forgets it once that is done', () => {
-    const removals = [{ image: 'r.io/a:1', owners: [owner('x')], requestedAt: MIDDLE }]
-    const entry: LedgerEntry = { image: 'r.io/a:1', state: 'Removing' }
-    expect(plan([], { removals, ledger: [entry] })).toEqual(removals)
-    const done = { ...entry, state: 'Pending' as const, reason: 'Removed', requestedAt: MIDDLE }
-    expect(plan([], { removals, ledger: [done] })).toEqual([])
-    expect(
-      plan([], { removals, ledger: [{ ...present('r.io/a:1'), reason: 'InUse', requestedAt: MIDDLE }] }),
-    ).toEqual([])
+    const remove = [removalOf('r.io/a:1', { owners: [owner('x')], revision: 2 })]
+    const previous = { revision: 2, remove }
+    const after = (removal: LedgerEntry['removal']) =>
+      removalsOf([], { previous, ledger: [entryOf('r.io/a:1', { removal })] })
+    expect(after({ state: 'Removing', revision: 2 })).toEqual(remove)
+    expect(after({ state: 'Kept', reason: 'InUse', revision: 1 }), 'an older answer').toEqual(remove)
+    expect(after({ state: 'Removed', revision: 2 })).toEqual([])
+    expect(after({ state: 'Kept', reason: 'InUse', revision: 2 })).toEqual([])
+  })
+
+  it('asks again for nothing that is removed already', () => {
+    const state = { status: { ...PURGED, purgeRevision: 2 } }
+    const removed = entryOf('r.io/a:1', { owners: [owner('x')], removal: { state: 'Removed', revision: 2 } })
+    const purged = plan([cacheOf('x', ['r.io/a:1'], { status: PURGED })], held)
+    expect(removalsOf([cacheOf('x', ['r.io/a:1'], state)], { previous: purged, ledger: [removed] })).toEqual(
+      [],
+    )
   })
 
   it('never asks for more than one request to a node holds', () => {
     const ledger = Array.from({ length: 1_200 }, (_, index) => present(`r.io/a:${index}`, 'x'))
-    expect(plan([cacheOf('x', [], { status: PURGED })], { ledger })).toHaveLength(1_000)
+    expect(removalsOf([cacheOf('x', [], { status: PURGED })], { ledger })).toHaveLength(1_000)
   })
 })
 
@@ -219,40 +221,36 @@ describe('any life of two caches', () => {
   it('never removes what a cache wants, and asks for nothing twice', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 8 }), steps => {
-        let existing: DesiredImage[] = []
-        let removals: Removal[] = []
+        let previous: NodeImagesSpec = {}
         let ledger: LedgerEntry[] = []
         for (const { x, y, removes } of steps) {
           const caches = Object.entries({ x, y }).flatMap(([name, { images, purged, suspend, there }]) =>
             there ? [cacheOf(name, images, { spec: { suspend }, ...(purged && { status: PURGED }) })] : [],
           )
-          const input = { node: NODE, caches, existing, ledger, now: NOW }
-          const images = planNode(input)
-          removals = planRemovals({ ...input, desired: images, removals })
-          existing = images
-          expect(planRemovals({ ...input, existing, desired: images, removals })).toEqual(removals)
+          const next = plan(caches, { previous, ledger })
+          expect(plan(caches, { previous: next, ledger })).toEqual(next)
+          previous = next
+          const { images = [], remove = [] } = next
           const wanted = new Set(
             Object.values({ x, y })
               .filter(({ purged, suspend, there }) => there && (suspend || !purged))
               .flatMap(cache => cache.images.map(names)),
           )
-          for (const { image, stays } of removals) {
+          for (const { image, stays } of remove) {
             if (stays === undefined) expect(wanted).not.toContain(names(image))
           }
-          const going = new Set(removals.flatMap(({ image, stays }) => (stays ? [] : [image])))
+          const going = new Map(remove.flatMap(removal => (removal.stays ? [] : [[removal.image, removal]])))
           const kept = ledger.filter(entry => !images.some(({ image }) => image === entry.image))
           ledger = [
-            ...images.map(image => ({ ...present(image.image), owners: image.owners })),
-            ...kept.map(
-              (entry): LedgerEntry =>
-                removes && going.has(entry.image)
-                  ? { ...entry, state: 'Pending', reason: 'Removed', requestedAt: NOW }
-                  : entry,
-            ),
+            ...images.map(({ image, owners }) => entryOf(image, { owners })),
+            ...kept.map((entry): LedgerEntry => {
+              const removal = removes ? going.get(entry.image) : undefined
+              return removal ? { ...entry, removal: { state: 'Removed', revision: removal.revision } } : entry
+            }),
           ]
           if (removes) {
             const entries = new Map(ledger.map(entry => [entry.image, entry]))
-            expect(removals.every(removal => isAnswered(removal, entries.get(removal.image)))).toBe(true)
+            expect(remove.every(removal => isRemovalAnswered(removal, entries.get(removal.image)))).toBe(true)
           }
         }
       }),

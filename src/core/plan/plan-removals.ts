@@ -59,8 +59,9 @@ export function planRemovals(input: RemovalsInput): Removal[] {
     const isToldOf = (owner: string) => wanting.size === 0 || isThere(caches.get(owner))
     const leavers = all.filter(owner => !wanting.has(owner) && isToldOf(owner)).toSorted()
     const isNew = old === undefined || leavers.some(owner => asksAgain(owner, caches, input.owners))
-    const isRemoved = entry?.removal?.state === 'Removed'
-    if (leavers.length === 0 || (!isNew && isRemoved)) return []
+    // Nothing is left to remove, however often it is asked for.
+    const isDone = old !== undefined && entry?.removal?.state === 'Removed' && isRemovalAnswered(old, entry)
+    if (leavers.length === 0 || isDone) return []
     const stays = (isNew ? undefined : old.stays) ?? keptReason(wanting.size > 0, entry)
     return [
       {

@@ -1,75 +1,59 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { cacheOf } from '../../../test/builders/image-cache.ts'
+import { entryOf, failedEntryOf, nodeImagesOf } from '../../../test/builders/node-images.ts'
+import { type NodeOptions, nodeWith } from '../../../test/builders/node.ts'
+import { at } from '../../../test/builders/time.ts'
 import { REFRESH_ANNOTATION } from '../../api/constants.ts'
 import type { ImageCache, ImageCacheStatus } from '../../api/image-cache.ts'
-import type { LedgerEntry, NodeImages } from '../../api/node-images.ts'
-import { type NodeFacts, projectNode } from '../node/index.ts'
-import { compileCache } from '../demand/index.ts'
+import type { LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-images.ts'
+import type { NodeFacts } from '../node/index.ts'
+import { compileCache, shortHash } from '../demand/index.ts'
 import { planNode } from '../plan/index.ts'
 import { aggregate } from './aggregate.ts'
 
-const T0 = '2026-01-01T00:00:00.000Z'
-const T1 = '2026-01-01T00:01:00.000Z'
-const T2 = '2026-01-01T00:02:00.000Z'
+const [T0, T1, T2] = [at(0), at(60), at(120)]
 
-function node(name: string, change: Partial<NodeFacts> = {}): NodeFacts {
-  const facts = projectNode({
-    metadata: {
-      name,
-      uid: `uid-${name}`,
-      creationTimestamp: '2025-12-01T00:00:00Z',
-      labels: { 'kubernetes.io/hostname': `host-${name}` },
-    },
-    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+const node = (name: string, options: NodeOptions = {}): NodeFacts =>
+  nodeWith(name, {
+    madeAt: '2025-12-01T00:00:00Z',
+    labels: { 'kubernetes.io/hostname': `host-${name}` },
+    ...options,
   })
-  return { ...facts, ...change }
-}
 
 function cache(
   images: string[],
   change: Partial<ImageCache> & { annotations?: Record<string, string> } = {},
 ): ImageCache {
   const { annotations, ...rest } = change
-  return {
-    metadata: {
-      name: 'c',
-      namespace: 'ns',
-      uid: 'cache-uid',
-      generation: 1,
-      ...(annotations && { annotations }),
-    },
-    spec: { cacheSpec: [{ images }] },
-    ...rest,
-  }
+  const { metadata, spec } = cacheOf('c', images, {}, {}, { ...(annotations && { annotations }) })
+  return { metadata, spec, ...rest }
+}
+
+/** How the request for an image is answered. */
+type Answer = 'present' | 'pulling' | Partial<NonNullable<LedgerEntry['attempt']>>
+
+function answered(image: string, revision: number, answer: Answer): LedgerEntry {
+  if (answer === 'pulling') return { image, attempt: { state: 'Pulling', revision } }
+  if (answer !== 'present')
+    return failedEntryOf(image, answer.reason ?? 'PullFailed', { ...answer, revision })
+  return entryOf(image, { presence: { state: 'Present', since: at(1), by: 'Job', revision } })
 }
 
 /** The NodeImages that the plan makes for a node, with the given answers in its ledger. */
 function warmed(
   facts: NodeFacts,
   object: ImageCache,
-  now: string,
-  answers: Record<string, Partial<LedgerEntry>>,
+  answers: Record<string, Answer>,
+  previous: NodeImagesSpec = {},
 ): NodeImages {
-  const images = planNode({
-    node: facts,
-    caches: [compileCache(object, 'IfNotPresent')],
-    existing: [],
-    ledger: [],
-    now,
+  const caches = [compileCache(object, 'IfNotPresent')]
+  const spec = planNode({ node: facts, caches, previous, ledger: [] })
+  const ledger = (spec.images ?? []).flatMap(({ image, revision }) => {
+    const answer = answers[image]
+    return answer ? [answered(image, revision, answer)] : []
   })
-  return {
-    metadata: {
-      name: facts.metadata.name,
-      ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: '', uid: facts.metadata.uid ?? '' }],
-    },
-    spec: { images },
-    status: {
-      images: images.flatMap(({ image, requestedAt }) => {
-        const answer = answers[image]
-        return answer ? [{ image, state: 'Present' as const, requestedAt, ...answer }] : []
-      }),
-    },
-  }
+  return nodeImagesOf(facts, spec, ledger)
 }
 
 function look(object: ImageCache, nodes: NodeFacts[], ledgers: NodeImages[], now: string) {
@@ -103,15 +87,15 @@ describe('the life of a cache', () => {
 
   it('goes on until every node has answered, and then succeeds', () => {
     const begun = written(created, look(created, nodes, [], T0).status)
-    const all = { 'r.io/x:1': {}, 'r.io/y:1': {} }
-    const half = [warmed(node('a'), begun, T0, all), warmed(node('b'), begun, T0, { 'r.io/x:1': {} })]
+    const all = { 'r.io/x:1': 'present', 'r.io/y:1': 'present' } as const
+    const half = [warmed(node('a'), begun, all), warmed(node('b'), begun, { 'r.io/x:1': 'present' })]
     const between = look(begun, nodes, half, T1)
     expect(between.status).toMatchObject({
       status: 'Processing',
       nodes: { desired: 2, ready: 1 },
       summary: { images: '1/2', nodes: '1/2' },
     })
-    const whole = nodes.map(each => warmed(each, begun, T0, all))
+    const whole = nodes.map(each => warmed(each, begun, all))
     const end = look(begun, nodes, whole, T1)
     expect(end.ended).toBe(true)
     expect(end.status).toMatchObject({
@@ -128,10 +112,10 @@ describe('the life of a cache', () => {
 
   it('fails with the reason and words of each image, and is corrected by a late success', () => {
     const begun = written(created, look(created, nodes, [], T0).status)
-    const bad = { state: 'Failed', reason: 'RegistryUnavailable', message: 'connection refused' } as const
+    const bad = { reason: 'RegistryUnavailable', message: 'connection refused' }
     const ledgers = [
-      warmed(node('a'), begun, T0, { 'r.io/x:1': {}, 'r.io/y:1': bad }),
-      warmed(node('b'), begun, T0, { 'r.io/x:1': {}, 'r.io/y:1': {} }),
+      warmed(node('a'), begun, { 'r.io/x:1': 'present', 'r.io/y:1': bad }),
+      warmed(node('b'), begun, { 'r.io/x:1': 'present', 'r.io/y:1': 'present' }),
     ]
     const failed = look(begun, nodes, ledgers, T1)
     expect(failed.status).toMatchObject({
@@ -141,7 +125,7 @@ describe('the life of a cache', () => {
         'r.io/y:1': [{ node: 'host-a', reason: 'RegistryUnavailable', message: 'connection refused' }],
       },
     })
-    const late = nodes.map(each => warmed(each, begun, T0, { 'r.io/x:1': {}, 'r.io/y:1': {} }))
+    const late = nodes.map(each => warmed(each, begun, { 'r.io/x:1': 'present', 'r.io/y:1': 'present' }))
     const corrected = look(written(begun, failed.status), nodes, late, T2)
     expect(corrected.status).toMatchObject({ status: 'Succeeded', completionTime: T2 })
     expect(corrected.status.failures).toBeUndefined()
@@ -154,26 +138,31 @@ describe('the life of a cache', () => {
       status: 'Processing',
       reason: 'ImageCacheUpdate',
       startTime: T1,
-      editedAt: T1,
       observedGeneration: 2,
     })
   })
 
   it('what failed before an edit has to be answered again', () => {
     const begun = written(created, look(created, nodes, [], T0).status)
-    const bad = { state: 'Failed', reason: 'ImageNotFound', message: 'not found' } as const
-    const ledgers = nodes.map(each => warmed(each, begun, T0, { 'r.io/x:1': {}, 'r.io/y:1': bad }))
+    const bad = { reason: 'ImageNotFound', message: 'not found' }
+    const ledgers = nodes.map(each => warmed(each, begun, { 'r.io/x:1': 'present', 'r.io/y:1': bad }))
     const failed = written(begun, look(begun, nodes, ledgers, T1).status)
     const edited = { ...failed, metadata: { ...failed.metadata, generation: 2 } }
     const updating = written(edited, look(edited, nodes, ledgers, T2).status)
-    expect(look(updating, nodes, ledgers, T2).status.status).toBe('Processing')
+    expect(look(updating, nodes, ledgers, T2).status.status, 'no plan follows it').toBe('Processing')
+    const planned = nodes.map((each, index) => {
+      const { spec: previous = {}, status } = ledgers[index] ?? {}
+      const caches = [compileCache(updating, 'IfNotPresent')]
+      const ledger = status?.images ?? []
+      return nodeImagesOf(each, planNode({ node: each, caches, previous, ledger }), ledger)
+    })
+    expect(look(updating, nodes, planned, T2).status.status, 'no answer').toBe('Processing')
   })
 
   it('a node that joins during an action does not hold it up', () => {
     const begun = written(created, look(created, nodes, [], T0).status)
-    const ledgers = nodes.map(each => warmed(each, begun, T0, { 'r.io/x:1': {}, 'r.io/y:1': {} }))
-    const base = node('new')
-    const joined = { ...base, metadata: { ...base.metadata, creationTimestamp: T1 } }
+    const ledgers = nodes.map(each => warmed(each, begun, { 'r.io/x:1': 'present', 'r.io/y:1': 'present' }))
+    const joined = node('new', { madeAt: T1 })
     expect(look(begun, [...nodes, joined], ledgers, T1).status).toMatchObject({
       status: 'Succeeded',
       nodes: { desired: 3, ready: 2 },
@@ -185,33 +174,42 @@ describe('a refresh', () => {
   const nodes = [node('a')]
   const plain = cache(['r.io/x:latest'])
   const begun = written(plain, look(plain, nodes, [], T0).status)
-  const done = { 'r.io/x:latest': {} }
-  const warm = written(begun, look(begun, nodes, [warmed(node('a'), begun, T0, done)], T0).status)
+  const done = { 'r.io/x:latest': 'present' } as const
+  const warm = written(begun, look(begun, nodes, [warmed(node('a'), begun, done)], T0).status)
   const asked: ImageCache = {
     ...warm,
     metadata: { ...warm.metadata, annotations: { [REFRESH_ANNOTATION]: '' } },
   }
 
-  it('begins whatever the value of the annotation, and asks for everything again', () => {
-    expect(look(asked, nodes, [], T1).status).toMatchObject({
+  it.each(['', 'now'])('begins with the annotation %j, and asks for everything again', value => {
+    const annotations = { [REFRESH_ANNOTATION]: value }
+    const annotated = { ...warm, metadata: { ...warm.metadata, annotations } }
+    const { status } = look(annotated, nodes, [], T1)
+    expect(status).toMatchObject({
       status: 'Processing',
       reason: 'ImageCacheRefresh',
-      requestedAt: T1,
+      refreshRevision: 1,
+      refreshAnnotation: shortHash(value),
     })
+    const ended = { ...status, status: 'Succeeded' }
+    expect(look(written(annotated, ended), nodes, [], T2).status.refreshRevision).toBe(2)
   })
 
   it('is not over before answers to the new request have come', () => {
     const refreshing = written(asked, look(asked, nodes, [], T1).status)
-    const old = [warmed(node('a'), begun, T0, done)]
-    expect(look(refreshing, nodes, old, T2).status.status).toBe('Processing')
-    const renewed = look(refreshing, nodes, [warmed(node('a'), refreshing, T2, done)], T2)
+    const old = warmed(node('a'), begun, done)
+    expect(look(refreshing, nodes, [old], T2).status.status, 'no plan follows it').toBe('Processing')
+    const planned = warmed(node('a'), refreshing, {}, old.spec)
+    const unanswered = { ...planned, ...(old.status && { status: old.status }) }
+    expect(look(refreshing, nodes, [unanswered], T2).status.status, 'no answer').toBe('Processing')
+    const renewed = look(refreshing, nodes, [warmed(node('a'), refreshing, done, old.spec)], T2)
     expect(renewed.status).toMatchObject({ status: 'Succeeded', reason: 'ImageCacheRefresh' })
     expect(renewed.annotationsDone).toEqual([REFRESH_ANNOTATION])
   })
 
   it('waits for an action that is under way', () => {
     const busy = { ...asked, status: { ...warm.status, status: 'Processing', reason: 'ImageCacheCreate' } }
-    const { status, annotationsDone } = look(busy, nodes, [warmed(node('a'), begun, T0, done)], T1)
+    const { status, annotationsDone } = look(busy, nodes, [warmed(node('a'), begun, done)], T1)
     expect(status).toMatchObject({ status: 'Succeeded', reason: 'ImageCacheCreate' })
     expect(annotationsDone).toEqual([])
   })
@@ -221,10 +219,10 @@ describe('a refresh', () => {
     const periodic = written(warm, aggregate(compiled, nodes, () => undefined, T1, true).status)
     expect(periodic.status).toMatchObject({ status: 'Processing', reason: 'ImageCacheRefresh' })
     const annotated: ImageCache = { ...periodic, metadata: asked.metadata }
-    const ended = look(annotated, nodes, [warmed(node('a'), begun, T0, done)], T2)
+    const ended = look(annotated, nodes, [warmed(node('a'), begun, done)], T2)
     expect(ended).toMatchObject({ status: { status: 'Succeeded' }, annotationsDone: [] })
     const next = look(written(annotated, ended.status), nodes, [], T2).status
-    expect(next).toMatchObject({ status: 'Processing', requestedAt: T2 })
+    expect(next).toMatchObject({ status: 'Processing', refreshRevision: 1 })
   })
 })
 
@@ -232,10 +230,10 @@ describe('a node without room for all images', () => {
   it('fails those that are left out, and nothing waits for them', () => {
     const object = cache(['r.io/x:1', 'r.io/y:1'])
     const begun = written(object, look(object, [node('a')], [], T0).status)
-    const ledger = warmed(node('a'), begun, T0, { 'r.io/x:1': {} })
+    const ledger = warmed(node('a'), begun, { 'r.io/x:1': 'present' })
     const { owner } = compileCache(object, 'IfNotPresent')
     const images = (ledger.spec?.images ?? []).filter(({ image }) => image === 'r.io/x:1')
-    const crowded = (...crowdedOut: string[]) => ({ ...ledger, spec: { images, crowdedOut } })
+    const crowded = (...crowdedOut: string[]) => ({ ...ledger, spec: { ...ledger.spec, images, crowdedOut } })
     expect(look(begun, [node('a')], [crowded('another')], T1).status.status).toBe('Processing')
     const { status } = look(begun, [node('a')], [crowded('another', owner)], T1)
     expect(status).toMatchObject({
@@ -305,7 +303,7 @@ describe('what the CRD lets in', () => {
   it('a reference that is none fails on its nodes with its own reason, also when it is called __proto__', () => {
     const object = cache(['__proto__', 'UPPER', 'r.io/x:1'])
     const begun = written(object, look(object, [node('a')], [], T0).status)
-    const { status } = look(begun, [node('a')], [warmed(node('a'), begun, T0, { 'r.io/x:1': {} })], T1)
+    const { status } = look(begun, [node('a')], [warmed(node('a'), begun, { 'r.io/x:1': 'present' })], T1)
     expect(status.status).toBe('Failed')
     expect(Object.keys(status.failures ?? {})).toEqual(['__proto__', 'UPPER'])
     expect(status.images).toContainEqual({ image: 'r.io/x:1', desired: 1, present: 1 })
@@ -315,13 +313,13 @@ describe('what the CRD lets in', () => {
     const images = Array.from({ length: 3000 }, (_, index) => `r.io/${'x'.repeat(100)}${index}:1`)
     const object = cache(images)
     const begun = written(object, look(object, [node('a')], [], T0).status)
-    const bad = { state: 'Failed', reason: 'ImageNotFound', message: 'm'.repeat(256) } as const
+    const bad = { reason: 'ImageNotFound', message: 'm'.repeat(256) }
     const nodes = Array.from({ length: 20 }, (_, index) => node(`n${index}`))
     const answers = Object.fromEntries(images.map(image => [image, bad]))
     const { status } = look(
       begun,
       nodes,
-      nodes.map(each => warmed(each, begun, T0, answers)),
+      nodes.map(each => warmed(each, begun, answers)),
       T1,
     )
     expect(Buffer.byteLength(JSON.stringify(status))).toBeLessThan(65_536)
@@ -333,10 +331,11 @@ describe('what the CRD lets in', () => {
   })
 
   it.each([
-    ['61 3 * * *', undefined, 'True', 'InvalidSchedule'],
-    ['30 3 * * *', 'Mars/Olympus', 'True', 'InvalidSchedule'],
-    ['30 3 * * *', 'Europe/Berlin', 'False', 'NoFailures'],
-  ])('a schedule %s in %s is Degraded %s, %s', (schedule, timeZone, status, reason) => {
+    { schedule: '61 3 * * *', status: 'True', reason: 'InvalidSchedule' },
+    { schedule: '30 3 * * *', timeZone: 'Mars/Olympus', status: 'True', reason: 'InvalidSchedule' },
+    { schedule: '30 3 * * *', timeZone: 'Europe/Berlin', status: 'False', reason: 'NoFailures' },
+  ])('a schedule $schedule in $timeZone is Degraded $status, $reason', row => {
+    const { schedule, timeZone, status, reason } = row
     const refresh = { schedule, ...(timeZone !== undefined && { timeZone }) }
     const object = cache(['a'], { spec: { cacheSpec: [{ images: ['a'] }], refresh } })
     const degraded = look(object, [node('n1')], [], T0).status.conditions?.find(
@@ -357,18 +356,15 @@ describe('what the CRD lets in', () => {
   })
 
   it('the same world gives the same status: a second look changes nothing', () => {
-    const state = fc.constantFrom('Present', 'Failed', 'Pulling', 'Pending', undefined)
+    const answer = fc.constantFrom<Answer | undefined>('present', 'pulling', { reason: 'Timeout' }, undefined)
     fc.assert(
-      fc.property(fc.array(fc.tuple(state, state), { maxLength: 4 }), fc.boolean(), (states, cordoned) => {
+      fc.property(fc.array(fc.tuple(answer, answer), { maxLength: 4 }), fc.boolean(), (answers, cordoned) => {
         const object = cache(['r.io/x:1', 'r.io/y:1'])
-        const nodes = states.map((_, index) => node(`n${index}`, { unschedulable: cordoned && index === 0 }))
+        const nodes = answers.map((_, index) => node(`n${index}`, { unschedulable: cordoned && index === 0 }))
         const begun = written(object, look(object, nodes, [], T0).status)
         const ledgers = nodes.map((each, index) => {
-          const [x, y] = states[index] ?? []
-          return warmed(each, begun, T0, {
-            ...(x && { 'r.io/x:1': { state: x } }),
-            ...(y && { 'r.io/y:1': { state: y } }),
-          })
+          const [x, y] = answers[index] ?? []
+          return warmed(each, begun, { ...(x && { 'r.io/x:1': x }), ...(y && { 'r.io/y:1': y }) })
         })
         const once = written(begun, look(begun, nodes, ledgers, T1).status)
         expect(look(once, nodes, ledgers, T2).status).toEqual(once.status)

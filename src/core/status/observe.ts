@@ -39,7 +39,7 @@ export interface Observation {
 /** Reasons of images that no node is asked to hold. */
 const NEVER_ASKED = new Set(['InvalidReference', 'TooManyImages', 'NotAllowed'])
 const NO_ROOM =
-  'the ledger of the node has room for about 1 700 images, and those of older image caches come first'
+  'the ledger of the node has room for about 1 100 images, and those of older image caches come first'
 /** Nodes that are listed for one failed image. */
 const FAILED_NODES = 10
 

@@ -1,24 +1,22 @@
 import { describe, expect, it } from 'vitest'
+import { cacheOf as imageCacheOf } from '../../../test/builders/image-cache.ts'
+import { entryOf, nodeImagesOf } from '../../../test/builders/node-images.ts'
+import { nodeWith } from '../../../test/builders/node.ts'
+import { at } from '../../../test/builders/time.ts'
 import { PURGE_ANNOTATION, PURGE_FINALIZER, REFRESH_ANNOTATION } from '../../api/constants.ts'
 import type { ImageCache, ImageCacheStatus } from '../../api/image-cache.ts'
-import type { LedgerEntry, NodeImages } from '../../api/node-images.ts'
-import { type NodeFacts, projectNode } from '../node/index.ts'
+import type { NodeImages, RemovalState } from '../../api/node-images.ts'
+import type { NodeFacts } from '../node/index.ts'
 import { compileCache } from '../demand/index.ts'
-import { planNode, planRemovals } from '../plan/index.ts'
+import { planNode } from '../plan/index.ts'
 import { aggregate } from './aggregate.ts'
 
-const T0 = '2026-01-01T00:00:00.000Z'
-const T1 = '2026-01-01T00:01:00.000Z'
-const T2 = '2026-01-01T00:02:00.000Z'
+const [T0, T1, T2] = [at(0), at(60), at(120)]
 const X = 'r.io/x:1'
 const Y = 'r.io/y:1'
 
-function node(name: string, ready = true): NodeFacts {
-  return projectNode({
-    metadata: { name, uid: name, creationTimestamp: '2025-12-01T00:00:00Z', labels: {} },
-    status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'Unknown' }] },
-  })
-}
+const node = (name: string, ready = true): NodeFacts =>
+  nodeWith(name, { madeAt: '2025-12-01T00:00:00Z', ready })
 
 const WARM: ImageCacheStatus = {
   status: 'Succeeded',
@@ -34,49 +32,32 @@ function cacheOf(
   status: ImageCacheStatus = WARM,
   spec: Partial<ImageCache['spec']> = {},
 ): ImageCache {
-  return {
-    metadata: { name: 'c', namespace: 'ns', uid: 'cache-uid', generation: 1, ...metadata },
-    spec: { cacheSpec: [{ images: [X, Y] }], ...spec },
-    status,
-  }
+  return imageCacheOf('c', [X, Y], spec, status, metadata)
 }
 
 const ASKED = { annotations: { [PURGE_ANNOTATION]: '' } }
 
-/** The NodeImages of a node that held both images, after the plan looked at the cache, with some answers. */
-function planned(
-  facts: NodeFacts,
-  cache: ImageCache,
-  answers: Record<string, Partial<LedgerEntry>> = {},
-): NodeImages {
+/** How a removal is answered. */
+type Answer = Omit<RemovalState, 'revision'>
+
+/**
+ * The NodeImages of a node that held both images, after the plan looked at the cache, with some answers. Answers have
+ * the revision that the plan asks for now.
+ */
+function planned(facts: NodeFacts, cache: ImageCache, answers: Record<string, Answer> = {}): NodeImages {
   const caches = [compileCache(cache, 'IfNotPresent')]
   const before = [compileCache(cacheOf(), 'IfNotPresent')]
-  const existing = planNode({ node: facts, caches: before, existing: [], ledger: [], now: T0 })
-  const held = [X, Y].map(
-    (image): LedgerEntry => ({
-      image,
-      state: 'Present',
-      requestedAt: T0,
-      owners: [caches[0]?.owner ?? ''],
-      pulledByUs: true,
-    }),
-  )
-  const input = { node: facts, caches, existing, ledger: held, now: T1 }
-  const images = planNode(input)
-  const remove = planRemovals({ ...input, desired: images, removals: [] })
-  return {
-    metadata: {
-      name: facts.metadata.name,
-      ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: '', uid: facts.metadata.uid ?? '' }],
-    },
-    spec: { images, ...(remove.length > 0 && { remove }) },
-    status: {
-      images: held.map(entry => {
-        const answer = answers[entry.image]
-        return answer ? { ...entry, requestedAt: T1, ...answer } : entry
-      }),
-    },
-  }
+  const previous = planNode({ node: facts, caches: before, previous: {}, ledger: [] })
+  const held = [X, Y].map(image => entryOf(image, { owners: [caches[0]?.owner ?? ''] }))
+  const spec = planNode({ node: facts, caches, previous, ledger: held })
+  const revision = spec.revision ?? 0
+  const ledger = held.map(entry => {
+    const answer = answers[entry.image]
+    if (!answer) return entry
+    const presence = { state: 'Absent' as const, since: T1, by: 'Job' as const }
+    return { ...entry, ...(answer.state === 'Removed' && { presence }), removal: { ...answer, revision } }
+  })
+  return nodeImagesOf(facts, spec, ledger)
 }
 
 function look(object: ImageCache, nodes: NodeFacts[], ledgers: NodeImages[], now: string) {
@@ -84,7 +65,7 @@ function look(object: ImageCache, nodes: NodeFacts[], ledgers: NodeImages[], now
   return aggregate(compileCache(object, 'IfNotPresent'), nodes, name => byName.get(name), now)
 }
 
-const GONE = { state: 'Pending', reason: 'Removed' } as const
+const GONE: Answer = { state: 'Removed' }
 
 describe('a purge', () => {
   const nodes = [node('a'), node('b')]
@@ -98,6 +79,7 @@ describe('a purge', () => {
       reason: 'ImageCachePurge',
       message: 'Image cache is being purged. Please view the status after some time',
       startTime: T1,
+      purgeRevision: 1,
     })
     expect(annotationsDone).toEqual([REFRESH_ANNOTATION])
   })
@@ -138,8 +120,14 @@ describe('a purge', () => {
     const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
     const away = node('c', false)
     const ledgers = [
-      planned(node('a'), begun, { [X]: GONE, [Y]: { reason: 'InUse', message: 'container web' } }),
-      planned(node('b'), begun, { [X]: GONE, [Y]: { reason: 'InUse', message: 'container db' } }),
+      planned(node('a'), begun, {
+        [X]: GONE,
+        [Y]: { state: 'Kept', reason: 'InUse', message: 'container web' },
+      }),
+      planned(node('b'), begun, {
+        [X]: GONE,
+        [Y]: { state: 'Kept', reason: 'InUse', message: 'container db' },
+      }),
       planned(away, begun),
     ]
     const { status } = look(begun, [...nodes, away], ledgers, T2)
@@ -154,9 +142,8 @@ describe('a purge', () => {
   it('fails where a removal does, and a late success corrects that', () => {
     const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
     const failure = { reason: 'RemovalFailed', message: 'the runtime is away' }
-    const ledgers = (answer: Partial<LedgerEntry>) =>
-      nodes.map(each => planned(each, begun, { [X]: GONE, [Y]: answer }))
-    const failed = look(begun, nodes, ledgers(failure), T2).status
+    const ledgers = (answer: Answer) => nodes.map(each => planned(each, begun, { [X]: GONE, [Y]: answer }))
+    const failed = look(begun, nodes, ledgers({ state: 'Failed', ...failure }), T2).status
     expect(failed).toMatchObject({
       status: 'Failed',
       message: 'Image deletion failed for some images. Please see "failures" section',
@@ -190,6 +177,24 @@ describe('a purge', () => {
     expect(look(begun, nodes, gone, T2)).toMatchObject({ awaited: 0, status: { status: 'Succeeded' } })
   })
 
+  it('that is asked for again waits for new answers', () => {
+    const first = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
+    const kept: Answer = { state: 'Kept', reason: 'InUse', message: '' }
+    const answered = nodes.map(each => planned(each, first, { [X]: kept, [Y]: kept }))
+    const done = cacheOf(ASKED, look(first, nodes, answered, T2).status)
+    expect(done.status).toMatchObject({ status: 'Succeeded', purgeRevision: 1 })
+    const again = cacheOf(ASKED, look(done, nodes, answered, T2).status)
+    expect(again.status).toMatchObject({ status: 'Processing', purgeRevision: 2 })
+    expect(look(again, nodes, answered, T2).awaited, 'no plan follows it').toBe(4)
+    const caches = [compileCache(again, 'IfNotPresent')]
+    const replanned = nodes.map((each, index) => {
+      const { spec: previous = {}, status } = answered[index] ?? {}
+      const ledger = status?.images ?? []
+      return nodeImagesOf(each, planNode({ node: each, caches, previous, ledger }), ledger)
+    })
+    expect(look(again, nodes, replanned, T2).awaited, 'no answer').toBe(4)
+  })
+
   it('of an older release goes on, and stays done', () => {
     const { observedGeneration: _, ...old } = WARM
     const broken = { ...old, status: 'Processing', reason: 'ImageCachePurge' }
@@ -212,12 +217,11 @@ describe('an edit that takes an image out', () => {
 
   it('is not over before the image has gone', () => {
     const begun = edited(look(edited(), nodes, [], T1).status)
-    const x = { requestedAt: T2 }
-    expect(look(begun, nodes, [planned(node('a'), begun, { [X]: x })], T2)).toMatchObject({
+    expect(look(begun, nodes, [planned(node('a'), begun)], T2)).toMatchObject({
       awaited: 1,
       status: { status: 'Processing', reason: 'ImageCacheUpdate' },
     })
-    expect(look(begun, nodes, [planned(node('a'), begun, { [X]: x, [Y]: GONE })], T2)).toMatchObject({
+    expect(look(begun, nodes, [planned(node('a'), begun, { [Y]: GONE })], T2)).toMatchObject({
       awaited: 0,
       status: { status: 'Succeeded', summary: { images: '1/1' } },
     })

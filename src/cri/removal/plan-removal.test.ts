@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { CriContainer, CriImage } from '../client.ts'
-import { planRemoval, type RemovalRequest, type StayReason } from './plan-removal.ts'
+import { planRemoval, type RemovalInput, type KeepReason } from './plan-removal.ts'
 import { type RuntimeTraits, traitsOf } from '../traits.ts'
 
 const D1 = `sha256:${'1'.repeat(64)}`
@@ -24,35 +24,35 @@ function containerOf(...images: string[]): CriContainer {
   return { id: 'c0ffee', name: 'web', pod: 'shop/web-0', images, leftover: false }
 }
 
-function plan(request: Partial<RemovalRequest>) {
+function plan(request: Partial<RemovalInput>) {
   const defaults = {
     images: [],
     containers: [],
     remove: [],
     keep: [],
     traits: CONTAINERD,
-    meanings: new Map(),
+    shortNames: new Map(),
   }
   return planRemoval({ ...defaults, ...request })
 }
 
-const stays = (reason: StayReason, detail = '') => ({
+const stays = (reason: KeepReason, detail = '') => ({
   steps: [],
-  verdicts: [{ kind: 'Stay', reason, detail }],
+  decisions: [{ kind: 'Keep', reason, detail }],
 })
-const goes = { kind: 'Go', step: 0 }
+const goes = { kind: 'Remove', step: 0 }
 
 const [CONTAINERD, CRIO, DOCKER] = ['containerd', 'cri-o', 'docker'].map(name =>
   traitsOf({ name, version: '1', apiVersion: 'v1' }),
 ) as [RuntimeTraits, RuntimeTraits, RuntimeTraits]
 
 describe('planRemoval', () => {
-  it('removes an image whose every tag is to go, with the digests that came along', () => {
+  it('removes an image when all its tags are removed, with its digests', () => {
     const names = ['r.test/app:1', 'r.test/app:2', `r.test/app@${D1}`]
     const images = [imageOf(names)]
     expect(plan({ images, remove: ['r.test/app:1', 'r.test/app:2'] })).toEqual({
       steps: [{ kind: 'RemoveImage', id: ID, names, sizeBytes: 1000, leftovers: [] }],
-      verdicts: [goes, goes],
+      decisions: [goes, goes],
     })
   })
 
@@ -61,15 +61,15 @@ describe('planRemoval', () => {
     ['docker.io/library/nginx:1', 'nginx:1'],
     [`r.test/app:1@${D1}`, `r.test/app@${D1}`],
   ])('knows %s as %s', (reference, listed) => {
-    expect(plan({ images: [imageOf([listed])], remove: [reference] }).verdicts).toEqual([goes])
+    expect(plan({ images: [imageOf([listed])], remove: [reference] }).decisions).toEqual([goes])
   })
 
-  it('says what is not there and what is no reference', () => {
+  it('reports missing images and invalid references', () => {
     expect(plan({ images: [imageOf(['r.test/app:1'])], remove: ['r.test/app:2', 'Not/One'] })).toEqual({
       steps: [],
-      verdicts: [
-        { kind: 'Stay', reason: 'NotFound', detail: '' },
-        { kind: 'Stay', reason: 'InvalidReference', detail: '' },
+      decisions: [
+        { kind: 'Keep', reason: 'NotFound', detail: '' },
+        { kind: 'Keep', reason: 'InvalidReference', detail: '' },
       ],
     })
   })
@@ -88,10 +88,10 @@ describe('planRemoval', () => {
     )
   })
 
-  it('removes what only another image has users of', () => {
+  it('removes an image that no container uses while another image is in use', () => {
     const images = [imageOf(['r.test/app:1']), imageOf(['r.test/app:2'], { id: OTHER_ID })]
     const containers = [containerOf(OTHER_ID, 'r.test/app:2')]
-    expect(plan({ images, containers, remove: ['r.test/app:1'] }).verdicts).toEqual([goes])
+    expect(plan({ images, containers, remove: ['r.test/app:1'] }).decisions).toEqual([goes])
   })
 
   it.each([
@@ -102,7 +102,7 @@ describe('planRemoval', () => {
     expect(plan({ images: [image], remove: [reference] })).toEqual(stays('Pinned'))
   })
 
-  it('leaves what others want, however they write it', () => {
+  it('keeps what others want, in every spelling', () => {
     const images = [imageOf(['docker.io/library/nginx:latest'])]
     expect(plan({ images, remove: ['nginx'], keep: ['docker.io/library/nginx:latest'] })).toEqual(
       stays('WantedByOthers'),
@@ -112,20 +112,20 @@ describe('planRemoval', () => {
   describe('two tags of one image', () => {
     const images = [imageOf(['a.test/app:1', 'b.test/app:2', `a.test/app@${D1}`, `b.test/app@${D1}`])]
 
-    it('takes the one name off, with its digest, where the runtime can', () => {
+    it('removes one name and its digest when the runtime can', () => {
       expect(plan({ images, remove: ['a.test/app:1'] })).toEqual({
         steps: [{ kind: 'RemoveNames', id: ID, names: ['a.test/app:1', `a.test/app@${D1}`] }],
-        verdicts: [goes],
+        decisions: [goes],
       })
     })
 
-    it('leaves both where the runtime cannot', () => {
+    it('keeps both when the runtime cannot', () => {
       const request = { images, remove: ['a.test/app:1'], traits: DOCKER }
       expect(plan(request)).toEqual(stays('SharedId', 'b.test/app:2'))
       expect(plan({ ...request, keep: ['b.test/app:2'] })).toEqual(stays('WantedByOthers', 'b.test/app:2'))
     })
 
-    it('leaves the digest that a tag of the same repository needs, and says so', () => {
+    it('keeps and reports the digest that a tag of the same repository needs', () => {
       const same = [imageOf(['a.test/app:1', 'a.test/app:2', `a.test/app@${D1}`])]
       expect(plan({ images: same, remove: ['a.test/app:1'] }).steps).toEqual([
         { kind: 'RemoveNames', id: ID, names: ['a.test/app:1'] },
@@ -134,27 +134,27 @@ describe('planRemoval', () => {
     })
   })
 
-  it('leaves the digest that another cache wants, where the runtime can', () => {
+  it('keeps the digest that another cache wants when the runtime can', () => {
     const images = [imageOf(['r.test/app:1', `r.test/app@${D1}`])]
     const request = { images, remove: ['r.test/app:1'], keep: [`r.test/app@${D1}`] }
     expect(plan(request).steps).toEqual([{ kind: 'RemoveNames', id: ID, names: ['r.test/app:1'] }])
     expect(plan({ ...request, traits: CRIO })).toEqual(stays('WantedByOthers', `r.test/app@${D1}`))
   })
 
-  it('removes an image by its digest, which has no tag', () => {
+  it('removes an image without tags by its digest', () => {
     const images = [imageOf([`r.test/app@${D1}`])]
-    expect(plan({ images, remove: [`r.test/app@${D1}`] }).verdicts).toEqual([goes])
+    expect(plan({ images, remove: [`r.test/app@${D1}`] }).decisions).toEqual([goes])
   })
 
   describe('an image of an index, pulled by its digest, which CRI-O lists with the digest of its manifest', () => {
     const images = [imageOf([`r.test/app@${D1}`, `r.test/app@${D2}`], { id: 'a'.repeat(64) })]
     const request = { images, remove: [`r.test/app@${D1}`], traits: CRIO }
 
-    it('goes', () => {
-      expect(plan(request).verdicts).toEqual([goes])
+    it('is removed', () => {
+      expect(plan(request).decisions).toEqual([goes])
     })
 
-    it('stays where the other digest is wanted, or a tag is there', () => {
+    it('is kept when the other digest is wanted or a tag exists', () => {
       expect(plan({ ...request, keep: [`r.test/app@${D2}`] })).toEqual(
         stays('WantedByOthers', `r.test/app@${D2}`),
       )
@@ -162,7 +162,7 @@ describe('planRemoval', () => {
       expect(plan({ ...request, images: tagged })).toEqual(stays('SharedId', 'r.test/app:1'))
     })
 
-    it('stays with Docker, which lists nothing that nobody pulled', () => {
+    it('is kept with Docker, which lists only pulled digests', () => {
       expect(plan({ ...request, traits: DOCKER })).toEqual(stays('SharedId', `r.test/app@${D2}`))
     })
   })
@@ -173,7 +173,7 @@ describe('planRemoval', () => {
       imageOf([tag, `r.test/model@${D1}`], { id }),
     )
 
-    it('goes with all its tags, each named once', () => {
+    it('is removed with all its tags, each named once', () => {
       const remove = ['r.test/model:1', 'r.test/model:2']
       expect(plan({ images, remove, traits: CRIO })).toEqual({
         steps: [
@@ -185,27 +185,27 @@ describe('planRemoval', () => {
             leftovers: [],
           },
         ],
-        verdicts: [goes, goes],
+        decisions: [goes, goes],
       })
     })
 
-    it('stays with a tag that is not to go', () => {
+    it('is kept when one tag is not removed', () => {
       expect(plan({ images, remove: ['r.test/model:1'], traits: CRIO })).toEqual(
         stays('SharedId', 'r.test/model:2'),
       )
     })
 
-    it('stays while a container mounts it', () => {
+    it('is kept while a container mounts it', () => {
       const containers = [containerOf(id)]
       const remove = ['r.test/model:1', 'r.test/model:2']
-      expect(plan({ images, containers, remove, traits: CRIO }).verdicts).toMatchObject([
+      expect(plan({ images, containers, remove, traits: CRIO }).decisions).toMatchObject([
         { reason: 'InUse' },
         { reason: 'InUse' },
       ])
     })
   })
 
-  it('takes along what an ended pull left of an image, and nothing of another image', () => {
+  it('removes leftover containers of an image, and none of another image', () => {
     const images = [imageOf(['r.test/app:1']), imageOf(['r.test/app:2'], { id: OTHER_ID })]
     const left = { ...containerOf(ID, OTHER_ID), id: 'both', leftover: true }
     const other = { ...containerOf(OTHER_ID), id: 'other', leftover: true }
@@ -216,37 +216,37 @@ describe('planRemoval', () => {
 
   describe('a name without a registry', () => {
     const images = [imageOf(['docker.io/library/nginx:1']), imageOf(['q.test/nginx:1'], { id: OTHER_ID })]
-    const meanings = new Map([['nginx:1', 'q.test/nginx:1']])
+    const shortNames = new Map([['nginx:1', 'q.test/nginx:1']])
 
-    it('is what the runtime takes it for', () => {
-      expect(plan({ images, remove: ['nginx:1'], meanings }).steps).toMatchObject([{ id: OTHER_ID }])
-      expect(plan({ images, remove: ['q.test/nginx:1'], keep: ['nginx:1'], meanings })).toEqual(
+    it('means the image that the runtime resolves it to', () => {
+      expect(plan({ images, remove: ['nginx:1'], shortNames }).steps).toMatchObject([{ id: OTHER_ID }])
+      expect(plan({ images, remove: ['q.test/nginx:1'], keep: ['nginx:1'], shortNames })).toEqual(
         stays('WantedByOthers'),
       )
     })
 
-    it('is no image of Docker Hub where the runtime has none for it', () => {
-      expect(plan({ images, remove: ['nginx:1'], meanings: new Map([['nginx:1', '']]) })).toEqual(
+    it('does not mean an image of Docker Hub when the runtime has no image for it', () => {
+      expect(plan({ images, remove: ['nginx:1'], shortNames: new Map([['nginx:1', '']]) })).toEqual(
         stays('NotFound'),
       )
     })
   })
 
-  it('takes a digest without a repository for no name, as Docker lists artifacts', () => {
+  it('ignores a digest without a repository, as in Docker’s list of artifacts', () => {
     const names = ['r.test/model:1', 'r.test/model:2']
     const images = [imageOf(names, { repoDigests: [ID] })]
-    expect(plan({ images, remove: names, traits: DOCKER }).verdicts).toEqual([goes, goes])
+    expect(plan({ images, remove: names, traits: DOCKER }).decisions).toEqual([goes, goes])
   })
 
-  it('leaves a digest that Docker’s containerd store lists among the tags, as somebody pulled it', () => {
+  it('keeps a digest that Docker’s containerd store lists among the tags, because somebody pulled it', () => {
     const digest = `r.test/app@${D1}`
     const images = [imageOf([], { repoTags: ['r.test/app:1', digest], repoDigests: [digest] })]
     const request = { images, traits: DOCKER }
     expect(plan({ ...request, remove: ['r.test/app:1'] })).toEqual(stays('SharedId', digest))
-    expect(plan({ ...request, remove: ['r.test/app:1', digest] }).verdicts).toEqual([goes, goes])
+    expect(plan({ ...request, remove: ['r.test/app:1', digest] }).decisions).toEqual([goes, goes])
   })
 
-  it('takes a digest of another repository for somebody else’s', () => {
+  it('treats a digest of another repository as foreign', () => {
     const images = [imageOf(['r.test/app:1', `other.test/app@${D2}`])]
     expect(plan({ images, remove: ['r.test/app:1'], traits: CRIO })).toEqual(
       stays('SharedId', `other.test/app@${D2}`),
@@ -256,7 +256,7 @@ describe('planRemoval', () => {
 
 const NAMES = ['a.test/x:1', 'a.test/x:2', 'b.test/y:1', `a.test/x@${D1}`, `b.test/y@${D1}`, `c.test/z@${D2}`]
 const IDS = ['1', '2', '3'].map(digit => `sha256:${digit.repeat(64)}`)
-/** Nodes on which every name belongs to one image at most. */
+/** Nodes where each name belongs to at most one image. */
 const nodes = fc
   .tuple(
     fc.array(fc.constantFrom(...IDS, undefined), { minLength: NAMES.length, maxLength: NAMES.length }),
@@ -270,7 +270,7 @@ const nodes = fc
       ),
     ),
   )
-const requests: fc.Arbitrary<RemovalRequest> = fc.record({
+const requests: fc.Arbitrary<RemovalInput> = fc.record({
   images: nodes,
   containers: fc
     .subarray([...IDS, ...NAMES], { maxLength: 2 })
@@ -278,11 +278,11 @@ const requests: fc.Arbitrary<RemovalRequest> = fc.record({
   remove: fc.subarray(NAMES),
   keep: fc.subarray(NAMES),
   traits: fc.constantFrom(CONTAINERD, CRIO, DOCKER),
-  meanings: fc.constant(new Map()),
+  shortNames: fc.constant(new Map()),
 })
 
-/** What the runtime lists after the steps: the CRI removes images whole, containerd's API names. */
-function after({ images }: RemovalRequest, { steps }: ReturnType<typeof planRemoval>): readonly CriImage[] {
+/** The runtime's list after the steps. The CRI removes whole images, containerd's API removes names. */
+function after({ images }: RemovalInput, { steps }: ReturnType<typeof planRemoval>): readonly CriImage[] {
   return images.flatMap(image => {
     const step = steps.find(({ id }) => id === image.id)
     if (step === undefined) return [image]
@@ -295,7 +295,7 @@ const namesOf = (images: readonly CriImage[]) =>
   new Set(images.flatMap(({ repoTags, repoDigests }) => [...repoTags, ...repoDigests]))
 
 describe('properties of planRemoval', () => {
-  it('removes no name that others want, and no tag that was not to go', () => {
+  it('removes no name that others want, and no tag that is not requested', () => {
     fc.assert(
       fc.property(requests, request => {
         const left = namesOf(after(request, planRemoval(request)))
@@ -307,7 +307,7 @@ describe('properties of planRemoval', () => {
     )
   })
 
-  it('touches no image that is used or pinned', () => {
+  it('removes no image that is used or pinned', () => {
     fc.assert(
       fc.property(requests, request => {
         const used = new Set(request.containers.flatMap(container => container.images))
@@ -320,14 +320,14 @@ describe('properties of planRemoval', () => {
     )
   })
 
-  it('a reference goes exactly where the plan says so, and no other plan follows', () => {
+  it('removes exactly the references of the plan, and the next plan is empty', () => {
     fc.assert(
       fc.property(requests, request => {
         const result = planRemoval(request)
         const images = after(request, result)
         request.remove.forEach((name, index) => {
-          const verdict = result.verdicts[index]
-          const gone = verdict?.kind === 'Go' || verdict?.reason === 'NotFound'
+          const decision = result.decisions[index]
+          const gone = decision?.kind === 'Remove' || decision?.reason === 'NotFound'
           expect(namesOf(images).has(name)).toBe(!gone)
         })
         expect(planRemoval({ ...request, images }).steps).toEqual([])
@@ -335,7 +335,7 @@ describe('properties of planRemoval', () => {
     )
   })
 
-  it('removes names only where the runtime can', () => {
+  it('removes single names only when the runtime can', () => {
     fc.assert(
       fc.property(requests, request => {
         const { steps } = planRemoval({ ...request, traits: DOCKER })

@@ -4,46 +4,52 @@ import { ImageIndex, type ImageName, type IndexedImage, leftoversOf, usersOf } f
 import type { RuntimeTraits } from '../traits.ts'
 
 /**
- * Decides what may be removed from a node. The CRI removes an image with all names of its ID, and not every runtime refuses
- * what is in use or pinned; so names are counted per ID here, and all care is taken before the call.
+ * Decides which images and names can be removed from a node. The CRI removes an image with all names of its
+ * ID, and not every runtime protects an image that is in use or pinned. So the plan checks names, users and
+ * pins before any call.
  */
 
-/** What is on the node, and what is to go. */
-export interface RemovalRequest {
+/** The content of the node, and the references to remove. */
+export interface RemovalInput {
   readonly images: readonly CriImage[]
   readonly containers: readonly CriContainer[]
-  /** References that nobody who is known wants any more. */
+  /** References that no known cache wants any more. */
   readonly remove: readonly string[]
-  /** References that somebody else wants on this node. */
+  /** References that another cache wants on this node. */
   readonly keep: readonly string[]
   readonly traits: RuntimeTraits
-  /** What `meaningsOf` says of these references. */
-  readonly meanings: ReadonlyMap<string, string>
+  /** Result of `resolveShortNames` for these references. */
+  readonly shortNames: ReadonlyMap<string, string>
 }
 
-/** Why a reference stays, or that it is gone already. */
-export type StayReason =
+/** Why a reference is kept, or that it is already gone. */
+export type KeepReason =
   /** It is not on the node. */
   | 'NotFound'
-  /** A container, running or not, was made from it or mounts it. */
+  /** A container, running or not, was created from it or mounts it. */
   | 'InUse'
-  /** Another cache wants it, or wants its image by another name that cannot be told apart by this runtime. */
+  /**
+   * Another cache wants it. Or it wants the same image by another name that this runtime cannot remove
+   * separately.
+   */
   | 'WantedByOthers'
-  /** Its image has another name that somebody else put there, and the runtime can only remove both. */
+  /** The image has another name that is not ours, and the runtime can only remove both. */
   | 'SharedId'
-  /** The runtime keeps it from garbage collection, or it is the sandbox image. */
+  /** The runtime protects it from garbage collection, or it is the sandbox image. */
   | 'Pinned'
   /** It is not an image reference. */
   | 'InvalidReference'
 
-/** What is to become of one reference. */
-export type Verdict =
-  | { readonly kind: 'Go'; readonly step: number }
-  | { readonly kind: 'Stay'; readonly reason: StayReason; readonly detail: string }
+/** The decision for one reference. `step` is the index of the step that removes it. */
+export type RemovalDecision =
+  | { readonly kind: 'Remove'; readonly step: number }
+  | { readonly kind: 'Keep'; readonly reason: KeepReason; readonly detail: string }
 
-/** One thing to do. */
+/** One call or group of calls to the runtime. */
 export type RemovalStep =
-  /** The image goes, with all its names, which are written as the runtime lists them; before it the containers left over of it. */
+  /**
+   * Removes the image with all its names, after its leftover containers. Names are as the runtime lists them.
+   */
   | {
       readonly kind: 'RemoveImage'
       readonly id: string
@@ -51,99 +57,105 @@ export type RemovalStep =
       readonly sizeBytes: number
       readonly leftovers: readonly string[]
     }
-  /** These names go, written as the runtime lists them; the image stays under others. */
+  /** Removes these names, as the runtime lists them. The image stays with its other names. */
   | { readonly kind: 'RemoveNames'; readonly id: string; readonly names: readonly string[] }
 
-/** What to do, at most one step for an image, and what becomes of each reference of `remove`, in its order. */
+/** At most one step per image, and one decision for each reference of `remove`, in the same order. */
 export interface RemovalPlan {
   readonly steps: readonly RemovalStep[]
-  readonly verdicts: readonly Verdict[]
+  readonly decisions: readonly RemovalDecision[]
 }
 
-/** Plans a removal. Pure. */
-export function planRemoval(request: RemovalRequest): RemovalPlan {
+/** Plans a removal. Pure function. */
+export function planRemoval(request: RemovalInput): RemovalPlan {
   const index = new ImageIndex(request.images)
   const users = usersOf(index, request.containers)
   const leftovers = leftoversOf(index, request.containers)
-  const wanted = request.remove.map(text => normalize(text, request.meanings))
-  const keep = new Set(request.keep.map(text => normalize(text, request.meanings)))
-  const going = new Set(wanted.filter(name => name !== undefined && !keep.has(name)))
+  const requested = request.remove.map(text => normalize(text, request.shortNames))
+  const wantedByOthers = new Set(request.keep.map(text => normalize(text, request.shortNames)))
+  const toRemove = new Set(requested.filter(name => name !== undefined && !wantedByOthers.has(name)))
   const steps: RemovalStep[] = []
   const stepOf = new Map<string, number>()
 
-  const verdicts = wanted.map((name): Verdict => {
-    if (name === undefined) return stay('InvalidReference')
+  const decisions = requested.map((name): RemovalDecision => {
+    if (name === undefined) return keepBecause('InvalidReference')
     const target = index.byName(name)
-    if (!target) return stay('NotFound')
+    if (!target) return keepBecause('NotFound')
     const { image } = target
-    if (image.pinned || target.names.some(isSandboxImage)) return stay('Pinned')
-    if (keep.has(name)) return stay('WantedByOthers')
+    if (image.pinned || target.names.some(isSandboxImage)) return keepBecause('Pinned')
+    if (wantedByOthers.has(name)) return keepBecause('WantedByOthers')
     const user = users.get(image.id)
-    if (user) return stay('InUse', describeUser(user))
+    if (user) return keepBecause('InUse', describeUser(user))
 
-    const leaving = namesThatLeave(target, going, keep, request.traits)
-    const staying = target.names.filter(other => !leaving.includes(other))
+    const removable = removableNames(target, toRemove, wantedByOthers, request.traits)
+    const keptNames = target.names.filter(other => !removable.includes(other))
     if (
-      staying.length > 0 &&
-      (!request.traits.canRemoveNames || !leaving.some(own => own.normalized === name))
+      keptNames.length > 0 &&
+      (!request.traits.canRemoveNames || !removable.some(own => own.normalized === name))
     ) {
-      const wantedName = staying.find(other => keep.has(other.normalized))
-      return wantedName
-        ? stay('WantedByOthers', wantedName.listed)
-        : stay('SharedId', staying[0]?.listed ?? '')
+      const blockingName = keptNames.find(other => wantedByOthers.has(other.normalized))
+      return blockingName
+        ? keepBecause('WantedByOthers', blockingName.listed)
+        : keepBecause('SharedId', keptNames[0]?.listed ?? '')
     }
     let step = stepOf.get(image.id)
     if (step === undefined) {
       const { id, sizeBytes } = image
-      const names = leaving.map(own => own.listed)
+      const names = removable.map(own => own.listed)
       step =
         steps.push(
-          staying.length > 0
+          keptNames.length > 0
             ? { kind: 'RemoveNames', id, names }
             : { kind: 'RemoveImage', id, names, sizeBytes, leftovers: [...(leftovers.get(id) ?? [])] },
         ) - 1
       stepOf.set(id, step)
     }
-    return { kind: 'Go', step }
+    return { kind: 'Remove', step }
   })
-  return { steps, verdicts }
+  return { steps, decisions }
 }
 
 /**
- * The names of an image that go: the tags that are to go; and the digests that are to go, or that came along with a name
- * that goes, unless somebody wants them or another tag of their repository stays.
+ * The names of an image that can be removed. A tag: when it is to be removed. A digest: when it is to be
+ * removed, or it came with a name that is removed. A digest stays when a cache wants it, or when another tag
+ * of its repository stays.
  */
-function namesThatLeave(
+function removableNames(
   { names }: IndexedImage,
-  going: ReadonlySet<string | undefined>,
-  keep: ReadonlySet<string | undefined>,
+  toRemove: ReadonlySet<string | undefined>,
+  wantedByOthers: ReadonlySet<string | undefined>,
   { addsDigests }: RuntimeTraits,
 ): readonly ImageName[] {
   return names.filter(name => {
-    if (name.kind === 'tag') return going.has(name.normalized)
+    if (name.kind === 'tag') return toRemove.has(name.normalized)
     const siblings = names.filter(other => other.repository === name.repository)
     const tags = siblings.filter(({ kind }) => kind === 'tag')
-    if (keep.has(name.normalized) || tags.some(tag => !going.has(tag.normalized))) return false
-    const cameAlong = tags.length > 0 || (addsDigests && siblings.some(other => going.has(other.normalized)))
-    return cameAlong || going.has(name.normalized)
+    if (wantedByOthers.has(name.normalized) || tags.some(tag => !toRemove.has(tag.normalized))) return false
+    const cameWithTag =
+      tags.length > 0 || (addsDigests && siblings.some(other => toRemove.has(other.normalized)))
+    return cameWithTag || toRemove.has(name.normalized)
   })
 }
 
-/** Runtimes older than `pinned` do not mark the image of the Pods' sandboxes: `registry.k8s.io/pause`, `rancher/mirrored-pause`. */
+/**
+ * Runtimes without `pinned` do not mark the sandbox image: `registry.k8s.io/pause`, `rancher/mirrored-pause`.
+ */
 function isSandboxImage({ repository }: ImageName): boolean {
   return /[/-]pause(-[a-z0-9]+)?$/.test(repository)
 }
 
-/** Undefined for what is no reference; what no image can be called for a name that stands for none. */
-function normalize(text: string, meanings: ReadonlyMap<string, string>): string | undefined {
-  const meaning = meanings.get(text)
-  if (meaning === '') return ''
-  const reference = tryParseReference(meaning ?? text)
+/**
+ * Undefined for an invalid reference. Empty, which no image has as its name, for a short name without image.
+ */
+function normalize(text: string, shortNames: ReadonlyMap<string, string>): string | undefined {
+  const shortName = shortNames.get(text)
+  if (shortName === '') return ''
+  const reference = tryParseReference(shortName ?? text)
   return reference && normalizedName(reference)
 }
 
-function stay(reason: StayReason, detail = ''): Verdict {
-  return { kind: 'Stay', reason, detail }
+function keepBecause(reason: KeepReason, detail = ''): RemovalDecision {
+  return { kind: 'Keep', reason, detail }
 }
 
 function describeUser({ id, name, pod }: CriContainer): string {

@@ -3,24 +3,24 @@ import { JOB_LABELS } from '../../api/constants.ts'
 import type { Container, Image, ImageSpec } from '../generated/cri.ts'
 import { type Answers, clientOf, containerOf, listed, unknown } from '../testing.ts'
 import { silentLogger } from '../../base/logger.ts'
-import { purge } from './remove-images.ts'
-import type { PurgeAnswer } from './result.ts'
+import { removeImages } from './remove-images.ts'
+import type { RemovalAnswer } from './result.ts'
 
 const D1 = `sha256:${'1'.repeat(64)}`
 const HEX = 'a'.repeat(64)
 
-/** What is on a node, and what its runtime says to calls. */
-interface ClusterState {
+/** The content of a node. The calls of its runtime change it. */
+interface NodeContent {
   images: Image[]
   containers: Container[]
 }
 
-/** The calls that every runtime answers alike; `answers` has the others. */
-async function purgeOf(
+/** Answers the calls that are the same for every runtime. `answers` has the others. */
+async function answersOf(
   name: string,
-  world: ClusterState,
+  world: NodeContent,
   remove: readonly string[],
-  answers: (world: ClusterState) => Answers,
+  answers: (world: NodeContent) => Answers,
 ) {
   const client = await clientOf({
     ListImages: () => ({ images: world.images }),
@@ -32,22 +32,28 @@ async function purgeOf(
   })
   const runtime = { name, version: '1', apiVersion: 'v1' }
   const { signal } = new AbortController()
-  const result = await purge({ client, runtime, request: { remove, keep: [] }, log: silentLogger, signal })
+  const result = await removeImages({
+    client,
+    runtime,
+    request: { remove, keep: [] },
+    log: silentLogger,
+    signal,
+  })
   return result.answers
 }
 
 const textOf = ({ image }: { readonly image?: ImageSpec }) => image?.image ?? ''
-const named = (world: ClusterState, request: { readonly image?: ImageSpec }) =>
+const named = (world: NodeContent, request: { readonly image?: ImageSpec }) =>
   world.images.find(({ repoTags, repoDigests }) => [...repoTags, ...repoDigests].includes(textOf(request)))
-const removed: PurgeAnswer = { outcome: 'Removed', detail: '' }
+const removed: RemovalAnswer = { outcome: 'Removed', detail: '' }
 
-describe('purge, with CRI-O', () => {
-  it('removes an artifact by its names, as its ID is answered for without a deed', async () => {
+describe('removeImages with CRI-O', () => {
+  it('removes an artifact by its names, because removal by ID has no effect', async () => {
     const images = ['r.test/model:1', 'r.test/model:2'].map(tag =>
       listed(HEX, tag, `r.test/model@sha256:${HEX}`),
     )
-    const world: ClusterState = { images, containers: [] }
-    const answers = await purgeOf('cri-o', world, ['r.test/model:1', 'r.test/model:2'], () => ({
+    const world: NodeContent = { images, containers: [] }
+    const answers = await answersOf('cri-o', world, ['r.test/model:1', 'r.test/model:2'], () => ({
       RemoveImage: request => {
         world.images = world.images.filter(image => image !== named(world, request))
         return {}
@@ -57,10 +63,10 @@ describe('purge, with CRI-O', () => {
     expect(world.images).toEqual([])
   })
 
-  it('removes what an ended pull left behind, without which the image would stay', async () => {
+  it('removes the leftover container of an ended pull before the image', async () => {
     const left = containerOf('pull', '', { imageId: HEX, state: 2, podSandboxId: 'over' })
-    const world: ClusterState = { images: [listed(HEX, 'r.test/app:1')], containers: [left] }
-    const answers = await purgeOf('cri-o', world, ['r.test/app:1'], () => ({
+    const world: NodeContent = { images: [listed(HEX, 'r.test/app:1')], containers: [left] }
+    const answers = await answersOf('cri-o', world, ['r.test/app:1'], () => ({
       ListPodSandbox: request => {
         expect(request).toEqual({ filter: { labelSelector: { ...JOB_LABELS } } })
         return { items: [{ id: 'over', state: 1 }] }
@@ -82,14 +88,14 @@ describe('purge, with CRI-O', () => {
 
   it.each([
     ['runs', { state: 1, podSandboxId: 'over' }],
-    ['is of a Pod that goes on', { state: 2, podSandboxId: 'ready' }],
-    ['is of a Pod of others', { state: 2, podSandboxId: 'foreign' }],
-  ])('leaves the container of a pull, and the image, where it %s', async (_, options) => {
-    const world: ClusterState = {
+    ['belongs to a running Pod', { state: 2, podSandboxId: 'ready' }],
+    ['belongs to a foreign Pod', { state: 2, podSandboxId: 'foreign' }],
+  ])('keeps the container of a pull, and the image, when it %s', async (_, options) => {
+    const world: NodeContent = {
       images: [listed(HEX, 'r.test/app:1')],
       containers: [containerOf('pull', '', { imageId: HEX, ...options })],
     }
-    const answers = await purgeOf('cri-o', world, ['r.test/app:1'], () => ({
+    const answers = await answersOf('cri-o', world, ['r.test/app:1'], () => ({
       ListPodSandbox: () => ({
         items: [
           { id: 'over', state: 1 },
@@ -102,13 +108,13 @@ describe('purge, with CRI-O', () => {
     expect(answers).toEqual([{ outcome: 'InUse', detail: 'container pull' }])
   })
 
-  it('takes no image for used whose tag was another’s when the container was made', async () => {
+  it('ignores a container that was created from an earlier image of the tag', async () => {
     const image = { image: 'r.test/app:1', userSpecifiedImage: '', imageRef: '' }
-    const world: ClusterState = {
+    const world: NodeContent = {
       images: [listed(HEX, 'r.test/app:1')],
       containers: [containerOf('old', `r.test/app@${D1}`, { image, imageId: 'b'.repeat(64) })],
     }
-    const answers = await purgeOf('cri-o', world, ['r.test/app:1'], () => ({
+    const answers = await answersOf('cri-o', world, ['r.test/app:1'], () => ({
       RemoveImage: () => {
         world.images = []
         return {}
@@ -117,10 +123,10 @@ describe('purge, with CRI-O', () => {
     expect(answers).toEqual([removed])
   })
 
-  it('removes what it takes a short name for', async () => {
+  it('removes the image that the runtime resolves the short name to', async () => {
     const hub = listed('b'.repeat(64), 'docker.io/library/nginx:1')
-    const world: ClusterState = { images: [hub, listed(HEX, 'q.test/nginx:1')], containers: [] }
-    const answers = await purgeOf('cri-o', world, ['nginx:1'], () => ({
+    const world: NodeContent = { images: [hub, listed(HEX, 'q.test/nginx:1')], containers: [] }
+    const answers = await answersOf('cri-o', world, ['nginx:1'], () => ({
       ImageStatus: request => ({
         image: world.images.find(({ id }) => id === HEX && /^(q\.test\/)?nginx:1$/.test(textOf(request))),
       }),
@@ -134,14 +140,14 @@ describe('purge, with CRI-O', () => {
   })
 })
 
-describe('purge, with Docker', () => {
-  it('goes on where a container goes between two looks', async () => {
+describe('removeImages with Docker', () => {
+  it('continues when a container disappears between two calls', async () => {
     const id = `sha256:${HEX}`
-    const world: ClusterState = {
+    const world: NodeContent = {
       images: [listed(id, 'r.test/app:1')],
       containers: [containerOf('c0ffee', id)],
     }
-    const answers = await purgeOf('docker', world, ['r.test/app:1'], () => ({
+    const answers = await answersOf('docker', world, ['r.test/app:1'], () => ({
       ContainerStatus: () => {
         world.containers = []
         throw unknown('Error response from daemon: No such container: c0ffee')
@@ -151,17 +157,17 @@ describe('purge, with Docker', () => {
         return {}
       },
     }))
-    // The list of containers still had it.
+    // The list of containers still has it.
     expect(answers).toMatchObject([{ outcome: 'InUse' }])
     expect(world.images).toHaveLength(1)
   })
 
-  it('says InUse of what a container uses that Kubernetes did not make, and Removed of the names that went', async () => {
+  it('answers InUse for an image of a foreign container, and Removed for the names that are gone', async () => {
     const id = `sha256:${HEX}`
-    const world: ClusterState = { images: [listed(id, 'r.test/a:1', 'r.test/b:1')], containers: [] }
+    const world: NodeContent = { images: [listed(id, 'r.test/a:1', 'r.test/b:1')], containers: [] }
     const words =
       'Error response from daemon: conflict: unable to remove repository reference "r.test/b:1" (must force) - container c0ffee is using its referenced image aaaa'
-    const answers = await purgeOf('docker', world, ['r.test/a:1', 'r.test/b:1'], () => ({
+    const answers = await answersOf('docker', world, ['r.test/a:1', 'r.test/b:1'], () => ({
       RemoveImage: () => {
         world.images = [listed(id, 'r.test/b:1')]
         throw unknown(words)
@@ -170,9 +176,9 @@ describe('purge, with Docker', () => {
     expect(answers).toEqual([removed, { outcome: 'InUse', detail: expect.stringContaining(words) }])
   })
 
-  it('says Failed in its words of everything else', async () => {
-    const world: ClusterState = { images: [listed(HEX, 'r.test/a:1')], containers: [] }
-    const answers = await purgeOf('docker', world, ['r.test/a:1'], () => ({
+  it('answers Failed with the runtime’s text for any other error', async () => {
+    const world: NodeContent = { images: [listed(HEX, 'r.test/a:1')], containers: [] }
+    const answers = await answersOf('docker', world, ['r.test/a:1'], () => ({
       RemoveImage: () => {
         throw unknown('Cannot connect to the Docker daemon')
       },

@@ -4,60 +4,60 @@ import {
   type RemovalPlan,
   type RemovalStep,
   type RuntimeVersion,
-  type Verdict,
+  type RemovalDecision,
   isCriError,
-  meaningsOf,
+  resolveShortNames,
   planRemoval,
   traitsOf,
 } from '../index.ts'
 import type { Logger } from '../../base/logger.ts'
-import type { PurgeRequest } from './request.ts'
-import type { PurgeAnswer, PurgeResult } from './result.ts'
+import type { RemovalRequest } from './request.ts'
+import type { RemovalAnswer, RemovalResult } from './result.ts'
 
 /**
- * Images that are removed at once, after one look at what is in use. containerd ends each removal with a garbage collection,
- * which removals at the same time share: 50 images take 0.6 s instead of 3.7 s.
+ * Images that are removed at the same time, after one check of what is in use. containerd runs a garbage
+ * collection after each removal, which parallel removals share: 50 images take 0.6 s instead of 3.7 s.
  */
 const BATCH = 10
-/** How long a runtime may go on listing what it removed, and how often to look. */
+/** How long a runtime may still list a removed image, and the interval of the checks. */
 const SETTLE_MS = 5_000
 const SETTLE_STEP_MS = 50
 
-/** What a purge needs to know and to act. */
-interface Purge {
+/** The parameters of a removal. */
+interface Removal {
   readonly client: CriClient
   readonly runtime: RuntimeVersion
-  readonly request: PurgeRequest
+  readonly request: RemovalRequest
   readonly log: Logger
   readonly signal: AbortSignal
 }
 
-/** With what the runtime takes the request's references for. */
-interface Meant extends Purge {
-  readonly meanings: ReadonlyMap<string, string>
+/** A removal with its short names resolved. */
+interface ResolvedRemoval extends Removal {
+  readonly shortNames: ReadonlyMap<string, string>
 }
 
 /**
- * Removes from the node what may be removed, looking anew at images and containers before each batch, and lists what is
- * there in the end. A runtime that fails for one image is asked for the others; throws `CriError` where it cannot even be
- * asked what is there.
+ * Removes the images that may be removed, and checks the result in the runtime's list. It lists images and
+ * containers again before each batch. When the runtime fails for one image, the others are still removed.
+ * Throws `CriError` when the runtime cannot list its content.
  */
-export async function purge(given: Purge): Promise<Extract<PurgeResult, { kind: 'Done' }>> {
+export async function removeImages(given: Removal): Promise<Extract<RemovalResult, { kind: 'Done' }>> {
   const { client, request, runtime, log } = given
   const references = [...request.remove, ...request.keep]
-  const on = { ...given, meanings: await meaningsOf(client, traitsOf(runtime), references) }
+  const removal = { ...given, shortNames: await resolveShortNames(client, traitsOf(runtime), references) }
   const all = request.remove.map((_, index) => index)
-  const first = await planFor(on, all)
-  const answers = new Map(all.map(index => [index, answerOf(first.verdicts[index])]))
+  const first = await planFor(removal, all)
+  const answers = new Map(all.map(index => [index, answerOf(first.decisions[index])]))
   const refused = new Set<number>()
   let removedBytes = 0
   for (const indexes of batchesOf(first)) {
-    const { steps, verdicts } = await planFor(on, indexes)
-    for (const [position, index] of indexes.entries()) answers.set(index, answerOf(verdicts[position]))
-    await removeLeftovers(on, steps)
+    const { steps, decisions } = await planFor(removal, indexes)
+    for (const [position, index] of indexes.entries()) answers.set(index, answerOf(decisions[position]))
+    await removeLeftovers(removal, steps)
     const attempts = steps.map(async (step, number) => {
-      const going = indexes.filter((_, position) => goesWith(verdicts[position], number))
-      const fields = { ...step, references: going.map(index => request.remove[index]) }
+      const indexesOfStep = indexes.filter((_, position) => isRemovedBy(decisions[position], number))
+      const fields = { ...step, references: indexesOfStep.map(index => request.remove[index]) }
       try {
         await perform(client, step)
         log.info(fields, 'removed')
@@ -66,7 +66,7 @@ export async function purge(given: Purge): Promise<Extract<PurgeResult, { kind: 
         if (!isCriError(error) || error.code === 'Aborted') throw error
         log.error({ ...fields, err: error }, 'the runtime could not remove an image')
         const outcome = error.code === 'InUse' ? 'InUse' : 'Failed'
-        for (const index of going) {
+        for (const index of indexesOfStep) {
           answers.set(index, { outcome, detail: error.message })
           refused.add(index)
         }
@@ -74,7 +74,7 @@ export async function purge(given: Purge): Promise<Extract<PurgeResult, { kind: 
     })
     await Promise.all(attempts)
   }
-  await verify(on, answers, refused)
+  await verify(removal, answers, refused)
   return {
     kind: 'Done',
     runtime: `${runtime.name} ${runtime.version}`,
@@ -83,12 +83,12 @@ export async function purge(given: Purge): Promise<Extract<PurgeResult, { kind: 
   }
 }
 
-/** The plan for some references of the request, by what is on the node now. */
+/** Plans the removal of some references of the request, from the current content of the node. */
 async function planFor(
-  { client, runtime, request, meanings }: Meant,
+  { client, runtime, request, shortNames }: ResolvedRemoval,
   indexes: readonly number[],
 ): Promise<RemovalPlan> {
-  // Images first: a container that is made in between is seen, and its image is in the list.
+  // List images first: then the images of containers created in between are in the list.
   const images = await client.listImages()
   const containers = await client.listContainers()
   return planRemoval({
@@ -97,14 +97,17 @@ async function planFor(
     remove: indexes.map(index => request.remove[index] ?? ''),
     keep: request.keep,
     traits: traitsOf(runtime),
-    meanings,
+    shortNames,
   })
 }
 
-/** The indexes of the references that may go, those of one image together, a batch of images at a time. */
-function batchesOf({ steps, verdicts }: RemovalPlan): readonly (readonly number[])[] {
+/**
+ * Groups the indexes of the references that can be removed into batches. References of one image are in the
+ * same batch.
+ */
+function batchesOf({ steps, decisions }: RemovalPlan): readonly (readonly number[])[] {
   const indexes = steps.map((_, step) =>
-    [...verdicts.keys()].filter(index => goesWith(verdicts[index], step)),
+    [...decisions.keys()].filter(index => isRemovedBy(decisions[index], step)),
   )
   const count = Math.ceil(indexes.length / BATCH)
   return Array.from({ length: count }, (_, number) =>
@@ -112,18 +115,21 @@ function batchesOf({ steps, verdicts }: RemovalPlan): readonly (readonly number[
   )
 }
 
-function goesWith(verdict: Verdict | undefined, step: number): boolean {
-  return verdict?.kind === 'Go' && verdict.step === step
+function isRemovedBy(decision: RemovalDecision | undefined, step: number): boolean {
+  return decision?.kind === 'Remove' && decision.step === step
 }
 
-function answerOf(verdict: Verdict | undefined): PurgeAnswer {
-  return verdict?.kind === 'Stay'
-    ? { outcome: verdict.reason, detail: verdict.detail }
+function answerOf(decision: RemovalDecision | undefined): RemovalAnswer {
+  return decision?.kind === 'Keep'
+    ? { outcome: decision.reason, detail: decision.detail }
     : { outcome: 'Removed', detail: '' }
 }
 
-/** CRI-O and Docker do not remove an image before these; containerd frees its space only after them. */
-async function removeLeftovers({ client, log }: Purge, steps: readonly RemovalStep[]): Promise<void> {
+/**
+ * CRI-O and Docker do not remove an image before its leftover containers. containerd frees the space only
+ * after that.
+ */
+async function removeLeftovers({ client, log }: Removal, steps: readonly RemovalStep[]): Promise<void> {
   const ids = new Set(steps.flatMap(step => (step.kind === 'RemoveImage' ? step.leftovers : [])))
   const attempts = [...ids].map(async id => {
     try {
@@ -142,7 +148,7 @@ async function perform(client: CriClient, step: RemovalStep): Promise<void> {
     return
   }
   await client.removeImage(step.id)
-  // CRI-O removes an artifact by its names only, and answers that an ID of one is gone.
+  // CRI-O removes an artifact only by its names. For its ID it answers that it is already gone.
   for (const name of step.names) {
     if ((await client.imageStatus(name))?.id !== step.id) break
     await client.removeImage(name)
@@ -150,34 +156,35 @@ async function perform(client: CriClient, step: RemovalStep): Promise<void> {
 }
 
 /**
- * Believes the runtime's list rather than its answers: what is called removed and is still there after a moment has failed,
- * what was refused and is not there is removed. containerd's CRI learns by an event, a moment later, of a name that was taken
- * off; Docker takes the names off an image before it refuses to remove it.
+ * Corrects the answers by the runtime's list. A reference that counts as removed but is still listed after
+ * `SETTLE_MS` failed. A reference that failed but is not listed any more is removed. Reasons: containerd's
+ * CRI learns of a removed name by a later event, and Docker removes the names of an image before it refuses
+ * to remove the image.
  */
 async function verify(
-  on: Meant,
-  answers: Map<number, PurgeAnswer>,
+  removal: ResolvedRemoval,
+  answers: Map<number, RemovalAnswer>,
   refused: ReadonlySet<number>,
 ): Promise<void> {
   const removed = [...answers].filter(([, { outcome }]) => outcome === 'Removed').map(([index]) => index)
   const deadline = Date.now() + SETTLE_MS
-  let left = await stillListed(on, removed)
-  while (left.length > 0 && Date.now() < deadline && !on.signal.aborted) {
+  let left = await stillListed(removal, removed)
+  while (left.length > 0 && Date.now() < deadline && !removal.signal.aborted) {
     await delay(SETTLE_STEP_MS)
-    left = await stillListed(on, removed)
+    left = await stillListed(removal, removed)
   }
   for (const index of left) answers.set(index, { outcome: 'Failed', detail: 'the runtime still lists it' })
-  const there = await stillListed(on, [...refused])
+  const there = await stillListed(removal, [...refused])
   for (const index of refused) {
     if (!there.includes(index)) answers.set(index, { outcome: 'Removed', detail: '' })
   }
 }
 
-async function stillListed(on: Meant, indexes: readonly number[]): Promise<readonly number[]> {
+async function stillListed(removal: ResolvedRemoval, indexes: readonly number[]): Promise<readonly number[]> {
   if (indexes.length === 0) return []
-  const { verdicts } = await planFor(on, indexes)
+  const { decisions } = await planFor(removal, indexes)
   return indexes.filter((_, position) => {
-    const verdict = verdicts[position]
-    return verdict?.kind !== 'Stay' || verdict.reason !== 'NotFound'
+    const decision = decisions[position]
+    return decision?.kind !== 'Keep' || decision.reason !== 'NotFound'
   })
 }

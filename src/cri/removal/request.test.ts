@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { encodeRequest, InvalidRequestError, parseRequest, REQUEST_LIMITS } from './request.ts'
 
-describe('a purge request', () => {
-  it('is read as it was written', () => {
+describe('a removal request', () => {
+  it('survives encoding and parsing', () => {
     const request = { remove: ['r.test/app:1', 'nginx'], keep: ['r.test/other:1'] }
     expect(parseRequest(encodeRequest(request))).toEqual(request)
   })
 
-  it('fits into the annotations of a Pod with as many references as are allowed', () => {
+  it('fits into the annotations of a Pod with the greatest number of references', () => {
     const remove = Array.from(
       { length: REQUEST_LIMITS.remove },
       (_, index) => `registry.example.com/team/app:${index}`,
@@ -29,7 +29,7 @@ describe('a purge request', () => {
       JSON.stringify({ v: 1, remove: Array(1001).fill('a'), keep: [] }),
       '"remove" of the request has 1001 references, 1000 are allowed',
     ],
-  ])('%.40s is refused', (text, message) => {
+  ])('rejects %.40s', (text, message) => {
     expect(() => parseRequest(text)).toThrow(InvalidRequestError)
     expect(() => parseRequest(text)).toThrow(message)
   })

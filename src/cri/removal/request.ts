@@ -1,37 +1,41 @@
 /**
- * What a purge asks of a node: the JSON text of `/etc/kubefledged/request.json`, which the kubelet projects from an annotation
- * `kubefledged.io/purge-request` of the Pod (downward API). So no reference that a user wrote is ever part of a command line.
+ * The request of a removal Job: JSON in `/etc/kubefledged/request.json`. The kubelet writes this file from
+ * the Pod's annotation `kubefledged.io/purge-request` (downward API). So no user-written reference is part of
+ * a command line.
  */
 
 /** References to remove from one node. */
-export interface PurgeRequest {
-  /** What nobody who is known wants any more. Outcomes answer in this order. */
+export interface RemovalRequest {
+  /** References that no known cache wants any more. The answers have the same order. */
   readonly remove: readonly string[]
-  /** What others want on this node, so that it stays whatever it shares an image ID with. */
+  /** References that other caches want on this node. They stay, whichever image ID they share. */
   readonly keep: readonly string[]
 }
 
-/** Folder of the Pod's downward API volume, and the file in it. */
+/** Directory of the Pod's downward API volume, and the file in it. */
 const REQUEST_DIRECTORY = '/etc/kubefledged'
 export const REQUEST_FILE = `${REQUEST_DIRECTORY}/request.json`
 
-/** Bounds of a request; what is more goes into a second Job. An object's annotations may have 256 KiB together. */
+/**
+ * Limits of a request. A larger removal needs further Jobs. All annotations of an object have 256 KiB
+ * together.
+ */
 export const REQUEST_LIMITS = { bytes: 200 * 1024, remove: 1000, keep: 5000 } as const
 
-/** The text of a request cannot be used. The message is one sentence. */
+/** The request is not valid. The message is one sentence. */
 export class InvalidRequestError extends Error {
   override readonly name = 'InvalidRequestError'
 }
 
-/** The text that goes into the annotation. Throws `InvalidRequestError` for a request beyond `REQUEST_LIMITS`. */
-export function encodeRequest({ remove, keep }: PurgeRequest): string {
+/** Formats a request for the annotation. Throws `InvalidRequestError` when it exceeds `REQUEST_LIMITS`. */
+export function encodeRequest({ remove, keep }: RemovalRequest): string {
   const text = JSON.stringify({ v: 1, remove, keep })
   parseRequest(text)
   return text
 }
 
-/** Reads a request. Throws `InvalidRequestError`. */
-export function parseRequest(text: string): PurgeRequest {
+/** Parses a request. Throws `InvalidRequestError`. */
+export function parseRequest(text: string): RemovalRequest {
   const bytes = Buffer.byteLength(text)
   if (bytes > REQUEST_LIMITS.bytes) {
     throw new InvalidRequestError(`the request has ${bytes} bytes, ${REQUEST_LIMITS.bytes} are allowed`)

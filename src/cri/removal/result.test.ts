@@ -1,8 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MAX_RESULT_BYTES, encodeResult, parseResult, type PurgeAnswer, type PurgeOutcome } from './result.ts'
+import {
+  MAX_RESULT_BYTES,
+  encodeResult,
+  parseResult,
+  type RemovalAnswer,
+  type RemovalOutcome,
+} from './result.ts'
 
-const OUTCOMES: readonly PurgeOutcome[] = [
+const OUTCOMES: readonly RemovalOutcome[] = [
   'Removed',
   'NotFound',
   'InUse',
@@ -12,11 +18,11 @@ const OUTCOMES: readonly PurgeOutcome[] = [
   'InvalidReference',
   'Failed',
 ]
-const done = (answers: readonly PurgeAnswer[]) =>
+const done = (answers: readonly RemovalAnswer[]) =>
   ({ kind: 'Done', runtime: 'containerd v2.3.7', removedBytes: 12_345, answers }) as const
 
-describe('the result of a purge', () => {
-  it('is read as it was written', () => {
+describe('the result of a removal', () => {
+  it('survives encoding and parsing', () => {
     const result = done(
       OUTCOMES.map(outcome => ({ outcome, detail: outcome === 'InUse' ? 'container web' : '' })),
     )
@@ -26,12 +32,12 @@ describe('the result of a purge', () => {
     expect(parseResult(encodeResult(result))).toEqual(result)
   })
 
-  it('tells why nothing could be done', () => {
+  it('reports why the removal did not start', () => {
     const error = { kind: 'Error', code: 'Unavailable', message: 'nobody "home"' } as const
     expect(parseResult(encodeResult(error))).toEqual(error)
   })
 
-  it('holds every outcome and never more bytes than the kubelet keeps', () => {
+  it('has every outcome and at most the bytes that the kubelet keeps', () => {
     const answer = fc.record({
       outcome: fc.constantFrom(...OUTCOMES),
       detail: fc.oneof(fc.constant(''), fc.string({ unit: 'binary', maxLength: 400 })),
@@ -51,10 +57,10 @@ describe('the result of a purge', () => {
     expect(Buffer.byteLength(encodeResult(error))).toBeLessThanOrEqual(MAX_RESULT_BYTES)
   })
 
-  it('keeps the words of failures where there is no room for all', () => {
+  it('keeps the details of failures when there is no room for all', () => {
     const uses = Array.from(
       { length: 50 },
-      (): PurgeAnswer => ({ outcome: 'InUse', detail: 'u'.repeat(200) }),
+      (): RemovalAnswer => ({ outcome: 'InUse', detail: 'u'.repeat(200) }),
     )
     const result = parseResult(encodeResult(done([...uses, { outcome: 'Failed', detail: 'disk' }])))
     expect(result?.kind === 'Done' && result.answers.at(-1)).toEqual({ outcome: 'Failed', detail: 'disk' })
@@ -67,7 +73,7 @@ describe('the result of a purge', () => {
     },
   )
 
-  it('takes an outcome that it does not know for a failure', () => {
+  it('reads an unknown outcome as a failure', () => {
     const result = parseResult('{"v":1,"runtime":"x","removedBytes":0,"outcomes":"R?"}')
     expect(result).toMatchObject({ answers: [{ outcome: 'Removed' }, { outcome: 'Failed' }] })
   })

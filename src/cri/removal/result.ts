@@ -1,35 +1,38 @@
-import type { CriErrorCode, StayReason } from '../index.ts'
+import type { CriErrorCode, KeepReason } from '../index.ts'
 
-/** What a purge did on a node: JSON in the Pod's termination message, which the kubelet cuts at 4096 bytes. */
+/** The result of a removal Job: JSON in the Pod's termination message. The kubelet cuts it at 4096 bytes. */
 
-/** What became of one reference. */
-export type PurgeOutcome =
-  /** It is gone; where its image has no other name, so is the image. */
+/** The outcome for one reference. */
+export type RemovalOutcome =
+  /** The name is removed. If the image has no other name, the image is removed too. */
   | 'Removed'
-  | StayReason
-  /** The runtime refused or failed; its words are the detail. */
+  | KeepReason
+  /** The runtime refused or failed. The detail has its text. */
   | 'Failed'
 
 /** The answer for one reference of the request. */
-export interface PurgeAnswer {
-  readonly outcome: PurgeOutcome
-  /** Who uses it, what it shares its image with, the runtime's words; empty where there is nothing to say or no room. */
+export interface RemovalAnswer {
+  readonly outcome: RemovalOutcome
+  /**
+   * The user, the other name of the image, or the runtime's text. Empty when there is nothing to add or no
+   * room.
+   */
   readonly detail: string
 }
 
-/** What a purge came to. */
-export type PurgeResult =
+/** The result of a removal. */
+export type RemovalResult =
   | {
       readonly kind: 'Done'
       /** `containerd v2.3.7` */
       readonly runtime: string
-      /** Of the images that are gone, as the runtime counted them. */
+      /** Total size of the removed images, as the runtime reported it. */
       readonly removedBytes: number
-      /** One for each reference of `remove`, in its order. */
-      readonly answers: readonly PurgeAnswer[]
+      /** One answer for each reference of `remove`, in the same order. */
+      readonly answers: readonly RemovalAnswer[]
     }
   | {
-      /** Nothing is known of any reference. */
+      /** The removal did not start, so no outcome is known. */
       readonly kind: 'Error'
       readonly code: CriErrorCode | 'InvalidRequest'
       readonly message: string
@@ -40,7 +43,7 @@ export const MAX_RESULT_BYTES = 4096
 const MAX_MESSAGE_CHARACTERS = 1000
 const MAX_DETAIL_CHARACTERS = 256
 
-/** One letter for each outcome, so that a thousand fit. */
+/** One letter for each outcome, so that a thousand outcomes fit. */
 const LETTERS = {
   Removed: 'R',
   NotFound: 'N',
@@ -50,14 +53,14 @@ const LETTERS = {
   Pinned: 'P',
   InvalidReference: 'I',
   Failed: 'F',
-} as const satisfies Record<PurgeOutcome, string>
+} as const satisfies Record<RemovalOutcome, string>
 
 const OUTCOMES = new Map(
-  Object.entries(LETTERS).map(([outcome, letter]) => [letter as string, outcome as PurgeOutcome]),
+  Object.entries(LETTERS).map(([outcome, letter]) => [letter as string, outcome as RemovalOutcome]),
 )
 
-/** The text of a result: all outcomes, and as many details as fit, those of failures first. */
-export function encodeResult(result: PurgeResult): string {
+/** Formats a result: all outcomes, and as many details as fit. Details of failures come first. */
+export function encodeResult(result: RemovalResult): string {
   if (result.kind === 'Error') {
     const { code, message } = result
     return JSON.stringify({ v: 1, error: code, message: message.slice(0, MAX_MESSAGE_CHARACTERS) })
@@ -73,7 +76,7 @@ export function encodeResult(result: PurgeResult): string {
   for (const [index, answer] of byWeight) {
     if (answer.detail === '') continue
     const detail = answer.detail.slice(0, MAX_DETAIL_CHARACTERS)
-    const cost = Buffer.byteLength(JSON.stringify({ [index]: detail })) // its braces pay for the comma
+    const cost = Buffer.byteLength(JSON.stringify({ [index]: detail })) // the braces count for the comma
     if (cost > room) continue
     details[index] = detail
     room -= cost
@@ -81,8 +84,11 @@ export function encodeResult(result: PurgeResult): string {
   return text()
 }
 
-/** Reads a termination message; undefined for a text that no purge wrote, as that of a container that was killed. */
-export function parseResult(text: string): PurgeResult | undefined {
+/**
+ * Parses a termination message. Undefined for a text of another origin, such as the message of a killed
+ * container.
+ */
+export function parseResult(text: string): RemovalResult | undefined {
   const value = parseJson(text)
   if (value === undefined || value['v'] !== 1) return undefined
   const { error, message, runtime, removedBytes, outcomes, details } = value
@@ -93,9 +99,9 @@ export function parseResult(text: string): PurgeResult | undefined {
     return undefined
   }
   const detailOf = new Map(Object.entries(details ?? {}))
-  const answers = outcomes.split('').map((letter, index): PurgeAnswer => {
+  const answers = outcomes.split('').map((letter, index): RemovalAnswer => {
     const detail: unknown = detailOf.get(String(index))
-    // A letter of a newer release is no success.
+    // An unknown letter, of a newer release, counts as a failure.
     return { outcome: OUTCOMES.get(letter) ?? 'Failed', detail: typeof detail === 'string' ? detail : '' }
   })
   return { kind: 'Done', runtime, removedBytes, answers }

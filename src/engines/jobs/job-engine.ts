@@ -155,7 +155,13 @@ export class JobEngine implements Engine {
       ),
       removals: readRemovalJobs(
         state.removalJobsOf(name),
-        { pods: state.removalPodsOf(name), refusals, deadlineMs: removals.deadlineMs, now },
+        {
+          pods: state.removalPodsOf(name),
+          refusals,
+          helperPullSecrets: removals.helperPullSecrets,
+          deadlineMs: removals.deadlineMs,
+          now,
+        },
         uid,
       ),
     }

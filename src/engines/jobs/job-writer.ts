@@ -10,6 +10,7 @@ import { type Change, type KubeClient, type Logger, type Resource, isKubeError }
 import type { KubeObject } from '../../api/object.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import type { CircuitBreaker, NamespaceWork } from '../../state/circuit-breaker.ts'
+import { AccountSecrets } from './helper-secrets.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 import type { JobState } from './job-state.ts'
 
@@ -32,6 +33,7 @@ export class JobWriter {
   readonly #state: JobState
   readonly #events: Resource<FailedCreate>
   readonly #breaker: CircuitBreaker
+  readonly #accountSecrets: AccountSecrets
   readonly #log: Logger
   readonly #explanations = new Map<string, string>()
   /** UIDs of Jobs whose deletion has not been seen yet. */
@@ -66,6 +68,7 @@ export class JobWriter {
       namespaced: true,
     })
     this.#breaker = breaker
+    this.#accountSecrets = new AccountSecrets(client, log)
     this.#log = log
     const forget = ({ type, object }: Change<KubeObject>) => {
       if (type !== 'deleted') return
@@ -95,7 +98,8 @@ export class JobWriter {
     settings: JobSettings,
     signal: AbortSignal,
   ): Promise<void> {
-    const manifest = buildJob(request, node, settings)
+    const helperPullSecrets = await this.#helperSecrets(request, settings, signal)
+    const manifest = buildJob(request, node, { ...settings, helperPullSecrets })
     try {
       const created = await this.#state.jobs.create(manifest, { signal })
       this.#state.pullJobs.upsert(projectJob(created))
@@ -109,6 +113,18 @@ export class JobWriter {
     } catch (error) {
       if (!isKubeError(error, 'AlreadyExists')) throw error
     }
+  }
+
+  /** Where it is the operator alone that names secrets, those of the Pod's account are named too: it would lose them else. */
+  async #helperSecrets(
+    { cache: { cache }, images: [first] }: JobRequest,
+    { helperPullSecrets, serviceAccountName }: JobSettings,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    if (helperPullSecrets.length === 0 || first?.pullSecrets?.length) return helperPullSecrets
+    const account = cache.spec.jobTemplate?.serviceAccountName || serviceAccountName || 'default'
+    const namespace = cache.metadata.namespace ?? ''
+    return [...helperPullSecrets, ...(await this.#accountSecrets.namesOf(namespace, account, signal))]
   }
 
   /** Makes a Job that removes images, or finds it made. */

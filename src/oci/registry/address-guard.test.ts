@@ -62,7 +62,7 @@ describe('AddressGuard', () => {
     expect(guard.allows(address, 'registry.test')).toBe(false)
   })
 
-  test('allows loopback, and only that, to hosts that were named', () => {
+  test('allows only loopback in addition for the named hosts', () => {
     for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
       expect(guard.allows(address, 'lab:5000')).toBe(true)
       expect(guard.allows(address, 'lab:5001')).toBe(false)

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { RegistryError } from './registry-error.ts'
 
-/** Bytes of a body that are kept: tokens and errors are shorter. */
+/** Limit in bytes for a body that is read. Tokens and errors are shorter. */
 const MAX_TEXT_BYTES = 16 * 1024
-/** The size up to which registries must take manifests (distribution-spec 1.1, "Pushing Manifests"). */
+/** Size of a manifest that every registry must accept (distribution-spec 1.1, "Pushing Manifests"). */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
-/** The body as text; of a longer one than 16 KB, the first 16 KB, and the connection is cut. */
+/** Reads the body as text. After 16 KB it stops and closes the connection. */
 export async function readText(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
@@ -19,7 +19,10 @@ export async function readText(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).subarray(0, MAX_TEXT_BYTES).toString('utf8')
 }
 
-/** The digest of the body, which is not kept. Throws RegistryError `InvalidAnswer` where it is longer than 4 MiB. */
+/**
+ * Computes the digest of the body without storing the body. Throws RegistryError `InvalidAnswer` when the
+ * body is longer than 4 MiB.
+ */
 export async function digestOfBody(answer: IncomingMessage, algorithm: string): Promise<string> {
   const hash = createHash(algorithm)
   let size = 0
@@ -33,13 +36,16 @@ export async function digestOfBody(answer: IncomingMessage, algorithm: string): 
   return `${algorithm}:${hash.digest('hex')}`
 }
 
-/** Ends an answer whose body nobody wants: the connection is kept where there is no body, and cut otherwise. */
+/** Drops an answer whose body is not needed. The connection is kept when there is no body, else closed. */
 export function discard(answer: IncomingMessage, method: 'GET' | 'HEAD'): void {
   if (method === 'HEAD' || answer.headers['content-length'] === '0') answer.resume()
   else answer.destroy()
 }
 
-/** The error codes of a body after the distribution specification, at most three, as `DENIED, UNKNOWN`; empty where there are none. */
+/**
+ * The error codes in a body (distribution specification), at most three, as `DENIED, UNKNOWN`. Empty when
+ * there are none.
+ */
 export function errorCodesOf(text: string): string {
   const codes: string[] = []
   for (const error of errorsOf(text)) {
@@ -57,6 +63,6 @@ function errorsOf(text: string): readonly unknown[] {
       typeof body === 'object' && body !== null && 'errors' in body ? body.errors : undefined
     return Array.isArray(errors) ? errors : []
   } catch {
-    return [] // a proxy's page: its status says enough
+    return [] // the page of a proxy: the status is enough
   }
 }

@@ -8,18 +8,18 @@ import { RegistryError } from './registry-error.ts'
 import { errorOfStatus } from './status-error.ts'
 import { TokenCache, type TokenRequest } from './token-cache.ts'
 
-/** Who wants to read what. */
+/** A repository and the credentials to read it. */
 export interface Access {
   /** Any URL of the registry. */
   readonly registry: URL
-  /** The repository's name in the registry. */
+  /** Name of the repository in the registry. */
   readonly path: string
   /** Absent for anonymous access. */
   readonly credentials?: Credentials | undefined
 }
 
 const MAX_CHALLENGES = 1000
-/** What a token lives that comes without `expires_in` (distribution's token specification). */
+/** Lifetime of a token without `expires_in` (distribution's token specification). */
 const DEFAULT_LIFETIME_S = 60
 
 const TOKEN_ANSWER = z.object({
@@ -29,20 +29,21 @@ const TOKEN_ANSWER = z.object({
 })
 
 /**
- * Knows what to say in `Authorization`: Basic, or a Bearer token from the server that the registry names (distribution's token
- * authentication). Remembers what a repository wanted, so that the next question is a single request.
+ * Creates values of the `Authorization` header: Basic, or a Bearer token from the token server that the
+ * registry names (distribution's token authentication). It remembers the challenge of each repository, so
+ * that the next manifest needs only one request.
  */
 export class Authorizer {
-  readonly #asker: RedirectingClient
+  readonly #http: RedirectingClient
   readonly #tokens = new TokenCache()
   readonly #challenges = new LruMap<string, Challenge>(MAX_CHALLENGES)
 
-  constructor(asker: RedirectingClient) {
-    this.#asker = asker
+  constructor(http: RedirectingClient) {
+    this.#http = http
   }
 
-  /** The value of `Authorization` that met the repository's last challenge. Undefined where it is to be asked without. */
-  async prepare(access: Access, signal: AbortSignal): Promise<string | undefined> {
+  /** The `Authorization` value for the repository's last challenge. Undefined when there was no challenge. */
+  async authorizationFor(access: Access, signal: AbortSignal): Promise<string | undefined> {
     const challenge = this.#challenges.get(keyOf(access))
     if (challenge === undefined) return undefined
     if (challenge.scheme === 'basic') return access.credentials && basicAuthorization(access.credentials)
@@ -50,17 +51,17 @@ export class Authorizer {
     try {
       return `Bearer ${this.#tokens.get(request) ?? (await this.#fetchToken(request, access, signal))}`
     } catch (error) {
-      // The registry may name another token server by now: the next question starts from nothing.
+      // The registry may name another token server now. The next request starts without a challenge.
       this.#challenges.delete(keyOf(access))
       throw error
     }
   }
 
   /**
-   * The value of `Authorization` that meets the challenge of a 401 of the registry itself. Throws RegistryError `Unauthorized`
-   * where there is none, and what asking the token server leads to.
+   * The `Authorization` value for the challenge of the registry's 401. Throws RegistryError `Unauthorized`
+   * when the challenge cannot be met, and the errors of the token request.
    */
-  async meet(header: string, access: Access, signal: AbortSignal): Promise<string> {
+  async authorizationForChallenge(header: string, access: Access, signal: AbortSignal): Promise<string> {
     const challenges = parseChallenges(header)
     const bearer = challenges.find(({ scheme, params }) => scheme === 'bearer' && params.has('realm'))
     if (bearer) {
@@ -81,7 +82,7 @@ export class Authorizer {
   async #fetchToken(request: TokenRequest, access: Access, signal: AbortSignal): Promise<string> {
     const who = `the token server of ${access.registry.host}`
     const { credentials } = request
-    const { answer } = await this.#asker.ask({
+    const { answer } = await this.#http.send({
       method: 'GET',
       url: tokenUrl(request, who),
       namedBy: access.registry,
@@ -91,7 +92,7 @@ export class Authorizer {
     })
     if (answer.statusCode !== 200) {
       const error = await errorOfStatus(who, 'GET', answer)
-      // 404 is about the token server's own address, not about the image.
+      // A 404 is about the token server's address, not about the image.
       throw error.code === 'NotFound' ? new RegistryError('InvalidAnswer', error.message) : error
     }
     const { token, lifetimeMs } = parseToken(await readText(answer), who)
@@ -126,7 +127,7 @@ function parseToken(text: string, who: string): { token: string; lifetimeMs: num
   try {
     body = JSON.parse(text)
   } catch {
-    body = undefined // falls through to the one message for all that is no token
+    body = undefined // the check below reports every answer without a token
   }
   const answer = TOKEN_ANSWER.safeParse(body)
   const token = answer.data?.token || answer.data?.access_token || ''

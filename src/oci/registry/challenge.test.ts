@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseChallenges } from './challenge.ts'
 
-/** Challenges as plain objects, to compare. */
+/** Challenges as plain objects, for comparison. */
 function parse(header: string) {
   return parseChallenges(header).map(({ scheme, params }) => ({ scheme, ...Object.fromEntries(params) }))
 }
@@ -60,7 +60,7 @@ describe('parseChallenges', () => {
     )
   })
 
-  test('reads back what was written, several challenges in one header included', () => {
+  test('reads back one or more formatted challenges', () => {
     const token = fc.stringMatching(/^[a-z][a-z0-9_-]{0,8}$/)
     const challenge = fc.record({
       scheme: token,
@@ -90,7 +90,7 @@ describe('parseChallenges', () => {
     )
   })
 
-  test('takes a long bad header in a moment', () => {
+  test('parses a long invalid header quickly', () => {
     for (const header of [
       'Bearer realm="'.repeat(1100),
       `Bearer ${'a'.repeat(16_000)}`,

@@ -1,21 +1,24 @@
-/** What a server wants to see in `Authorization`: one challenge of a `WWW-Authenticate` header (RFC 9110 §11.6.1). */
+/**
+ * One challenge of a `WWW-Authenticate` header: the kind of `Authorization` that the server wants (RFC 9110
+ * §11.6.1).
+ */
 export interface Challenge {
   /** In lower case: `bearer`, `basic`. */
   readonly scheme: string
-  /** Names in lower case; of a name that comes twice, the first value. */
+  /** Names are in lower case. Of repeated names, the first value counts. */
   readonly params: ReadonlyMap<string, string>
 }
 
 const SEPARATORS = /[\s,]*/y
 const SCHEME = /([!#$%&'*+.^_`|~\w-]+)/y
-/** The credential form without names that `Negotiate` and its like have; only where a comma or the end follows. */
+/** Credentials without names, as in `Negotiate`. Only before a comma or the end. */
 const TOKEN68 = /[ \t]+[\w.~+/-]+=*[ \t]*(?=,|$)/y
-/** The value is quoted, or runs up to a comma or white space: some registries leave the quotes out around URLs. */
+/** The value is quoted, or ends at a comma or white space. Some registries omit the quotes around URLs. */
 const PARAM = /([!#$%&'*+.^_`|~\w-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*))/y
 
 /**
- * Reads the value of `WWW-Authenticate`, several headers joined by commas included. Reads as far as it can be understood; never
- * throws.
+ * Parses the value of `WWW-Authenticate`. Several headers may be joined by commas. Parsing stops at the first
+ * invalid part. Never throws.
  */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: Challenge[] = []

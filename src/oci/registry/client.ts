@@ -14,46 +14,52 @@ import { RegistryError } from './registry-error.ts'
 import { errorOfStatus } from './status-error.ts'
 import { toRegistryError, Transport } from './transport.ts'
 
-/** How registries are asked. */
+/** Settings of a registry client. */
 export interface RegistryClientOptions {
   /** Value of `User-Agent`. */
   readonly userAgent: string
-  /** `host[:port]` of registries and token servers that are asked by plain HTTP, for labs and tests; none where absent. */
+  /** `host[:port]` of registries and token servers that use plain HTTP, for labs and tests. Default: none. */
   readonly insecureHosts?: ReadonlySet<string>
-  /** `host[:port]` whose addresses may be loopback, for tests; none where absent. */
+  /** `host[:port]` of hosts that may have loopback addresses, for tests. Default: none. */
   readonly loopbackHosts?: ReadonlySet<string>
   /**
-   * True for addresses that are never asked, besides loopback, link-local and metadata services: those of the API server and of
-   * Services. Gets IPv4 in dotted form, also where an IPv6 address wraps it.
+   * True for further blocked addresses: those of the API server and of Services. Loopback, link-local and
+   * metadata services are always blocked. Receives IPv4 in dotted form, also when it is embedded in IPv6.
    */
   readonly blocked?: (address: string) => boolean
-  /** Milliseconds for one image, tokens and redirects included, from when it is its turn; 10 000 where absent. */
+  /**
+   * Time limit in milliseconds for one image, with token requests and redirects. It starts when the wait for
+   * the host ends. Default 10 000.
+   */
   readonly timeoutMs?: number
   readonly log?: Logger
 }
 
-/** What a reference stands for right now. */
+/** The digest of a tag at the time of the request. */
 export interface Resolution {
-  /** Of the index, where the image has one: `sha256:…`. */
+  /** Digest of the index, if the image has one: `sha256:…`. */
   readonly digest: string
   readonly mediaType: string
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
-/** Questions to one registry at the same time. */
+/** Requests to one registry at the same time. */
 const MAX_PER_HOST = 4
 const DEFAULT_TAG = 'latest'
-/** What an image can be; asking for all of them lets the tag's own digest come, not that of a converted manifest. */
+/**
+ * Media types of images. All are accepted, so that the registry returns the tag's own digest and converts no
+ * manifest.
+ */
 const MEDIA_TYPES: readonly string[] = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ]
-/** Statuses of registries that know GET only. */
+/** Statuses of registries that support GET only. */
 const NO_HEAD: ReadonlySet<number> = new Set([405, 501])
 
-/** A question to the registry, and what may be said with it. */
+/** A manifest request with its authorization. */
 interface Exchange {
   readonly ref: Reference
   readonly url: URL
@@ -62,14 +68,14 @@ interface Exchange {
   authorization: string | undefined
 }
 
-/** Asks registries for the digest behind a tag, after the OCI distribution specification 1.1. */
+/** Reads the digest of a tag from a registry (OCI distribution specification 1.1). */
 export class RegistryClient {
   readonly #insecureHosts: ReadonlySet<string>
   readonly #timeoutMs: number
   readonly #log: Logger
   readonly #gate = new HostGate(MAX_PER_HOST)
   readonly #transport: Transport
-  readonly #asker: RedirectingClient
+  readonly #http: RedirectingClient
   readonly #authorizer: Authorizer
 
   constructor(options: RegistryClientOptions) {
@@ -80,14 +86,14 @@ export class RegistryClient {
     this.#transport = new Transport(
       new AddressGuard({ blocked: options.blocked ?? (() => false), loopbackHosts }),
     )
-    this.#asker = new RedirectingClient(this.#transport, this.#insecureHosts, options.userAgent)
-    this.#authorizer = new Authorizer(this.#asker)
+    this.#http = new RedirectingClient(this.#transport, this.#insecureHosts, options.userAgent)
+    this.#authorizer = new Authorizer(this.#http)
   }
 
   /**
-   * The digest that the registry has for the reference: one HEAD, and a GET only where the registry names no digest. At most four
-   * at a time per registry, others wait; a registry that answered 429 is left alone until its `Retry-After` has passed. Nothing is
-   * tried again: that is the caller's decision.
+   * Reads the registry's digest of the reference: one HEAD, then a GET only when the HEAD has no digest. At
+   * most four requests run per registry, others wait. After a 429, requests to the registry fail at once
+   * until its `Retry-After` has passed. Nothing is retried here: the caller decides.
    *
    * Throws RegistryError, or the reason of the signal.
    */
@@ -113,14 +119,14 @@ export class RegistryClient {
     }
   }
 
-  /** Cuts all connections. */
+  /** Closes all connections. */
   close(): void {
     this.#transport.close()
   }
 
   async #resolve(exchange: Exchange): Promise<Resolution> {
-    exchange.authorization = await this.#authorizer.prepare(exchange.access, exchange.signal)
-    const head = await this.#askManifest('HEAD', exchange)
+    exchange.authorization = await this.#authorizer.authorizationFor(exchange.access, exchange.signal)
+    const head = await this.#requestManifest('HEAD', exchange)
     const status = head.statusCode ?? 0
     if (status === 200) {
       const digest = head.headers['docker-content-digest']
@@ -136,33 +142,33 @@ export class RegistryClient {
     return this.#resolveByContent(exchange)
   }
 
-  /** For registries that do not name the digest, which the specification leaves to them. */
+  /** For registries without a digest header. It is optional in the specification. */
   async #resolveByContent(exchange: Exchange): Promise<Resolution> {
-    const answer = await this.#askManifest('GET', exchange)
+    const answer = await this.#requestManifest('GET', exchange)
     if (answer.statusCode !== 200) throw await errorOfStatus(exchange.url.host, 'GET', answer)
     const mediaType = mediaTypeOf(answer, exchange)
     const algorithm = exchange.ref.digest?.split(':')[0] ?? 'sha256'
     return { digest: checkedDigest(await digestOfBody(answer, algorithm), exchange), mediaType }
   }
 
-  /** Asks, and once more where the registry's 401 says what it wants to see. */
-  async #askManifest(method: 'GET' | 'HEAD', exchange: Exchange): Promise<IncomingMessage> {
+  /** Sends the request. After a 401 with a challenge, sends it once more with authorization. */
+  async #requestManifest(method: 'GET' | 'HEAD', exchange: Exchange): Promise<IncomingMessage> {
     const { url, access, signal } = exchange
-    const ask = () =>
-      this.#asker.ask({
+    const send = () =>
+      this.#http.send({
         method,
         url,
         headers: { accept: MEDIA_TYPES.join(', ') },
         authorization: exchange.authorization,
         signal,
       })
-    const { answer, sameOrigin } = await ask()
+    const { answer, sameOrigin } = await send()
     const challenge = answer.headers['www-authenticate']
-    // Who was only redirected to gets no credentials, and may not send us to a token server either.
+    // A host that the registry redirected to receives no credentials and cannot choose a token server.
     if (answer.statusCode !== 401 || !sameOrigin || challenge === undefined) return answer
     discard(answer, method)
-    exchange.authorization = await this.#authorizer.meet(challenge, access, signal)
-    return (await ask()).answer
+    exchange.authorization = await this.#authorizer.authorizationForChallenge(challenge, access, signal)
+    return (await send()).answer
   }
 
   #urlOf(ref: Reference): URL {
@@ -170,18 +176,18 @@ export class RegistryClient {
     const path = `/v2/${ref.path}/manifests/${ref.digest ?? ref.tag ?? DEFAULT_TAG}`
     const plain = URL.parse(`http://${host}${path}`)
     const url = plain && this.#insecureHosts.has(plain.host) ? plain : URL.parse(`https://${host}${path}`)
-    // The grammar of references lets through what is no host: a port above 65535, 1.2.3.999.
+    // The grammar accepts some invalid hosts: a port above 65535, 1.2.3.999.
     if (!url) throw new RegistryError('Blocked', `${host} is no host`)
     return url
   }
 }
 
-/** Hosts as {@link URL} writes those of plain HTTP: in lower case, without port 80. */
+/** Hosts as {@link URL} formats them for plain HTTP: lower case, without port 80. */
 function urlHosts(hosts: ReadonlySet<string> = new Set()): ReadonlySet<string> {
   return new Set([...hosts].map(host => new URL(`http://${host}/`).host))
 }
 
-/** Login portals and proxies answer 200, too. */
+/** Login portals and proxies also answer 200. */
 function mediaTypeOf(answer: IncomingMessage, { url }: Exchange): string {
   const mediaType = answer.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? ''
   if (MEDIA_TYPES.includes(mediaType)) return mediaType

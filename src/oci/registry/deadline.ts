@@ -1,10 +1,10 @@
 import { RegistryError } from './registry-error.ts'
 
 /**
- * Does the work with a signal that fires after `timeoutMs`, or when `outer` does. Then it throws RegistryError `Timeout`, or the
- * reason of `outer`, whatever the work itself made of it.
+ * Runs the work with a signal that fires after `timeoutMs`, or when `outer` fires. Then it throws
+ * RegistryError `Timeout` or the reason of `outer`, not the error of the work.
  *
- * @param what who was asked, for the message
+ * @param what name of the server, for the message
  */
 export async function withDeadline<T>(
   what: string,

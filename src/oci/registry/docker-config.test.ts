@@ -4,7 +4,7 @@ import { credentialsFor, InvalidDockerConfigError, parseDockerConfig } from './d
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-/** Names of the users for an image, of a Secret with one user per key, named like the key. */
+/** User names of the credentials for an image, in order, from a Secret with these keys. */
 function usersFor(keys: readonly string[], image: string): string[] {
   const auths = Object.fromEntries(keys.map(key => [key, { username: key, password: 'p' }]))
   const entries = parseDockerConfig(JSON.stringify({ auths }))
@@ -44,13 +44,13 @@ describe('keys', () => {
     expect(usersFor([key], image)).toEqual(matches ? [key] : [])
   })
 
-  test('the most specific comes first', () => {
+  test('the most specific key is first', () => {
     const keys = ['*.test', 'reg.test', 'reg.test/a/b', 'reg.test/a']
     expect(usersFor(keys, 'reg.test/a/b/c')).toEqual(['reg.test/a/b', 'reg.test/a', 'reg.test', '*.test'])
     expect(usersFor([...keys].reverse(), 'reg.test/x')).toEqual(['reg.test', '*.test'])
   })
 
-  test('a pattern made to be slow is not', () => {
+  test('a malicious pattern is not slow', () => {
     const key = `${'*a'.repeat(5000)}b.test`
     expect(usersFor([key], `${'a'.repeat(63)}.test/app`)).toEqual([])
   })
@@ -82,7 +82,7 @@ describe('entries', () => {
     expect(credentials(entry)).toEqual([expected])
   })
 
-  test('without credentials are left out', () => {
+  test('without credentials are dropped', () => {
     expect(credentials({})).toEqual([])
     expect(credentials({ username: '', password: '' })).toEqual([])
     expect(parseDockerConfig('{"auths":{}}')).toEqual([])

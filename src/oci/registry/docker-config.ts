@@ -3,19 +3,22 @@ import type { Reference } from '../reference.ts'
 import type { Credentials } from './credentials.ts'
 import { matchesWildcard } from './wildcard.ts'
 
-/** The text of an image pull Secret cannot be used. The message says where and why, and repeats none of its content but the key. */
+/**
+ * The content of an image pull Secret is not valid. The message says where and why. Of the content it quotes
+ * only the key.
+ */
 export class InvalidDockerConfigError extends Error {
   override readonly name = 'InvalidDockerConfigError'
   readonly code = 'InvalidDockerConfig'
 }
 
-/** Credentials with the images that they are for. */
+/** Credentials and the images that they apply to. */
 export interface DockerConfigEntry {
-  /** Labels of the host, each perhaps with wildcards; `docker.io` for every spelling of Docker Hub. */
+  /** Host pattern: each label may have wildcards. `docker.io` for every spelling of Docker Hub. */
   readonly host: string
-  /** Empty where the key has none. */
+  /** Empty when the key has no port. */
   readonly port: string
-  /** What a repository's name in the registry begins with, with a slash before it; empty for all. */
+  /** Prefix of the repository name, with a leading slash. Empty for all repositories. */
   readonly path: string
   readonly credentials: Credentials
 }
@@ -29,9 +32,9 @@ const CONFIG = z.object({ auths: z.record(z.string(), z.unknown()) })
 const DOCKER_HUB: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io'])
 
 /**
- * Reads `.dockerconfigjson` of a Secret as the kubelet does: `auth` wins over `username` and `password`, keys may have a scheme, a
- * port, a path and wildcards. Entries without credentials, as credential helpers leave them behind, are left out. The most specific
- * comes first. Throws InvalidDockerConfigError.
+ * Parses `.dockerconfigjson` of a Secret as the kubelet does. `auth` overrides `username` and `password`. A
+ * key may have a scheme, a port, a path and wildcards. Entries without credentials, left by credential
+ * helpers, are dropped. The most specific entry is first. Throws InvalidDockerConfigError.
  */
 export function parseDockerConfig(text: string): DockerConfigEntry[] {
   const config = CONFIG.safeParse(parseJson(text))
@@ -45,12 +48,12 @@ export function parseDockerConfig(text: string): DockerConfigEntry[] {
     const credentials = readCredentials(key, value)
     if (credentials) entries.push({ ...readKey(key), credentials })
   }
-  // The kubelet's order: descending, which puts longer paths before shorter ones and wildcards last.
+  // The kubelet's order: descending, so longer paths come before shorter ones, and wildcards last.
   const nameOf = ({ host, port, path }: DockerConfigEntry) => `${host}:${port}${path}`
   return entries.sort((a, b) => (nameOf(a) < nameOf(b) ? 1 : -1))
 }
 
-/** Credentials for the image, the most specific first; the kubelet tries them in this order. */
+/** Credentials for the image, most specific first. The kubelet tries them in this order. */
 export function credentialsFor(entries: readonly DockerConfigEntry[], ref: Reference): Credentials[] {
   const { host, port } = splitHost(ref.domain)
   return entries
@@ -63,7 +66,7 @@ export function credentialsFor(entries: readonly DockerConfigEntry[], ref: Refer
     .map(entry => entry.credentials)
 }
 
-/** A wildcard stands for a part of one label: `*.example.com` is no `a.b.example.com`. */
+/** A wildcard matches within one label: `*.example.com` does not match `a.b.example.com`. */
 function matchesHost(pattern: string, host: string): boolean {
   const patterns = pattern.split('.')
   const labels = host.split('.')
@@ -77,7 +80,7 @@ function readKey(key: string): Omit<DockerConfigEntry, 'credentials'> {
   const bare = key.replace(/^https?:\/\//, '')
   const slash = bare.indexOf('/')
   const { host, port } = splitHost(slash < 0 ? bare : bare.slice(0, slash))
-  // `https://index.docker.io/v1/` and its like name an API, not a repository.
+  // `https://index.docker.io/v1/` and similar keys name an API, not a repository.
   const path = slash < 0 ? '' : bare.slice(slash).replace(/^\/v[12](?=\/)/, '')
   return { host: hubName(host), port, path: path === '/' ? '' : path }
 }
@@ -117,7 +120,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The parser's own message quotes the text, and the text is secret.
+    // The parser's message quotes the text, which is secret.
     throw new InvalidDockerConfigError('.dockerconfigjson of the pull Secret is no JSON')
   }
 }

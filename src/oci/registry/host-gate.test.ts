@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { HostGate } from './host-gate.ts'
 import { RegistryError } from './registry-error.ts'
 
-/** Work that ends when the test says so. */
+/** Work that the test ends. */
 function openWork() {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   let started = false
@@ -14,7 +14,7 @@ function openWork() {
   return { work, resolve, reject, isStarted: () => started }
 }
 
-test('a host gets as many questions at once as are allowed, in order; hosts do not wait for each other', async () => {
+test('requests to one host run up to the limit, in order, and other hosts do not wait', async () => {
   const gate = new HostGate(2)
   const jobs = [openWork(), openWork(), openWork(), openWork()]
   const results = jobs.map(({ work }) => gate.run('a', undefined, work))
@@ -28,7 +28,7 @@ test('a host gets as many questions at once as are allowed, in order; hosts do n
   expect(await Promise.all([results[0], results[2], results[3]])).toEqual(['done', 'done', 'done'])
 })
 
-test('who is called off while waiting leaves, and takes no place', async () => {
+test('an aborted wait takes no place', async () => {
   const gate = new HostGate(1)
   const [first, second, third] = [openWork(), openWork(), openWork()]
   const called = new AbortController()
@@ -44,7 +44,7 @@ test('who is called off while waiting leaves, and takes no place', async () => {
   await expect(gate.run('a', called.signal, second.work)).rejects.toThrow('enough')
 })
 
-test('a 429 holds back who waits and who comes, until its time has passed', async () => {
+test('after a 429 waiting and new requests fail until the pause ends', async () => {
   let now = 0
   const gate = new HostGate(1, () => now)
   const job = openWork()
@@ -60,7 +60,7 @@ test('a 429 holds back who waits and who comes, until its time has passed', asyn
   expect(await gate.run('a', undefined, async () => 'again')).toBe('again')
 })
 
-test('a 429 that says nothing is a minute', async () => {
+test('a 429 without Retry-After is a pause of one minute', async () => {
   const gate = new HostGate(1, () => 0)
   const fail = () => Promise.reject(new RegistryError('RateLimited', '429'))
   await expect(gate.run('a', undefined, fail)).rejects.toMatchObject({ retryAfterMs: 60_000 })

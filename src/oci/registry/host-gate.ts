@@ -1,98 +1,105 @@
 import { RegistryError } from './registry-error.ts'
 
-interface Lane {
+/** Work for one host. */
+interface HostQueue {
   running: number
-  /** Each call lets the next one in. */
+  /** Functions that start the waiting work, in order of arrival. */
   readonly waiting: Set<() => void>
-  /** On the gate's clock; in the past where no pause was asked for. */
+  /** End of the pause, on the gate's clock. In the past when there is no pause. */
   pausedUntil: number
 }
 
-/** A registry that says 429 without saying until when is left alone for this long. */
+/** Pause after a 429 without `Retry-After`. */
 const DEFAULT_PAUSE_MS = 60_000
 
-/** Lets a few questions at a time through to each host, and none while the host wants to be left alone. */
+/**
+ * Limits the parallel requests to each host, and rejects requests while a host has asked for a pause (429).
+ */
 export class HostGate {
   readonly #limit: number
   readonly #now: () => number
-  readonly #lanes = new Map<string, Lane>()
+  readonly #queues = new Map<string, HostQueue>()
 
-  /** `now` gives milliseconds on a monotonic scale. */
+  /**
+   * @param limit requests to one host at the same time
+   * @param now milliseconds on a monotonic scale
+   */
   constructor(limit: number, now: () => number = () => performance.now()) {
     this.#limit = limit
     this.#now = now
   }
 
   /**
-   * Does the work when it is its turn. Throws RegistryError `RateLimited`, at once, while the host wants a pause; a `RateLimited` of
-   * the work itself begins one. Throws the signal's reason where it fires during the wait.
+   * Waits for a free place of the host, then runs the work. During a pause of the host it throws
+   * RegistryError `RateLimited` at once. A `RateLimited` error of the work starts a pause. Throws the
+   * signal's reason when it fires during the wait.
    */
   async run<T>(host: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted()
-    const lane = this.#laneOf(host)
-    this.#refuseDuringPause(host, lane)
-    await this.#enter(lane, signal)
+    const queue = this.#queueOf(host)
+    this.#rejectDuringPause(host, queue)
+    await this.#enter(queue, signal)
     try {
-      this.#refuseDuringPause(host, lane)
+      this.#rejectDuringPause(host, queue)
       return await work()
     } catch (error) {
-      throw error instanceof RegistryError && error.code === 'RateLimited' ? this.#pause(lane, error) : error
+      throw error instanceof RegistryError && error.code === 'RateLimited' ? this.#pause(queue, error) : error
     } finally {
-      this.#leave(lane)
+      this.#leave(queue)
     }
   }
 
-  #laneOf(host: string): Lane {
-    const lane = this.#lanes.get(host) ?? {
+  #queueOf(host: string): HostQueue {
+    const queue = this.#queues.get(host) ?? {
       running: 0,
       waiting: new Set(),
       pausedUntil: Number.NEGATIVE_INFINITY,
     }
-    this.#lanes.set(host, lane)
-    return lane
+    this.#queues.set(host, queue)
+    return queue
   }
 
-  #refuseDuringPause(host: string, lane: Lane): void {
-    const left = lane.pausedUntil - this.#now()
+  #rejectDuringPause(host: string, queue: HostQueue): void {
+    const left = queue.pausedUntil - this.#now()
     if (left <= 0) return
-    throw new RegistryError('RateLimited', `${host} asked to be left alone`, { retryAfterMs: left })
+    throw new RegistryError('RateLimited', `${host} asked for a pause`, { retryAfterMs: left })
   }
 
-  /** A pause that is longer already stays as it is. */
-  #pause(lane: Lane, error: RegistryError): RegistryError {
+  /** Starts a pause. A running pause that ends later stays. */
+  #pause(queue: HostQueue, error: RegistryError): RegistryError {
     const retryAfterMs = error.retryAfterMs ?? DEFAULT_PAUSE_MS
-    lane.pausedUntil = Math.max(lane.pausedUntil, this.#now() + retryAfterMs)
+    queue.pausedUntil = Math.max(queue.pausedUntil, this.#now() + retryAfterMs)
     return error.retryAfterMs === undefined
       ? new RegistryError('RateLimited', error.message, { retryAfterMs, cause: error.cause })
       : error
   }
 
-  async #enter(lane: Lane, signal: AbortSignal | undefined): Promise<void> {
-    if (lane.running < this.#limit) {
-      lane.running++
+  async #enter(queue: HostQueue, signal: AbortSignal | undefined): Promise<void> {
+    if (queue.running < this.#limit) {
+      queue.running++
       return
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const onAbort = () => {
-      lane.waiting.delete(resolve)
+      queue.waiting.delete(resolve)
       reject(signal?.reason)
     }
-    lane.waiting.add(resolve)
+    queue.waiting.add(resolve)
     signal?.addEventListener('abort', onAbort, { once: true })
     await promise.finally(() => signal?.removeEventListener('abort', onAbort))
   }
 
-  #leave(lane: Lane): void {
-    const [next] = lane.waiting
+  #leave(queue: HostQueue): void {
+    const [next] = queue.waiting
     if (next) {
-      // The place goes over without becoming free in between, so that nobody overtakes.
-      lane.waiting.delete(next)
+      // Hand the place to the next in line. Freeing it first would let a newcomer take it.
+      queue.waiting.delete(next)
       next()
       return
     }
-    lane.running--
-    for (const [name, { running, pausedUntil }] of this.#lanes) {
-      if (running === 0 && pausedUntil <= this.#now()) this.#lanes.delete(name)
+    queue.running--
+    for (const [name, { running, pausedUntil }] of this.#queues) {
+      if (running === 0 && pausedUntil <= this.#now()) this.#queues.delete(name)
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Asks a registry which digest a tag stands for right now. */
+/** The registry client: which digest a tag has now, with the credentials of image pull Secrets. */
 export { RegistryClient, type RegistryClientOptions, type Resolution } from './client.ts'
 export type { Credentials } from './credentials.ts'
 export { withDeadline } from './deadline.ts'

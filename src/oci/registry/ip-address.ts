@@ -1,20 +1,20 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** Prefixes whose last 32 bits are an IPv4 address, as the first words of the address. */
-const V4_INSIDE: readonly (readonly number[])[] = [
+/** IPv6 prefixes, in 16-bit words, whose addresses embed an IPv4 address in the last 32 bits. */
+const IPV4_EMBEDDING_PREFIXES: readonly (readonly number[])[] = [
   /** IPv4-mapped, RFC 4291 §2.5.5.2. */
   [0, 0, 0, 0, 0, 0xffff],
   /** IPv4-translated, RFC 7915. */
   [0, 0, 0, 0, 0xffff, 0],
   /** NAT64, RFC 6052. */
   [0x64, 0xff9b, 0, 0, 0, 0],
-  /** NAT64 of a network's own, RFC 8215. */
+  /** Local-use NAT64, RFC 8215. */
   [0x64, 0xff9b, 1],
 ]
 
 /**
- * The address as it is judged: IPv4 in dotted form, also where an IPv6 address only wraps it; IPv6 in its shortest lower-case form
- * without a zone. Undefined where it is no address.
+ * Normalises an address. IPv4 is in dotted form, also when it is embedded in IPv6. IPv6 is in its shortest
+ * lower-case form without zone. Undefined for text that is no address.
  */
 export function canonicalAddress(address: string): string | undefined {
   if (isIPv4(address)) return address
@@ -22,7 +22,8 @@ export function canonicalAddress(address: string): string | undefined {
   if (!isIPv6(bare)) return undefined
   const text = new URL(`http://[${bare}]/`).hostname.slice(1, -1)
   const words = wordsOf(text)
-  if (!V4_INSIDE.some(prefix => prefix.every((word, index) => words[index] === word))) return text
+  if (!IPV4_EMBEDDING_PREFIXES.some(prefix => prefix.every((word, index) => words[index] === word)))
+    return text
   return words
     .slice(6)
     .flatMap(word => [word >> 8, word & 0xff])

@@ -1,65 +1,70 @@
 import type { IncomingMessage } from 'node:http'
 import { discard } from './answer-body.ts'
 import { RegistryError } from './registry-error.ts'
-import type { Question, Transport } from './transport.ts'
+import type { TransportRequest, Transport } from './transport.ts'
 
-/** A request that follows redirects. */
-export interface FollowedQuestion extends Question {
-  /** Goes to the origin of `url` only; a redirect elsewhere loses it for good. */
+/** A request whose redirects are followed. */
+export interface RedirectableRequest extends TransportRequest {
+  /** Sent to the origin of `url` only. A redirect to another origin drops it. */
   readonly authorization?: string | undefined
-  /** The https URL whose answer named this one; then this one must be https, too. */
+  /** URL of the answer that named this URL. When it is https, this URL must be https too. */
   readonly namedBy?: URL
 }
 
-/** The answer at the end of the redirects. */
-export interface FollowedAnswer {
+/** The answer after the last redirect. */
+export interface FinalAnswer {
   readonly answer: IncomingMessage
-  /** False where a redirect led to another scheme, host or port: then the answer is not the word of who was asked. */
+  /**
+   * False after a redirect to another scheme, host or port. The answer is then not from the registry itself.
+   */
   readonly sameOrigin: boolean
 }
 
 const MAX_REDIRECTS = 3
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
-/** Asks by https (by HTTP only hosts that were named for it) and follows redirects. */
+/** Sends requests by https and follows redirects. Plain HTTP is allowed only for the insecure hosts. */
 export class RedirectingClient {
   readonly #transport: Transport
   readonly #insecureHosts: ReadonlySet<string>
   readonly #userAgent: string
 
-  /** `insecureHosts` holds `host:port` as {@link URL} writes it. */
+  /** `insecureHosts` has `host:port` as {@link URL} formats it. */
   constructor(transport: Transport, insecureHosts: ReadonlySet<string>, userAgent: string) {
     this.#transport = transport
     this.#insecureHosts = insecureHosts
     this.#userAgent = userAgent
   }
 
-  /** Throws RegistryError `Blocked`, `Unavailable`, `InvalidAnswer`. */
-  async ask(question: FollowedQuestion): Promise<FollowedAnswer> {
-    let { url, authorization } = question
-    this.#checkScheme(url, question.namedBy)
+  /**
+   * Resolves when the head of the last answer arrives. Throws RegistryError `Blocked`, `Unavailable`,
+   * `InvalidAnswer`.
+   */
+  async send(request: RedirectableRequest): Promise<FinalAnswer> {
+    let { url, authorization } = request
+    this.#checkScheme(url, request.namedBy)
     let sameOrigin = true
     for (let redirects = 0; ; redirects++) {
       const answer = await this.#transport.send({
-        ...question,
+        ...request,
         url,
         headers: {
-          ...question.headers,
+          ...request.headers,
           'user-agent': this.#userAgent,
           ...(authorization !== undefined && { authorization }),
         },
       })
       const { location } = answer.headers
       if (!REDIRECTS.has(answer.statusCode ?? 0) || location === undefined) return { answer, sameOrigin }
-      discard(answer, question.method)
+      discard(answer, request.method)
       if (redirects === MAX_REDIRECTS) {
         throw new RegistryError(
           'InvalidAnswer',
-          `${question.url.host} redirects more than ${MAX_REDIRECTS} times`,
+          `${request.url.host} redirects more than ${MAX_REDIRECTS} times`,
         )
       }
       const next = URL.parse(location, url.href)
-      if (!next) throw new RegistryError('InvalidAnswer', `${question.url.host} redirects to what is no URL`)
+      if (!next) throw new RegistryError('InvalidAnswer', `${request.url.host} redirects to what is no URL`)
       this.#checkScheme(next, url)
       if (next.origin !== url.origin) {
         sameOrigin = false

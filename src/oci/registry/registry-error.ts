@@ -1,15 +1,15 @@
 /**
- * What went wrong when a registry was asked, as a closed set.
+ * The kinds of failed registry requests, as a closed set.
  *
- * - `NotFound` 404: no such repository or tag
- * - `Unauthorized` 401, or a challenge that cannot be met with what credentials there are; many registries say so for a
- *   repository that does not exist, too
- * - `Forbidden` 403
- * - `RateLimited` 429, or the registry asked for a pause that is not over yet
- * - `Unavailable` any 5xx, or no HTTP answer: DNS, refused, reset, TLS
- * - `Timeout` no complete answer in time
- * - `Blocked` an address that is never asked, or plain HTTP where https is wanted
- * - `InvalidAnswer` an answer that the distribution specification does not provide
+ * - `NotFound`: 404, no such repository or tag
+ * - `Unauthorized`: 401, or a challenge that the available credentials cannot meet. Many registries also
+ *   answer so for a repository that does not exist
+ * - `Forbidden`: 403
+ * - `RateLimited`: 429, or a pause that the registry asked for has not ended
+ * - `Unavailable`: any 5xx, or no HTTP answer: DNS, connection refused or reset, TLS
+ * - `Timeout`: no complete answer in time
+ * - `Blocked`: a blocked address, or plain HTTP where https is required
+ * - `InvalidAnswer`: an answer that breaks the distribution specification
  */
 export type RegistryErrorCode =
   | 'NotFound'
@@ -24,13 +24,14 @@ export type RegistryErrorCode =
 const RETRYABLE: ReadonlySet<RegistryErrorCode> = new Set(['RateLimited', 'Unavailable', 'Timeout'])
 
 /**
- * The only error that the registry client throws, besides the reason of a caller's own signal. Its message holds the registry's
- * host, statuses and the registry's error codes: never a credential, an address that a name stands for, or words of an answer.
+ * The only error that the registry client throws, except the reason of a caller's signal. The message
+ * contains the registry's host, statuses and error codes. It never contains a credential, a resolved address
+ * or text of an answer.
  */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError'
   readonly code: RegistryErrorCode
-  /** How long the registry wants to be left alone, in milliseconds from now. Always there with `RateLimited`. */
+  /** Pause that the registry asks for, in milliseconds from now. Always set for `RateLimited`. */
   readonly retryAfterMs?: number
 
   constructor(
@@ -43,7 +44,7 @@ export class RegistryError extends Error {
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
   }
 
-  /** True when the very same question may be answered later. */
+  /** True when the same request may succeed later. */
   get retryable(): boolean {
     return RETRYABLE.has(this.code)
   }

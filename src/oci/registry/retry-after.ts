@@ -1,9 +1,9 @@
-/** A registry is left alone for at most this long, whatever it says: then one question finds out. */
+/** Longest pause that is accepted. After it, one request finds out whether the registry works again. */
 const MAX_MS = 3_600_000
 
 /**
- * Milliseconds that a `Retry-After` header asks for: seconds or an HTTP date (RFC 9110 §10.2.3), 0 to one hour. Undefined where
- * it is neither.
+ * Parses a `Retry-After` header, seconds or an HTTP date (RFC 9110 §10.2.3), to milliseconds from 0 to one
+ * hour. Undefined when it is neither.
  *
  * @param now milliseconds since the epoch
  */
@@ -11,7 +11,7 @@ export function parseRetryAfter(header: string | undefined, now: number = Date.n
   const text = header?.trim()
   if (!text) return undefined
   if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, MAX_MS)
-  // Date.parse takes many texts that are no HTTP date, negative numbers among them.
+  // Date.parse accepts many texts that are no HTTP date, such as negative numbers.
   const at = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(at) ? undefined : Math.min(Math.max(at - now, 0), MAX_MS)
 }

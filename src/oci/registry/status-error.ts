@@ -12,9 +12,9 @@ const CODE_BY_STATUS: Readonly<Record<number, RegistryErrorCode>> = {
 }
 
 /**
- * The error for an answer that is not a success; reads its body for error codes.
+ * The error for an answer without success. Reads error codes from its body.
  *
- * @param who who answered, for the message
+ * @param who name of the server, for the message
  */
 export async function errorOfStatus(
   who: string,

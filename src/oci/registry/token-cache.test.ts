@@ -4,7 +4,7 @@ import { TokenCache, type TokenRequest } from './token-cache.ts'
 const request: TokenRequest = { realm: 'https://a/token', service: 's', scope: 'repository:app:pull' }
 const credentials = { username: 'u', password: 'p' }
 
-test('a token is for exactly what it was asked for', () => {
+test('a token serves only the same request', () => {
   const cache = new TokenCache(() => 0)
   cache.set({ ...request, credentials }, 'secret', 60_000)
   expect(cache.get({ ...request, credentials: { ...credentials } })).toBe('secret')
@@ -19,7 +19,7 @@ test('a token is for exactly what it was asked for', () => {
   for (const other of others) expect(cache.get(other)).toBeUndefined()
 })
 
-test('a token is given up five seconds before its end', () => {
+test('a token is dropped five seconds before it expires', () => {
   let now = 1000
   const cache = new TokenCache(() => now)
   cache.set(request, 'one', 60_000)
@@ -31,7 +31,7 @@ test('a token is given up five seconds before its end', () => {
   expect(cache.get(request)).toBe('two')
 })
 
-test('of more than a thousand tokens, the one that was used longest ago goes', () => {
+test('the least recently used of more than a thousand tokens is dropped', () => {
   const cache = new TokenCache(() => 0)
   const numbered = (index: number) => ({ ...request, scope: `repository:app${index}:pull` })
   for (let index = 0; index < 1000; index++) cache.set(numbered(index), `${index}`, 60_000)

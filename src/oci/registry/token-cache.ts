@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Credentials } from './credentials.ts'
 import { LruMap } from '../../base/lru-map.ts'
 
-/** What a token is asked for with; another one is another token. */
+/** The parameters of a token request. Each combination has its own token. */
 export interface TokenRequest {
   /** Address of the token server. */
   readonly realm: string
@@ -13,10 +13,10 @@ export interface TokenRequest {
 }
 
 const MAX_TOKENS = 1000
-/** A token is given up this long before its end, so that it does not end on its way. */
+/** A token is dropped this long before it expires, so that it does not expire during a request. */
 const MARGIN_MS = 5_000
 
-/** Bearer tokens until shortly before they end. */
+/** Caches bearer tokens until shortly before they expire. */
 export class TokenCache {
   readonly #now: () => number
   readonly #tokens = new LruMap<string, { readonly token: string; readonly endsAt: number }>(MAX_TOKENS)
@@ -26,19 +26,19 @@ export class TokenCache {
     this.#now = now
   }
 
-  /** The token, if it is still good. */
+  /** The token, unless it expires soon. */
   get(request: TokenRequest): string | undefined {
     const entry = this.#tokens.get(keyOf(request))
     return entry && this.#now() < entry.endsAt - MARGIN_MS ? entry.token : undefined
   }
 
-  /** Keeps a token that was issued a moment ago for `lifetimeMs`. */
+  /** Stores a token that was just issued for `lifetimeMs`. */
   set(request: TokenRequest, token: string, lifetimeMs: number): void {
     this.#tokens.set(keyOf(request), { token, endsAt: this.#now() + lifetimeMs })
   }
 }
 
-/** A hash: no key, and so no dump of keys, holds a password. */
+/** Keys are hashes, so that no key contains a password. */
 function keyOf({ realm, service, scope, credentials }: TokenRequest): string {
   const parts = [realm, service, scope, credentials?.username ?? null, credentials?.password ?? null]
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64')

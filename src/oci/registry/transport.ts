@@ -4,24 +4,26 @@ import type { AddressGuard } from './address-guard.ts'
 import { RegistryError } from './registry-error.ts'
 
 /** One HTTP request, without a body. */
-export interface Question {
+export interface TransportRequest {
   readonly method: 'GET' | 'HEAD'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
-  /** Cuts the connection, also while the body is being read. */
+  /** Closes the connection, also while the body is read. */
   readonly signal: AbortSignal
 }
 
-/** Connections that a host has at most, whoever shares it as a token server or the target of redirects. */
+/** Connections per host. Requests to token servers and redirect targets share them. */
 const MAX_SOCKETS = 16
-/** Idle connections are for the images of one refresh, not for the next refresh. */
+/** Idle connections serve the images of one refresh. They do not stay open until the next refresh. */
 const IDLE_MS = 10_000
-/** Heads of answers are no longer than this; the parser cuts off what is. */
+/** Longest head of an answer. The parser rejects a longer one. */
 const MAX_HEAD_BYTES = 16 * 1024
 
 const POOL: http.AgentOptions = { keepAlive: true, maxSockets: MAX_SOCKETS, timeout: IDLE_MS }
 
-/** HTTP/1.1 and TLS on keep-alive connections, to addresses that the guard allows. Follows no redirect. */
+/**
+ * HTTP/1.1 and TLS over keep-alive connections, to addresses that the guard allows. It follows no redirect.
+ */
 export class Transport {
   readonly #guard: AddressGuard
   readonly #plain = new http.Agent(POOL)
@@ -31,47 +33,50 @@ export class Transport {
     this.#guard = guard
   }
 
-  /** Resolves at the answer's head, whatever its status. Throws RegistryError `Blocked`, `Unavailable`, `InvalidAnswer`. */
-  async send(question: Question): Promise<IncomingMessage> {
-    const { url, signal } = question
+  /**
+   * Resolves when the head of the answer arrives, for any status. Throws RegistryError `Blocked`,
+   * `Unavailable`, `InvalidAnswer`.
+   */
+  async send(request: TransportRequest): Promise<IncomingMessage> {
+    const { url, signal } = request
     const lookup = this.#guard.lookupFor(url)
     for (;;) {
       signal.throwIfAborted()
       const options: http.RequestOptions = {
         agent: url.protocol === 'https:' ? this.#tls : this.#plain,
-        // Piece by piece: a URL as a whole would bring its user and password along.
+        // Set each part: a whole URL would also pass its user and password.
         host: url.hostname.replaceAll(/^\[|\]$/g, ''),
         port: url.port || (url.protocol === 'https:' ? 443 : 80),
         path: url.pathname + url.search,
-        method: question.method,
-        headers: question.headers,
+        method: request.method,
+        headers: request.headers,
         maxHeaderSize: MAX_HEAD_BYTES,
         lookup,
         signal,
       }
-      const request = url.protocol === 'https:' ? https.request(options) : http.request(options)
+      const outgoing = url.protocol === 'https:' ? https.request(options) : http.request(options)
       try {
-        return await headOf(request)
+        return await headOf(outgoing)
       } catch (error) {
-        // The server closed an idle connection just as it was used again.
-        if (request.reusedSocket && codeOf(error) === 'ECONNRESET') continue
+        // The server closed an idle connection at the moment of its reuse.
+        if (outgoing.reusedSocket && codeOf(error) === 'ECONNRESET') continue
         throw toRegistryError(url, error)
       }
     }
   }
 
-  /** Cuts all connections. */
+  /** Closes all connections. */
   close(): void {
     this.#plain.destroy()
     this.#tls.destroy()
   }
 }
 
-/** What stands between a question and its answer as an error of this folder. */
+/** Converts an error of a request to a RegistryError. */
 export function toRegistryError(url: URL, error: unknown): RegistryError {
   if (error instanceof RegistryError) return error
   const code = codeOf(error)
-  // llhttp, the parser of node:http, names its errors so.
+  // Prefix of the errors of llhttp, the parser of node:http.
   if (code.startsWith('HPE_')) {
     return new RegistryError('InvalidAnswer', `${url.host} does not speak HTTP/1.1 (${code})`, {
       cause: error,
@@ -83,11 +88,12 @@ export function toRegistryError(url: URL, error: unknown): RegistryError {
 function headOf(request: http.ClientRequest): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   request.once('response', response => {
-    // A connection that ends early shows to whoever reads the body; without a listener it would end the process.
+    // The reader of the body sees a connection that breaks. Without a listener the error would end the
+    // process.
     response.on('error', () => {})
     resolve(response)
   })
-  // Stays for the life of the request: after the head an error comes on the response, too.
+  // Stays for the life of the request: after the head, errors also come from the response.
   request.on('error', reject)
   request.end()
   return promise

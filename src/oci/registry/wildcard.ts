@@ -1,6 +1,6 @@
 /**
- * True where the pattern describes the whole text: `*` stands for any characters, `?` for one. Takes at most the product of both
- * lengths, whatever the pattern is.
+ * True when the pattern matches the whole text: `*` matches any characters, `?` matches one. The time is at
+ * most proportional to the product of both lengths.
  */
 export function matchesWildcard(pattern: string, text: string): boolean {
   let p = 0

@@ -3,33 +3,36 @@ import { InvalidReferenceError, parseReference } from '../../oci/reference.ts'
 import { UsageError } from '../../base/usage-error.ts'
 import { parseGoBoolean } from './go-flags.ts'
 
-/** What a flag may take: how it is read, and how it shows in the help. */
+/** Types of flags: how a value is parsed, and how the help shows it. */
 
 /** One flag of a command. */
 export interface Flag<T> {
-  /** Without dashes. */
+  /** Name without dashes. */
   readonly name: string
-  /** What stands for the value in the help. */
+  /** Placeholder for the value in the help. */
   readonly placeholder: string
   readonly doc: string
   readonly value: T
-  /** The default as a person writes it. */
+  /** The default in the form of the command line. */
   readonly shown: string
-  /** Throws `UsageError` with a sentence that names the flag, the value and what is accepted. */
+  /**
+   * Parses a value. Throws `UsageError` with a sentence that names the flag, the value and the accepted
+   * values.
+   */
   readonly parse: (text: string) => T
 }
 
 const OR = new Intl.ListFormat('en', { type: 'disjunction' })
 
-/** What every kind of flag starts from: its name and its documentation. */
+/** Name and documentation of a flag. */
 export type Named = readonly [name: string, doc: string]
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Host and port that a server listens on. */
+/** Host and port on which a server listens. */
 export interface BindAddress {
-  /** Absent: every address of the machine. */
+  /** Absent: all addresses of the machine. */
   readonly host?: string
   /** 0: any free port. */
   readonly port: number
@@ -50,7 +53,7 @@ export function boolean([name, doc]: Named, value: boolean): Flag<boolean> {
   return { name, doc, placeholder: 'bool', value, shown: String(value), parse }
 }
 
-/** A Go duration, in milliseconds. */
+/** A Go duration, as milliseconds. */
 export function duration(
   [name, doc]: Named,
   value: string,
@@ -75,7 +78,7 @@ function tryDuration(name: string, given: string): number {
   }
 }
 
-/** A whole number within bounds. */
+/** A whole number in a range. */
 export function integer(
   [name, doc]: Named,
   value: number,
@@ -91,7 +94,7 @@ export function integer(
   return { name, doc, placeholder: 'number', value, shown: String(value), parse }
 }
 
-/** One of some words. `loose` takes any letter case and spaces around. */
+/** One of several words. With `loose`, letter case and surrounding spaces are ignored. */
 export function choice<const T extends string>(
   [name, doc]: Named,
   value: NoInfer<T>,
@@ -108,7 +111,7 @@ export function choice<const T extends string>(
   return { name, doc, placeholder: accepted.join('|'), value, shown: value, parse }
 }
 
-/** Any of some words, separated by commas. None by default. */
+/** Several of the accepted words, separated by commas. Default: none. */
 export function choices<const T extends string>(
   [name, doc]: Named,
   accepted: readonly T[],
@@ -126,7 +129,7 @@ export function choices<const T extends string>(
   return { name, doc, placeholder: 'fields', value: [], shown: '""', parse }
 }
 
-/** A reference of an image. */
+/** An image reference. */
 export function image([name, doc]: Named, value: string): Flag<string> {
   const parse = (given: string): string => {
     try {
@@ -139,7 +142,7 @@ export function image([name, doc]: Named, value: string): Flag<string> {
   return { name, doc, placeholder: 'image', value: parse(value), shown: value, parse }
 }
 
-/** A name that a namespace may have (RFC 1123 label). */
+/** Name of a namespace (RFC 1123 label). */
 export function namespace([name, doc]: Named, value: string): Flag<string> {
   const parse = (given: string): string => {
     if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(given)) {
@@ -163,7 +166,9 @@ export function address([name, doc]: Named, value: string): Flag<BindAddress> {
   return { name, doc, placeholder: 'address', value: parse(value), shown: value, parse }
 }
 
-/** The flag with its default from an environment variable, where that is set and not empty. Throws `UsageError`. */
+/**
+ * The flag with its default from an environment variable, if that is set and not empty. Throws `UsageError`.
+ */
 export function withVariable<T>(flag: Flag<T>, variable: string, env: Environment): Flag<T> {
   const documented = { ...flag, doc: `${flag.doc} The environment variable ${variable} changes its default.` }
   const given = env[variable]
@@ -177,7 +182,7 @@ export function withVariable<T>(flag: Flag<T>, variable: string, env: Environmen
   }
 }
 
-/** What is thrown for a value that a flag does not take; `accepted` says what it takes. */
+/** The error for an invalid value. `accepted` describes the valid values. */
 export function invalid(name: string, given: string, accepted: string): UsageError {
   return new UsageError(
     'InvalidValue',

@@ -1,8 +1,11 @@
 import { UsageError } from '../../base/usage-error.ts'
 
-/** Flags as Go's flag package reads them: one dash or two, `--flag value` and `--flag=value`, booleans without a value. */
+/**
+ * Flags in the syntax of Go's flag package: one dash or two, `--flag value` and `--flag=value`, booleans
+ * without a value.
+ */
 
-/** The flags of a command, by what they take. Names are without dashes. */
+/** The flags of a command by kind. Names are without dashes. */
 export interface KnownFlags {
   readonly booleans: ReadonlySet<string>
   readonly values: ReadonlySet<string>
@@ -12,8 +15,8 @@ const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True']
 const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False']
 
 /**
- * The same command line with two dashes and `=` everywhere: `-v 4 --x` becomes `--v=4 --x=true`. Unknown flags are left
- * for the parser to refuse, without their values. Throws `UsageError` where a value is missing.
+ * Converts a command line to two dashes and `=`: `-v 4 --x` becomes `--v=4 --x=true`. Unknown flags are kept
+ * without their values, so that the parser rejects them. Throws `UsageError` when a value is missing.
  */
 export function normalizeGoFlags(argv: readonly string[], known: KnownFlags): string[] {
   const result: string[] = []
@@ -33,7 +36,7 @@ export function normalizeGoFlags(argv: readonly string[], known: KnownFlags): st
   return result
 }
 
-/** A boolean as Go's strconv.ParseBool reads it; undefined where it is none. */
+/** Parses a boolean like Go's strconv.ParseBool. Undefined for any other text. */
 export function parseGoBoolean(text: string): boolean | undefined {
   if (TRUE.includes(text)) return true
   return FALSE.includes(text) ? false : undefined

@@ -3,24 +3,29 @@ import { UsageError } from '../../base/usage-error.ts'
 import type { Flag } from './flag-types.ts'
 import { normalizeGoFlags } from './go-flags.ts'
 
-/** The flags of a command, by group of its help and by the name that their values go under. */
+/**
+ * Command lines: the flags of a command are parsed in Go's syntax, checked by type, and documented in
+ * `--help`.
+ */
+
+/** Flags of a command: by group of the help, then by the key of the value. */
 export type FlagGroups = Readonly<Record<string, Readonly<Record<string, Flag<unknown>>>>>
 
-/** What was read: the same groups with values in the place of flags. */
+/** Parsed values, in the same groups. */
 export type FlagValues<G extends FlagGroups> = {
   readonly [K in keyof G]: { readonly [N in keyof G[K]]: G[K][N] extends Flag<infer T> ? T : never }
 }
 
-/** A command line that was read. */
+/** A parsed command line. */
 export interface ParsedFlags<G extends FlagGroups> {
   readonly values: FlagValues<G>
-  /** Names of the flags that stood on it. */
+  /** Names of the flags on the command line. */
   readonly given: ReadonlySet<string>
 }
 
 /**
- * Reads the arguments that follow the program's name. `{ help }` where help was asked for: the text to print. Throws
- * `UsageError`.
+ * Parses the arguments after the program's name. `{ help }` is the text to print when help was requested.
+ * Throws `UsageError`.
  */
 export function parseFlags<G extends FlagGroups>(
   { name, description }: { readonly name: string; readonly description: string },
@@ -51,7 +56,7 @@ export function parseFlags<G extends FlagGroups>(
   return { values: Object.fromEntries(values) as FlagValues<G>, given: new Set(read.keys()) }
 }
 
-/** The command that fills `read` with what was read, by flag name. */
+/** A command that stores the parsed values in `read`, by flag name. */
 function commandOf(
   name: string,
   description: string,

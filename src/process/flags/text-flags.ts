@@ -1,14 +1,17 @@
 import { type Flag, invalid, type Named } from './flag-types.ts'
 
-/** Flags whose text goes into objects or addresses, where a wrong one would be noticed late or not at all. */
+/**
+ * Flags with a text that becomes part of an object or an address. They are checked here, because an error
+ * there would be noticed late or not at all.
+ */
 
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const MAX_SUBDOMAIN = 253
-/** Neither `.` nor `..`, and nothing that separates paths, or the two sides of a mount. */
+/** A path segment: not `.` or `..`, and without separators of paths or mounts. */
 const SEGMENT = /^(?!\.\.?$)[^/,:\s]+$/
 const HOST = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i
 
-/** The name of an object (RFC 1123 subdomain), or nothing. Empty by default. */
+/** The name of an object (RFC 1123 subdomain). May be empty. Default: empty. */
 export function objectName(named: Named): Flag<string> {
   const accepted = 'it takes a name: lower-case letters, digits, inner dashes and dots, 253 at most'
   const isName = (given: string) => given.length <= MAX_SUBDOMAIN && SUBDOMAIN.test(given)
@@ -16,8 +19,8 @@ export function objectName(named: Named): Flag<string> {
 }
 
 /**
- * The path of a socket on nodes, or nothing; `unix://` before it is taken off. Empty by default. Not directly in `/`: it is the directory of
- * the socket that is mounted.
+ * The path of a socket on nodes. A leading `unix://` is removed. May be empty. Default: empty. The socket
+ * must not be directly in `/`, because its directory is mounted.
  */
 export function socketPath(named: Named): Flag<string> {
   const accepted =
@@ -29,7 +32,9 @@ export function socketPath(named: Named): Flag<string> {
   })
 }
 
-/** A text that may be empty; otherwise `read` gives what it stands for, or undefined where it is not `accepted`. */
+/**
+ * A text that may be empty. `read` returns the value of another text, or undefined when it is not `accepted`.
+ */
 function checked(
   [name, doc]: Named,
   placeholder: string,
@@ -44,13 +49,13 @@ function checked(
   return { name, doc, placeholder, value: '', shown: '""', parse }
 }
 
-/** Hosts with or without a port, separated by commas. None by default. */
+/** Hosts with optional ports, separated by commas. Default: none. */
 export function hosts([name, doc]: Named): Flag<readonly string[]> {
   const parse = (given: string): readonly string[] => {
     const entries = given.split(/[,\s]+/).filter(Boolean)
     for (const entry of entries) {
       const [matched, port = '443'] = HOST.exec(entry) ?? []
-      // the regular expression lets addresses in that are none: 1.2.3.400, [::::]
+      // the regular expression also matches invalid addresses: 1.2.3.400, [::::]
       if (!matched || Number(port) < 1 || !URL.canParse(`http://${entry}/`)) {
         throw invalid(
           name,

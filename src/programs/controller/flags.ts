@@ -140,8 +140,19 @@ export function controllerFlags(env: Environment) {
         'KUBEFLEDGED_NAMESPACE',
         env,
       ),
+      podName: withVariable(
+        objectName([
+          'pod-name',
+          "The controller's own Pod. The Pods of Jobs get the names of its pull secrets; empty: none.",
+        ]),
+        'KUBEFLEDGED_POD_NAME',
+        env,
+      ),
       leaderElect: boolean(
-        ['leader-elect', 'Whether a replica works only while it holds the lease of the namespace.'],
+        [
+          'leader-elect',
+          'Whether a controller works only while it holds the one lease of the cluster; if not, several can work at once.',
+        ],
         true,
       ),
       metricsBindAddress: address(

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { pino } from 'pino'
 import { VERSION } from '../../base/version.ts'
 import { CacheReconciler } from '../../controllers/caches/cache-reconciler.ts'
@@ -9,7 +7,14 @@ import { NodeReconciler } from '../../controllers/nodes/node-reconciler.ts'
 import { WaitLog } from '../../controllers/nodes/wait-log.ts'
 import { OldJobs } from '../../controllers/old-jobs/old-jobs.ts'
 import { Refresher } from '../../controllers/refresh/refresher.ts'
-import { Admission, JobEngine, JobSlots, JobState, JobWriter } from '../../engines/jobs/index.ts'
+import {
+  Admission,
+  JobEngine,
+  JobSlots,
+  JobState,
+  JobWriter,
+  ownPullSecrets,
+} from '../../engines/jobs/index.ts'
 import {
   type Controller,
   EventRecorder,
@@ -32,6 +37,7 @@ import { PullSecrets } from '../../state/pull-secrets.ts'
 import { TagResolver } from '../../state/tag-resolver.ts'
 import { Metrics } from './metrics.ts'
 import { type ControllerOptions, parseControllerOptions } from './options.ts'
+import { OtherController, newIdentity } from './other-controller.ts'
 
 /** Name of the Lease that the leader holds, and of the component in events. */
 const COMPONENT = 'kubefledged-controller'
@@ -86,12 +92,21 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
   )
   const watching = informers.run(signal)
   const apiServer = new URL(config.server).hostname
+  const events = new EventRecorder(client, { component: COMPONENT, log })
+  const others = new OtherController({
+    client,
+    events,
+    namespace: options.namespace,
+    podName: options.podName,
+    log,
+  })
   const lead = (leading: AbortSignal, ledBeforeAt?: string) =>
     work({
       options,
       log,
       client,
       apiServer,
+      events,
       cluster,
       jobs,
       informers,
@@ -106,9 +121,11 @@ async function run(options: ControllerOptions, log: pino.Logger, stop: AbortCont
           client,
           namespace: options.namespace,
           name: COMPONENT,
-          identity: `${hostname()}_${randomUUID()}`,
+          scope: 'cluster',
+          identity: newIdentity(options.podName, options.namespace),
           signal,
           lead,
+          onWaiting: leader => others.note(leader),
           // A restart discards memory that may be stale.
           onLost: () => stop.abort(),
           log,
@@ -127,6 +144,7 @@ interface Leadership {
   readonly client: KubeClient
   /** Host of the API server. */
   readonly apiServer: string
+  readonly events: EventRecorder
   readonly cluster: ClusterState
   readonly jobs: JobState
   readonly informers: InformerSet
@@ -139,13 +157,13 @@ interface Leadership {
 
 /** What one controller of a cluster does at a time. Ends when the signal fires, after running reconciles have ended. */
 async function work(leadership: Leadership): Promise<void> {
-  const { log, client, cluster, jobs, informers, queues, metrics, signal } = leadership
+  const { log, client, cluster, events, jobs, informers, queues, metrics, signal } = leadership
   const version = await client.serverVersion(signal)
   await informers.waitForSync(signal)
   const addresses = new ClusterAddresses(client, leadership.apiServer, log)
   await addresses.read(signal)
   queues.address.add('cluster addresses')
-  const events = new EventRecorder(client, { component: COMPONENT, log })
+  const helperPullSecrets = await ownPullSecrets(client, leadership.options, signal)
   const breaker = new CircuitBreaker()
   const slots = new JobSlots({
     inFlight: () => jobs.inFlight(),
@@ -156,10 +174,10 @@ async function work(leadership: Leadership): Promise<void> {
   const waits = new WaitLog(log)
   const controllers = makeControllers(leadership, {
     addresses,
-    events,
     breaker,
     slots,
     waits,
+    helperPullSecrets,
     serverMinor: version.minor,
   })
   enqueueOnChange({
@@ -179,7 +197,7 @@ async function work(leadership: Leadership): Promise<void> {
       queues: Object.fromEntries(
         Object.entries(queues).map(([name, queue]) => [
           name,
-          { size: queue.size, longestMs: queue.longestMs },
+          { size: queue.size, longestMs: queue.longestHandlerMs },
         ]),
       ),
       slots: slots.dump(),
@@ -203,20 +221,21 @@ async function work(leadership: Leadership): Promise<void> {
 
 /** The controllers, each with the number of keys that it reconciles at the same time. */
 function makeControllers(
-  { options, log, client, cluster, jobs: state, queues, ledBeforeAt }: Leadership,
+  { options, log, client, cluster, events, jobs: state, queues, ledBeforeAt }: Leadership,
   {
     addresses,
-    events,
     breaker,
     slots,
     waits,
+    helperPullSecrets,
     serverMinor,
   }: {
     readonly addresses: ClusterAddresses
-    readonly events: EventRecorder
     readonly breaker: CircuitBreaker
     readonly slots: JobSlots
     readonly waits: WaitLog
+    /** Names of the pull secrets of the controller's own Pod. */
+    readonly helperPullSecrets: readonly string[]
     readonly serverMinor: number
   },
 ): readonly Controller[] {
@@ -264,6 +283,7 @@ function makeControllers(
     tags,
     pulls: {
       helperImage: options.busyboxImage,
+      helperPullSecrets,
       pullDeadlineMs: options.imagePullDeadlineMs,
       retainJobs: options.jobRetentionPolicy === 'retain',
       serviceAccountName: options.serviceAccountName,
@@ -273,6 +293,7 @@ function makeControllers(
     removals: {
       namespace: options.namespace,
       criClientImage: options.criClientImage,
+      helperPullSecrets,
       criSocketPath: options.criSocketPath,
       hostNetwork: options.imageDeleteJobHostNetwork,
       deadlineMs: options.imagePullDeadlineMs,

@@ -43,6 +43,7 @@ const DEFAULTS: ControllerOptions = {
   kubeApiQps: 50,
   kubeApiBurst: 100,
   namespace: 'kube-fledged',
+  podName: '',
   leaderElect: true,
   metricsBindAddress: { port: 8081 },
   logLevel: 'info',
@@ -256,7 +257,7 @@ describe('parseControllerOptions', () => {
     const parsed = parseControllerOptions(['--leader-elect=false', flag], {})
     const help = 'help' in parsed ? parsed.help.replaceAll(/\s+/g, ' ') : ''
     const flags = Object.values(controllerFlags({})).flatMap(group => Object.values(group))
-    expect(flags).toHaveLength(42)
+    expect(flags).toHaveLength(43)
     for (const { name, placeholder, doc, shown } of flags) {
       expect(help).toContain(`--${name} <${placeholder}> ${doc} (default: ${shown})`)
     }

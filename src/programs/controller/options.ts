@@ -47,6 +47,8 @@ export interface ControllerOptions {
   readonly kubeApiBurst: number
   /** The controller's own. */
   readonly namespace: string
+  /** Name of the controller's own Pod; empty: unknown, or not in a Pod. */
+  readonly podName: string
   readonly leaderElect: boolean
   readonly metricsBindAddress: BindAddress
   readonly logLevel: LogLevel

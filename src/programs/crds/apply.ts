@@ -5,11 +5,11 @@ import {
   type Logger,
   type Resource,
   type ResourceDef,
+  sleep,
 } from '../../kube/index.ts'
-import { sleep } from '../../base/wait.ts'
 import { isEstablished, newDefinition, type StoredDefinition, upgradedDefinition } from './upgrade.ts'
 
-/** Writes CustomResourceDefinitions whatever was there before, and never deletes one. */
+/** Writes CustomResourceDefinitions over any older version. It never deletes one. */
 
 const DEFINITIONS: ResourceDef = {
   group: 'apiextensions.k8s.io',
@@ -22,8 +22,8 @@ const FIELD_MANAGER = 'kubefledged-crds'
 const POLL_MS = 200
 
 /**
- * Creates the definitions that are missing, brings the others up to date, and resolves once all are served. Objects of theirs are not touched.
- * Throws KubeError; `Aborted` when the signal fires first.
+ * Creates missing definitions, updates the others, and resolves when the API server serves all of them. Their
+ * objects are not changed. Throws KubeError, `Aborted` when the signal fires first.
  */
 export async function applyDefinitions(
   client: KubeClient,
@@ -42,7 +42,10 @@ export async function applyDefinitions(
   }
 }
 
-/** Until it is written: somebody else may write at the same time, and one that is being deleted must be gone before it can be made anew. */
+/**
+ * Repeats until the definition is written: another write may be faster, and a definition that is being
+ * deleted must be gone before it can be created again.
+ */
 async function write(
   definitions: Resource<StoredDefinition>,
   wanted: CustomResourceDefinition,
@@ -52,7 +55,7 @@ async function write(
   for (;;) {
     const stored = await find(definitions, name, signal)
     if (!stored) {
-      // By apply and not by create: only so can a role be bound to the names of the objects.
+      // Use apply, not create: only then can a role be limited to the names of the objects.
       await definitions.apply(newDefinition(wanted), { fieldManager: FIELD_MANAGER, force: true, signal })
       return 'created'
     }

@@ -2,7 +2,10 @@ import { imageCacheCrd, nodeImagesCrd } from '../../api/crd.ts'
 import { runOneShot } from '../../process/one-shot.ts'
 import { applyDefinitions } from './apply.ts'
 
-/** Writes the definitions that are built into the program. Resolves to the exit code; throws `UsageError`. */
+/**
+ * Writes the CustomResourceDefinitions of this release to a cluster. Resolves to the exit code. Throws
+ * `UsageError`.
+ */
 export function runCrds(argv: readonly string[]): Promise<number> {
   const program = {
     name: 'kubefledged-crds',

@@ -21,7 +21,7 @@ describe('upgradedDefinition', () => {
     expect(spec).toEqual(imageCacheCrd.spec)
   })
 
-  it('keeps a version that objects may be stored in, and stores in ours', () => {
+  it('keeps a version in which objects may be stored, and stores in ours', () => {
     const { versions } = upgradedDefinition(old, imageCacheCrd).spec
     expect(versions.map(version => [version.name, version.storage])).toEqual([
       ['v1alpha2', true],
@@ -29,7 +29,7 @@ describe('upgradedDefinition', () => {
     ])
   })
 
-  it('keeps identity, labels and annotations, and has Helm leave it alone', () => {
+  it('keeps identity, labels and annotations, and prevents deletion by Helm', () => {
     expect(upgradedDefinition(old, imageCacheCrd).metadata).toEqual({
       name,
       uid: '1',

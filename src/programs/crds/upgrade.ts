@@ -1,7 +1,7 @@
 import type { CustomResourceDefinition } from '../../api/crd.ts'
 import type { KubeObject } from '../../api/object.ts'
 
-/** apiextensions.k8s.io/v1 CustomResourceDefinition as the API server holds it, whoever made it. */
+/** apiextensions.k8s.io/v1 CustomResourceDefinition, as stored by any writer. */
 export interface StoredDefinition extends KubeObject {
   readonly spec: {
     readonly versions: readonly { readonly name: string; readonly storage: boolean }[]
@@ -12,17 +12,18 @@ export interface StoredDefinition extends KubeObject {
   }
 }
 
-/** Makes Helm leave a definition alone that an older chart had among its own objects. */
+/** Keeps Helm from deleting a definition that an older chart contained. */
 const KEEP = { 'helm.sh/resource-policy': 'keep' }
 
-/** The definition as it is made where there is none. */
+/** The definition to create when there is none. */
 export function newDefinition(wanted: CustomResourceDefinition): KubeObject & CustomResourceDefinition {
   return { ...wanted, metadata: { ...wanted.metadata, annotations: KEEP } }
 }
 
 /**
- * The definition that takes the place of an older one: our specification, nothing of the old one's schema. Labels and annotations of others
- * stay, and so does a version that objects may still be stored in, without which the API server refuses the definition.
+ * The definition that replaces an older one. It has our specification and nothing of the old schema. Foreign
+ * labels and annotations stay. A version in which objects may be stored also stays, because the API server
+ * rejects a definition without it.
  */
 export function upgradedDefinition(
   stored: StoredDefinition,
@@ -45,7 +46,7 @@ export function upgradedDefinition(
   }
 }
 
-/** Whether objects of the definition can be written. */
+/** True when objects of the definition can be written. */
 export function isEstablished(stored: StoredDefinition): boolean {
   return (stored.status?.conditions ?? []).some(
     ({ type, status }) => type === 'Established' && status === 'True',

@@ -1,15 +1,15 @@
 import { CriClient, CriError, isCriError, type RuntimeVersion } from '../../cri/index.ts'
 import type { Logger } from '../../base/logger.ts'
 
-/** A runtime that answered. */
+/** A connection to a runtime that answered. */
 export interface Connection {
   readonly client: CriClient
   readonly runtime: RuntimeVersion
 }
 
 /**
- * Connects to the first socket that answers. Throws `CriError` with what each socket said where none does; its code is that
- * of the first that is there at all.
+ * Connects to the first socket that answers. When none answers, throws a `CriError` with the text of each
+ * socket. Its code is that of the first socket that exists.
  */
 export async function connect(
   sockets: readonly string[],

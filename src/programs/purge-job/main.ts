@@ -6,15 +6,18 @@ import { stopOnSignals } from '../../process/stop-on-signals.ts'
 import { VERSION } from '../../base/version.ts'
 import { type Connection, connect } from './connect.ts'
 import { type CriClientOptions, parseCriClientOptions } from './options.ts'
-import { purge } from '../../cri/removal/index.ts'
+import { removeImages } from '../../cri/removal/index.ts'
 import { InvalidRequestError, REQUEST_LIMITS, parseRequest } from '../../cri/removal/index.ts'
-import { type PurgeResult, encodeResult } from '../../cri/removal/index.ts'
-
-/** The process of a purge Job: does what the request file says and ends. */
+import { type RemovalResult, encodeResult } from '../../cri/removal/index.ts'
 
 /**
- * Runs it. Resolves to the exit code: 0 where the runtime could be asked, whatever stays; 1 otherwise, with the reason in the
- * termination log. Throws `UsageError`.
+ * The process of a removal Job: removes the images of the request file from the node, writes the result and
+ * ends.
+ */
+
+/**
+ * Runs the process. Resolves to the exit code: 0 when the runtime answered, even if images are kept; 1
+ * otherwise, with the reason in the termination log. Throws `UsageError`.
  */
 export async function runCriClient(argv: readonly string[]): Promise<number> {
   const options = parseCriClientOptions(argv)
@@ -42,12 +45,12 @@ interface Context {
   readonly signal: AbortSignal
 }
 
-async function attempt(options: CriClientOptions, context: Context): Promise<PurgeResult> {
+async function attempt(options: CriClientOptions, context: Context): Promise<RemovalResult> {
   let connection: Connection | undefined
   try {
     const request = parseRequest(await readBounded(options.requestFile))
     connection = await connect(options.sockets, context)
-    return await purge({ ...connection, ...context, request })
+    return await removeImages({ ...connection, ...context, request })
   } catch (error) {
     if (isCriError(error)) return { kind: 'Error', code: error.code, message: error.message }
     if (error instanceof InvalidRequestError) {
@@ -75,7 +78,7 @@ async function list(options: CriClientOptions, context: Context): Promise<number
   }
 }
 
-/** The text of a file, or as much of it as shows that it is too long. */
+/** Reads a file, up to one byte more than a request may have. */
 async function readBounded(path: string): Promise<string> {
   try {
     await using file = await open(path)

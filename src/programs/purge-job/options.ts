@@ -5,18 +5,21 @@ import { UsageError } from '../../base/usage-error.ts'
 import { socketCandidates } from '../../cri/index.ts'
 import { REQUEST_FILE } from '../../cri/removal/index.ts'
 
-/** What the CRI client was told on its command line. */
+/** The parsed command line of the CRI client. */
 export interface CriClientOptions {
-  /** Paths of sockets, tried in this order. */
+  /** Paths of sockets, in the order of the attempts. */
   readonly sockets: readonly string[]
   readonly requestFile: string
   readonly terminationLog: string
-  /** Print the node's images instead of removing some. */
+  /** Print the node's images, remove nothing. */
   readonly list: boolean
   readonly logLevel: LogLevel
 }
 
-/** Reads the arguments that follow the program's name. `{ help }` where help was asked for. Throws `UsageError`. */
+/**
+ * Parses the arguments after the program's name. `{ help }` is the text to print when help was requested.
+ * Throws `UsageError`.
+ */
 export function parseCriClientOptions(argv: readonly string[]): CriClientOptions | { readonly help: string } {
   const parsed = parseFlags(PROGRAM, FLAGS, argv)
   if ('help' in parsed) return parsed

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-/** AdmissionReview of admission.k8s.io, v1 and v1beta1: what the API server asks, and the answer. */
+/** AdmissionReview of admission.k8s.io, v1 and v1beta1: the request of the API server and the response. */
 
 const request = z.object({
   uid: z.string(),
@@ -16,19 +16,19 @@ const review = z.object({
   request: z.unknown().optional(),
 })
 
-/** A question of the API server: may this object be written? */
+/** Request of the API server: may this object be written? */
 export type AdmissionRequest = z.infer<typeof request>
 
-/** The answer. */
-export interface Verdict {
+/** The response to a request. */
+export interface AdmissionResponse {
   readonly allowed: boolean
-  /** For the person who asked, when it is refused. */
+  /** For the user, when the write is denied. */
   readonly message?: string
-  /** For the person who asked, when it is allowed. */
+  /** For the user, when the write is allowed. */
   readonly warnings?: readonly string[]
 }
 
-/** A body is not a question of the API server. The message says what is wrong. */
+/** The body is not an AdmissionReview request. The message says what is wrong. */
 export class ReviewError extends Error {
   override readonly name = 'ReviewError'
   readonly code = 'InvalidReview'
@@ -36,8 +36,10 @@ export class ReviewError extends Error {
 
 const VERSIONS = ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1']
 
-/** Reads the question out of a body, asks, and gives the body of the answer. Throws `ReviewError`. */
-export function answerReview(body: string, decide: (request: AdmissionRequest) => Verdict): string {
+/**
+ * Parses the request in a body, calls `decide`, and returns the body of the response. Throws `ReviewError`.
+ */
+export function answerReview(body: string, decide: (request: AdmissionRequest) => AdmissionResponse): string {
   const { apiVersion, kind, request } = decode(body)
   const { allowed, message, warnings = [] } = decide(request)
   const response = {

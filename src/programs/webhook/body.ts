@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 
-/** What a refused request is answered with. */
+/** An HTTP error response. */
 export class RequestError extends Error {
   override readonly name = 'RequestError'
   /** HTTP status. */
@@ -12,16 +12,21 @@ export class RequestError extends Error {
   }
 }
 
-/** Largest body of one request: two of the largest objects that etcd takes, and room. */
+/** Longest body of one request: two objects of the greatest size in etcd, with reserve. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024
-/** Bytes of all bodies that are being read at one time. */
+/** Limit for the bytes of all bodies that are read at the same time. */
 const MAX_BYTES_AT_ONCE = 64 * 1024 * 1024
 
-/** Reads bodies within bounds, of each and of all together: anybody in the cluster can connect. */
+/**
+ * Reads bodies with a limit for each body and for all together, because every Pod in the cluster can connect.
+ */
 export class BodyReader {
   #bytes = 0
 
-  /** The whole body as text. Throws `RequestError` 413 where it is too large, 503 where too much is being read already. */
+  /**
+   * Reads the whole body as text. Throws `RequestError` 413 when it is too large, 503 when too many bytes are
+   * being read.
+   */
   async read(request: IncomingMessage): Promise<string> {
     if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge()
     const chunks: Buffer[] = []

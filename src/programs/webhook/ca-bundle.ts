@@ -9,7 +9,7 @@ import {
 } from '../../kube/index.ts'
 import { bundleOf, certificatesOf } from './certificate/material.ts'
 
-/** admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration, as far as it is used here. */
+/** admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration, with the fields that are used here. */
 export interface WebhookConfiguration extends KubeObject {
   readonly webhooks?: readonly {
     readonly name: string
@@ -17,7 +17,7 @@ export interface WebhookConfiguration extends KubeObject {
   }[]
 }
 
-/** ValidatingWebhookConfigurations of the API server. */
+/** Resource of ValidatingWebhookConfigurations. */
 export const WEBHOOK_CONFIGURATIONS: ResourceDef = {
   group: 'admissionregistration.k8s.io',
   version: 'v1',
@@ -26,21 +26,24 @@ export const WEBHOOK_CONFIGURATIONS: ResourceDef = {
   namespaced: false,
 }
 
-/** How long the authorities of others stay in the bundle. Kubelets bring a changed Secret to their Pods within two minutes. */
+/**
+ * How long foreign authorities stay in the bundle. The kubelet updates a changed Secret in its Pods within
+ * two minutes.
+ */
 const GRACE_MS = 600_000
 
 /**
- * Sees to it that the API server trusts this server: the CA bundle of one webhook configuration. What else is in there
- * stays for a while, since another replica may serve by it, one whose files are older or newer, or that makes its
- * certificates in another way.
+ * Keeps the authorities of this server in the CA bundle of a webhook configuration, so that the API server
+ * trusts this server. Foreign authorities stay in the bundle for a while: another replica may still use one,
+ * because its files are older or newer, or because its certificates have another source.
  */
 export class CaBundle {
   readonly #configurations: Resource<WebhookConfiguration>
   readonly #name: string
   readonly #log: Logger
   readonly #graceMs: number
-  /** When authorities of others were first seen, by fingerprint. */
-  readonly #others = new Map<string, number>()
+  /** Time at which each foreign authority was first seen, by fingerprint. */
+  readonly #foreignSince = new Map<string, number>()
 
   constructor(client: KubeClient, name: string, log: Logger, graceMs = GRACE_MS) {
     this.#configurations = client.resource<WebhookConfiguration>(WEBHOOK_CONFIGURATIONS)
@@ -50,9 +53,9 @@ export class CaBundle {
   }
 
   /**
-   * Puts these authorities into every webhook of the configuration, and takes out what is of no use; nothing where there is
-   * no configuration. Answers after how many milliseconds it wants to look again, where others' authorities stayed. Throws
-   * KubeError, `Conflict` where somebody wrote at the same time.
+   * Writes these authorities into each webhook of the configuration, and removes expired and old foreign
+   * ones. Does nothing when there is no configuration. Resolves to the milliseconds until the next check,
+   * when foreign authorities stay. Throws KubeError, `Conflict` when another write was faster.
    */
   async repair(bundle: string, signal: AbortSignal): Promise<number | undefined> {
     const configuration = await this.#read(signal)
@@ -67,11 +70,11 @@ export class CaBundle {
     }
     const now = Date.now()
     const found = configuration.webhooks.map(({ clientConfig }) => pemOf(clientConfig.caBundle))
-    const others = this.#othersIn(found, own, now)
-    const wanted = new Set([...own, ...others].map(({ fingerprint256 }) => fingerprint256))
-    if (!found.every(pem => holds(pem, wanted))) {
+    const foreign = this.#foreignIn(found, own, now)
+    const wanted = new Set([...own, ...foreign].map(({ fingerprint256 }) => fingerprint256))
+    if (!found.every(pem => hasExactly(pem, wanted))) {
       const { resourceVersion } = configuration.metadata
-      const caBundle = Buffer.from(`${bundle.trimEnd()}\n${bundleOf(others)}`, 'utf8').toString('base64')
+      const caBundle = Buffer.from(`${bundle.trimEnd()}\n${bundleOf(foreign)}`, 'utf8').toString('base64')
       const webhooks = configuration.webhooks.map(webhook => ({
         ...webhook,
         clientConfig: { ...webhook.clientConfig, caBundle },
@@ -81,27 +84,28 @@ export class CaBundle {
         { metadata: { resourceVersion }, webhooks },
         { signal },
       )
-      this.#log.info({ configuration: this.#name, others: others.length }, 'set the CA bundle')
+      this.#log.info({ configuration: this.#name, others: foreign.length }, 'set the CA bundle')
     }
-    // Whoever comes back begins anew, or two replicas that never agree would write without a pause.
-    for (const known of this.#others.keys()) if (!wanted.has(known)) this.#others.delete(known)
-    if (this.#others.size === 0) return undefined
-    return Math.max(0, Math.min(...this.#others.values()) + this.#graceMs - now)
+    // An authority that returns starts a new grace time. Else two replicas with different bundles would write
+    // without a pause.
+    for (const known of this.#foreignSince.keys()) if (!wanted.has(known)) this.#foreignSince.delete(known)
+    if (this.#foreignSince.size === 0) return undefined
+    return Math.max(0, Math.min(...this.#foreignSince.values()) + this.#graceMs - now)
   }
 
-  /** The authorities of others that may still be of use. */
-  #othersIn(found: readonly string[], own: readonly X509Certificate[], now: number): X509Certificate[] {
+  /** The foreign authorities that may still be in use. */
+  #foreignIn(found: readonly string[], own: readonly X509Certificate[], now: number): X509Certificate[] {
     const ours = new Set(own.map(({ fingerprint256 }) => fingerprint256))
-    const others = new Map<string, X509Certificate>()
+    const foreign = new Map<string, X509Certificate>()
     for (const certificate of found.flatMap(certificatesOf)) {
       const { fingerprint256, validToDate } = certificate
       if (ours.has(fingerprint256) || validToDate.getTime() <= now) continue
-      const since = this.#others.get(fingerprint256) ?? now
-      this.#others.set(fingerprint256, since)
-      if (now - since < this.#graceMs) others.set(fingerprint256, certificate)
+      const since = this.#foreignSince.get(fingerprint256) ?? now
+      this.#foreignSince.set(fingerprint256, since)
+      if (now - since < this.#graceMs) foreign.set(fingerprint256, certificate)
     }
-    for (const fingerprint of ours) this.#others.delete(fingerprint)
-    return [...others.values()]
+    for (const fingerprint of ours) this.#foreignSince.delete(fingerprint)
+    return [...foreign.values()]
   }
 
   async #read(signal: AbortSignal): Promise<WebhookConfiguration | undefined> {
@@ -118,8 +122,8 @@ function pemOf(caBundle: string | undefined): string {
   return Buffer.from(caBundle ?? '', 'base64').toString('utf8')
 }
 
-/** True where the bundle has these authorities and no others. */
-function holds(bundle: string, fingerprints: ReadonlySet<string>): boolean {
+/** True when the bundle has exactly these authorities. */
+function hasExactly(bundle: string, fingerprints: ReadonlySet<string>): boolean {
   const found = new Set(certificatesOf(bundle).map(({ fingerprint256 }) => fingerprint256))
   return found.size === fingerprints.size && [...found].every(one => fingerprints.has(one))
 }

@@ -3,17 +3,22 @@ import * as z from 'zod'
 import { GROUP } from '../../api/constants.ts'
 import { type ImageCacheSpec, imageCacheSpec } from '../../api/image-cache.ts'
 import { validateImageCache } from '../../core/demand/index.ts'
-import type { AdmissionRequest, Verdict } from './admission.ts'
+import type { AdmissionRequest, AdmissionResponse } from './admission.ts'
 
 const imageCache = z.object({ spec: imageCacheSpec })
 
-/** Lines of an answer; a cache may have thousands of mistakes. */
+/** Longest response, in lines. A cache may have thousands of errors. */
 const MAX_LINES = 10
-/** Characters of a line; API servers cut warnings there. */
+/** Longest line, in characters. The API server cuts longer warnings. */
 const MAX_LINE = 256
 
-/** Judges a write of an ImageCache. Says nothing against other kinds and operations. */
-export function reviewImageCache({ kind, operation, object, oldObject }: AdmissionRequest): Verdict {
+/** Reviews a write of an ImageCache. Other kinds and operations are allowed. */
+export function reviewImageCache({
+  kind,
+  operation,
+  object,
+  oldObject,
+}: AdmissionRequest): AdmissionResponse {
   if (kind.group !== GROUP || kind.kind !== 'ImageCache') return { allowed: true }
   if (operation !== 'CREATE' && operation !== 'UPDATE') return { allowed: true }
   if (operation === 'UPDATE' && isDeepStrictEqual(specOf(object), specOf(oldObject))) return { allowed: true }
@@ -35,7 +40,7 @@ function specOf(object: unknown): unknown {
   return typeof object === 'object' && object !== null && 'spec' in object ? object.spec : undefined
 }
 
-/** What cannot be read excuses nothing. */
+/** An old object that cannot be parsed has no spec to compare with. */
 function previousSpec(oldObject: unknown): ImageCacheSpec | undefined {
   return imageCache.safeParse(oldObject).data?.spec
 }

@@ -4,27 +4,32 @@ import type { pino } from 'pino'
 import { KubeClient, serviceAccountOwner, loadConfig } from '../../kube/index.ts'
 import { runUntilStopped } from '../../process/long-running.ts'
 import { VERSION } from '../../base/version.ts'
-import { GivenCertificates } from './certificate/given.ts'
+import { FileCertificates } from './certificate/file-certificates.ts'
 import { CertificateSecret } from './certificate/secret.ts'
-import { SelfMadeCertificates } from './certificate/self-made.ts'
+import { IssuedCertificates } from './certificate/issued-certificates.ts'
 import { reviewImageCache } from './image-cache.ts'
 import { parseWebhookOptions, type WebhookOptions } from './options.ts'
 import { AdmissionServer, type Reviewers } from './server.ts'
-import { keepTrust, type TrustOptions } from './trust.ts'
+import { keepTrusted, type TrustOptions } from './trust.ts'
+
+/**
+ * The webhook server: reviews writes of ImageCaches over HTTPS, and keeps its certificate trusted by the API
+ * server.
+ */
 
 const COMPONENT = 'kubefledged-webhook-server'
-/** What Services need to stop leading to a Pod that ends. */
+/** Time for Services to stop routing to a Pod that terminates. */
 const LINGER_MS = 5_000
-/** API servers wait no longer than this for an answer. */
+/** Longest time that the API server waits for a response. */
 const DEADLINE_MS = 10_000
 
 const REVIEWERS: Reviewers = {
   '/validate-image-cache': reviewImageCache,
-  // Nothing is ever changed; kube-fledged serves the path too.
+  // It changes nothing. The path exists because kube-fledged has it.
   '/mutate-image-cache': () => ({ allowed: true }),
 }
 
-/** Runs the webhook server until it is told to stop. Resolves to the exit code; throws `UsageError`. */
+/** Runs the webhook server until a signal stops it. Resolves to the exit code. Throws `UsageError`. */
 export async function runWebhookServer(argv: readonly string[]): Promise<number> {
   return runUntilStopped(COMPONENT, parseWebhookOptions(argv, process.env), run)
 }
@@ -36,12 +41,12 @@ async function run(options: WebhookOptions, log: pino.Logger, stop: AbortControl
   }
   const { signal } = stop
   const server = new AdmissionServer(REVIEWERS, log)
-  const certified = Promise.withResolvers<boolean>()
-  signal.addEventListener('abort', () => certified.resolve(false), { once: true })
+  const hasCertificate = Promise.withResolvers<boolean>()
+  signal.addEventListener('abort', () => hasCertificate.resolve(false), { once: true })
   const trust = trustOf(options, server, log)
-  const keeping = keepTrust({ ...trust, log, onCertificate: () => certified.resolve(true) }, signal)
+  const trustKept = keepTrusted({ ...trust, log, onCertificate: () => hasCertificate.resolve(true) }, signal)
   try {
-    if (await certified.promise) {
+    if (await hasCertificate.promise) {
       await server.listen(options.port)
       log.info({ port: server.port }, 'serving')
       await ended(signal)
@@ -49,12 +54,12 @@ async function run(options: WebhookOptions, log: pino.Logger, stop: AbortControl
     }
   } finally {
     stop.abort()
-    await keeping
+    await trustKept
     trust.cluster?.client.close()
   }
 }
 
-/** Where the certificate comes from: files where they are, else a Secret of our own. */
+/** The source of the certificate: the files if they exist, else a Secret that the server creates. */
 function trustOf(
   options: WebhookOptions,
   server: AdmissionServer,
@@ -63,7 +68,7 @@ function trustOf(
   const { certFile, keyFile, configuration, namespace, service } = options
   const use = server.use.bind(server)
   if (existsSync(certFile) && existsSync(keyFile)) {
-    const source = new GivenCertificates({ certificate: certFile, key: keyFile }, use, log)
+    const source = new FileCertificates({ certificate: certFile, key: keyFile }, use, log)
     if (!existsSync(join(dirname(certFile), 'ca.crt'))) return { source }
     return { source, cluster: { client: connect(options), configuration } }
   }
@@ -72,10 +77,10 @@ function trustOf(
   const host = `${service}.${namespace}`
   const names = {
     dns: [`${host}.svc`, `${host}.svc.cluster.local`, host, service, 'localhost'],
-    // to ask a Pod through a forwarded port
+    // for requests through a forwarded port
     ip: ['127.0.0.1'],
   }
-  const source = new SelfMadeCertificates({
+  const source = new IssuedCertificates({
     secret: new CertificateSecret(client, secret, serviceAccountOwner()),
     names,
     use,

@@ -3,23 +3,23 @@ import { type LogLevel, logOptions } from '../../process/flags/log-flags.ts'
 import { parseFlags } from '../../process/flags/parse-flags.ts'
 import { webhookFlags } from './flags.ts'
 
-/** What the webhook server was told on its command line. Frozen. */
+/** The parsed command line of the webhook server. Frozen. */
 export interface WebhookOptions {
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number
   /** Path; empty: none. */
   readonly certFile: string
   /** Path; empty: none. */
   readonly keyFile: string
-  /** Run as the old init container. */
+  /** Run in place of the init container of kube-fledged. */
   readonly initServer: boolean
   readonly service: string
   readonly namespace: string
   /** Name of the ValidatingWebhookConfiguration. */
   readonly configuration: string
-  /** Path; empty: the service account of the pod. */
+  /** Path. Empty: the service account of the Pod. */
   readonly kubeconfig: string
-  /** URL of the API server; empty: as the kubeconfig says. */
+  /** URL of the API server. Empty: from the kubeconfig. */
   readonly master: string
   readonly logLevel: LogLevel
   /** Sentences to log at the start. */
@@ -32,8 +32,8 @@ const PROGRAM = {
 }
 
 /**
- * Reads the arguments that follow the program's name. `{ help }` where help was asked for: the text to print. Throws
- * `UsageError`.
+ * Parses the arguments after the program's name. `{ help }` is the text to print when help was requested.
+ * Throws `UsageError`.
  */
 export function parseWebhookOptions(
   argv: readonly string[],

@@ -1,7 +1,7 @@
 import https from 'node:https'
 import { onTestFinished, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../kube/index.ts'
-import type { AdmissionRequest, Verdict } from './admission.ts'
+import type { AdmissionRequest, AdmissionResponse } from './admission.ts'
 import { LIFETIMES, rotate } from './certificate/rotation.ts'
 import { AdmissionServer } from './server.ts'
 
@@ -13,7 +13,7 @@ const REVIEW = JSON.stringify({
   request: { uid: 'u', kind: { group: 'g', version: 'v', kind: 'K' }, operation: 'CREATE' },
 })
 
-async function start(decide: (request: AdmissionRequest) => Verdict = () => ({ allowed: true })) {
+async function start(decide: (request: AdmissionRequest) => AdmissionResponse = () => ({ allowed: true })) {
   const material = await newMaterial()
   const server = new AdmissionServer({ '/review': decide }, silentLogger)
   server.use(material)
@@ -68,7 +68,7 @@ function send(
 }
 
 describe('AdmissionServer', () => {
-  it('answers reviews, and tells that it is there', async () => {
+  it('answers reviews and health checks', async () => {
     const { server, ca } = await start()
     const answer = await send(server.port, ca)
     expect(answer).toMatchObject({ status: 200 })
@@ -99,21 +99,21 @@ describe('AdmissionServer', () => {
     expect(answer.body).toContain(words)
   })
 
-  it('takes a character set', async () => {
+  it('accepts a character set in the content type', async () => {
     const { server, ca } = await start()
     expect(await send(server.port, ca, { type: 'Application/JSON; charset=utf-8' })).toMatchObject({
       status: 200,
     })
   })
 
-  it('answers 500 where the reviewer fails', async () => {
+  it('answers 500 when the reviewer fails', async () => {
     const { server, ca } = await start(() => {
       throw new TypeError('broken')
     })
     expect(await send(server.port, ca)).toMatchObject({ status: 500, body: 'broken' })
   })
 
-  it('shows new connections a new certificate, and keeps the old one where the new is none', async () => {
+  it('uses a new certificate for new connections, and keeps the old one when the new one is invalid', async () => {
     const { server, ca } = await start()
     const agent = new https.Agent({ keepAlive: true })
     onTestFinished(() => agent.destroy())
@@ -127,7 +127,7 @@ describe('AdmissionServer', () => {
     expect(await send(server.port, other.bundle)).toMatchObject({ status: 200 })
   })
 
-  it('ends without a lost request', async () => {
+  it('stops without losing a request', async () => {
     const { server, ca, close } = await start()
     const agent = new https.Agent({ keepAlive: true, maxSockets: 1 })
     onTestFinished(() => agent.destroy())

@@ -3,21 +3,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../../kube/index.ts'
-import { type AdmissionRequest, answerReview, ReviewError, type Verdict } from './admission.ts'
+import { type AdmissionRequest, answerReview, ReviewError, type AdmissionResponse } from './admission.ts'
 import { BodyReader, RequestError } from './body.ts'
 import type { ServingCertificate } from './certificate/source.ts'
 
-/** The paths that answer reviews, and what they say. */
-export type Reviewers = Readonly<Record<string, (request: AdmissionRequest) => Verdict>>
+/** Functions that review requests, by path. */
+export type Reviewers = Readonly<Record<string, (request: AdmissionRequest) => AdmissionResponse>>
 
-/** Longest time for a request to arrive. The API server itself waits 5 s. */
+/** Time in which a request must arrive. The API server waits 5 s for a response. */
 const REQUEST_TIMEOUT_MS = 10_000
-/** Longer than API servers keep an idle connection (90 s): the side that closes must be the one that asks. */
+/** Longer than the idle time of the API server's connections (90 s): the client must close first. */
 const KEEP_ALIVE_MS = 120_000
 const MAX_CONNECTIONS = 1000
 const MIN_VERSION = 'TLSv1.2'
 
-/** Serves reviews over HTTPS, and `/readyz` and `/healthz`. Without a certificate no connection comes about. */
+/** Serves reviews, `/readyz` and `/healthz` over HTTPS. Connections fail until a certificate is set. */
 export class AdmissionServer {
   readonly #server: Server
   readonly #reviewers: Reviewers
@@ -40,26 +40,26 @@ export class AdmissionServer {
     this.#server.maxConnections = MAX_CONNECTIONS
   }
 
-  /** Port that it listens on; 0 before. */
+  /** Port on which the server listens. 0 before. */
   get port(): number {
     const address = this.#server.address()
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
-  /** Begins to listen. Rejects where the port cannot be had. */
+  /** Starts to listen. Rejects when the port is not available. */
   async listen(port: number): Promise<void> {
     this.#server.listen(port)
     await once(this.#server, 'listening')
   }
 
-  /** New connections see this certificate from now on. Throws where it cannot be used; then the old one stays. */
+  /** Uses this certificate for new connections. Throws when it is not usable, and keeps the old one. */
   use({ certificate, key }: ServingCertificate): void {
     this.#server.setSecureContext({ cert: certificate, key, minVersion: MIN_VERSION })
   }
 
   /**
-   * Ends without a lost request: not ready at once, but still answering for `lingerMs`, in which Services stop to lead here;
-   * then no new connection, and what runs has until `deadlineMs`.
+   * Closes the server without losing a request. It reports not ready at once and answers for `lingerMs`,
+   * until Services route elsewhere. Then it accepts no connection, and running requests have `deadlineMs`.
    */
   async close({ lingerMs, deadlineMs }: { lingerMs: number; deadlineMs: number }): Promise<void> {
     this.#draining = true
@@ -80,7 +80,7 @@ export class AdmissionServer {
       if (response.destroyed) return
       const status = statusOf(error)
       if (status >= 500) this.#log.error({ err: error, path: request.url }, 'a request failed')
-      // The rest of the body has not been read: nothing can follow on this connection.
+      // The rest of the body is unread, so the connection cannot be reused.
       response.setHeader('connection', 'close')
       this.#send(response, status, TEXT, error instanceof Error ? error.message : String(error))
     }

@@ -3,40 +3,40 @@ import { CaBundle, WEBHOOK_CONFIGURATIONS } from './ca-bundle.ts'
 import { type SecretName, SECRETS } from './certificate/secret.ts'
 import type { CertificateSource } from './certificate/source.ts'
 
-/** Somebody else wrote at the same time: look again at once. */
-const LOST_RACE_MS = 20
-/** A look at the bundle that no event asked for. */
-const LOOK_MS = 600_000
-/** Until the next try after an error. */
+/** Wait after a concurrent write, before the next try. */
+const CONFLICT_RETRY_MS = 20
+/** Interval of checks without an event. */
+const CHECK_INTERVAL_MS = 600_000
+/** Wait after an error. */
 const RETRY_MS = 2_000
 
-/** What keeps certificate and CA bundle right. */
+/** Parameters of `keepTrusted`. */
 export interface TrustOptions {
   readonly source: CertificateSource
   readonly log: Logger
-  /** Called after the first look at the certificate that succeeded. */
+  /** Called when a certificate is available for the first time, and after later checks. */
   readonly onCertificate: () => void
-  /** Absent: the bundle is others' business. */
+  /** Absent: the CA bundle is not managed here. */
   readonly cluster?: {
     readonly client: KubeClient
     /** Name of the ValidatingWebhookConfiguration. */
     readonly configuration: string
-    /** Absent where the certificate comes from files. */
+    /** Absent when the certificate comes from files. */
     readonly secret?: SecretName
-    /** How long authorities of others stay in the bundle. */
+    /** How long foreign authorities stay in the bundle, in milliseconds. */
     readonly graceMs?: number
   }
 }
 
 /**
- * Keeps the server's certificate good and the API server's trust in it, until the signal fires: whoever deletes the Secret,
- * resets the bundle or makes the configuration anew, it is right again at once.
+ * Keeps the server's certificate valid and trusted by the API server until the signal fires. When the Secret
+ * is deleted, the bundle reset or the configuration created again, it repairs this at once.
  */
-export async function keepTrust(options: TrustOptions, signal: AbortSignal): Promise<void> {
+export async function keepTrusted(options: TrustOptions, signal: AbortSignal): Promise<void> {
   const { source, cluster, log } = options
   const queue = new WorkQueue<'certificate' | 'bundle'>()
   const bundle = cluster && new CaBundle(cluster.client, cluster.configuration, log, cluster.graceMs)
-  const look = {
+  const reconcilers = {
     async certificate(cutOff: AbortSignal) {
       const { requeueAfterMs, changed } = await source.reconcile(cutOff)
       options.onCertificate()
@@ -46,8 +46,8 @@ export async function keepTrust(options: TrustOptions, signal: AbortSignal): Pro
     async bundle(cutOff: AbortSignal) {
       const wanted = await source.bundle(cutOff)
       if (wanted === undefined || !bundle) return {}
-      const againAfterMs = await bundle.repair(wanted, cutOff)
-      return { requeueAfterMs: Math.min(LOOK_MS, againAfterMs ?? LOOK_MS) }
+      const requeueAfterMs = await bundle.repair(wanted, cutOff)
+      return { requeueAfterMs: Math.min(CHECK_INTERVAL_MS, requeueAfterMs ?? CHECK_INTERVAL_MS) }
     },
   }
   queue.add('certificate')
@@ -58,9 +58,9 @@ export async function keepTrust(options: TrustOptions, signal: AbortSignal): Pro
       signal,
       handler: async (key, cutOff) => {
         try {
-          return await look[key](cutOff)
+          return await reconcilers[key](cutOff)
         } catch (error) {
-          if (isKubeError(error, 'Conflict')) return { requeueAfterMs: LOST_RACE_MS }
+          if (isKubeError(error, 'Conflict')) return { requeueAfterMs: CONFLICT_RETRY_MS }
           if (!cutOff.aborted)
             log.warn({ err: error, key }, 'cannot keep the certificate right; trying again')
           return { requeueAfterMs: RETRY_MS }
@@ -70,7 +70,7 @@ export async function keepTrust(options: TrustOptions, signal: AbortSignal): Pro
   ])
 }
 
-/** Informers of the two objects that others may touch, and that nothing else may be read of. */
+/** Informers of the two objects that others may change. The server has the right to read only these two. */
 function watched(
   cluster: TrustOptions['cluster'],
   queue: WorkQueue<'certificate' | 'bundle'>,

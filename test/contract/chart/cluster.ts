@@ -1,11 +1,12 @@
-import { inject } from 'vitest'
+import { namespaceOf } from '../../builders/namespace.ts'
 import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { NAMESPACE, type Values } from './helm.ts'
 
-/** An API server that knows all that the chart may make. */
+/** An API server with all kinds of objects that the chart may contain. */
 
-/** Kinds that others bring, as far as an API server has to know them. */
+/** Foreign kinds, reduced to what an API server needs. */
 const FOREIGN = [
   ['monitoring.coreos.com', 'v1', 'ServiceMonitor'],
   ['cert-manager.io', 'v1', 'Certificate'],
@@ -14,18 +15,18 @@ const FOREIGN = [
 
 /** kubectl as the administrator of the shared API server. */
 export function kubectl(input: string, ...args: string[]): Promise<string> {
-  return run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+  return run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
 }
 
-/** What the API server says to manifests, which it does not keep. */
+/** The API server's response to manifests in a dry run. */
 export function dryRun(manifests: string, ...args: string[]): Promise<string> {
   return kubectl(manifests, 'apply', '--server-side', '--dry-run=server', ...args, '-f', '-')
 }
 
-/** Makes the namespace, which warns of Pods beyond the restricted level, and the foreign kinds. */
+/** Creates the namespace, with warnings for Pods beyond the restricted level, and the foreign kinds. */
 export async function prepare(): Promise<void> {
   const warn = { 'pod-security.kubernetes.io/warn': 'restricted' }
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: warn } }
+  const namespace = namespaceOf(NAMESPACE, warn)
   const items = [namespace, ...FOREIGN.map(([group, version, kind]) => definition(group, version, kind))]
   const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
   await kubectl(list, 'apply', '--server-side', '-f', '-')
@@ -55,7 +56,7 @@ function definition(group: string, version: string, kind: string): object {
   }
 }
 
-/** Values with which the chart makes every object that it can make. */
+/** Values with which the chart renders all its objects. */
 export const EVERYTHING: Values = {
   controllerReplicaCount: 2,
   webhookServerReplicaCount: 2,

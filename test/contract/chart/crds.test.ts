@@ -1,20 +1,23 @@
 import { join } from 'node:path'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { imageCacheOf } from '../../builders/image-cache.ts'
+import { namespaceOf } from '../../builders/namespace.ts'
 import { imageCacheCrd } from '../../../src/api/crd.ts'
 import { binary } from '../../harness/binaries.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { run } from '../../harness/command.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { NAMESPACE } from './helm.ts'
 import { grantHook, hookKubeconfig } from './hook.ts'
 
-/** The hook of the chart, with the rights that the chart gives it. */
+/** Tests the hook of the chart with the rights that the chart grants. */
 
 const DEFINITIONS = ['imagecaches.kubefledged.io', 'nodeimages.kubefledged.io'] as const
 const ACCOUNT = 'kube-fledged-crds'
 const MAIN = join(ROOT, 'src/main.ts')
 
 function kubectl(args: readonly string[], input = ''): Promise<string> {
-  return run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+  return run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
 }
 
 function apply(object: object): Promise<string> {
@@ -32,12 +35,12 @@ async function runHook(): Promise<void> {
 }
 
 beforeAll(async () => {
-  await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } })
+  await apply(namespaceOf(NAMESPACE))
   await grantHook(ACCOUNT)
 })
 
 describe('the hook that writes the definitions', () => {
-  it('creates them where there are none, and changes nothing the second time', async () => {
+  it('creates missing definitions, and changes nothing the second time', async () => {
     await kubectl(['delete', 'crd', ...DEFINITIONS, '--ignore-not-found'])
     await runHook()
     const first = await Promise.all(DEFINITIONS.map(stateOf))
@@ -49,7 +52,7 @@ describe('the hook that writes the definitions', () => {
     )
   })
 
-  it('brings up to date what an older release left behind, and keeps the objects', async () => {
+  it('updates definitions of an older release, and keeps the objects', async () => {
     await kubectl(['delete', 'crd', DEFINITIONS[0]])
     const schema = {
       type: 'object',
@@ -67,13 +70,7 @@ describe('the hook that writes the definitions', () => {
       spec: { group, scope, names, versions },
     })
     await kubectl(['wait', `crd/${DEFINITIONS[0]}`, '--for=condition=Established', '--timeout=30s'])
-    await apply({
-      apiVersion: 'kubefledged.io/v1alpha2',
-      kind: 'ImageCache',
-      metadata: { name: 'kept', namespace: NAMESPACE },
-      spec: { cacheSpec: [{ images: ['a:1'] }] },
-      status: { left: 'over' },
-    })
+    await apply({ ...imageCacheOf({ name: 'kept', namespace: NAMESPACE }), status: { left: 'over' } })
     await runHook()
     const { metadata, spec } = await stateOf(DEFINITIONS[0])
     expect(spec.versions).toEqual(imageCacheCrd.spec.versions)
@@ -90,7 +87,7 @@ describe('the hook that writes the definitions', () => {
     expect(images).toBe('a:1')
   })
 
-  it('has the right to these two definitions, and to delete none', async () => {
+  it('has rights for these two definitions, and no right to delete them', async () => {
     const kubeconfig = await hookKubeconfig(ACCOUNT)
     const as = (...args: string[]) => run([binary('kubectl'), '--kubeconfig', kubeconfig, ...args])
     await expect(as('get', 'crd', DEFINITIONS[0], '-o', 'name')).resolves.toContain(DEFINITIONS[0])

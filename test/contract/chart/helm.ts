@@ -4,10 +4,10 @@ import { CHART } from '../../harness/helm.ts'
 
 export const NAMESPACE = 'kube-fledged'
 
-/** Values of the chart by path: `image.tag`. */
+/** Values of the chart by path, such as `image.tag`. */
 export type Values = Readonly<Record<string, unknown>>
 
-/** What `helm template` makes of the chart. Throws HarnessError with helm's words. */
+/** Output of `helm template` for the chart. Throws HarnessError with helm's error text. */
 export function render(values: Values = {}, release = 'kube-fledged'): Promise<string> {
   const sets = Object.entries(values).flatMap(([path, value]) => [
     '--set-json',

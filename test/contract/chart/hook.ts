@@ -1,13 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, inject, onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { kubectl } from './cluster.ts'
 import { NAMESPACE, render } from './helm.ts'
 
-/** A hook of the chart, with the rights that the chart gives it. */
+/** Runs a hook of the chart with the rights that the chart grants. */
 
-/** Gives the service account of a hook its rights. */
+/** Grants the service account of a hook its rights. */
 export async function grantHook(account: string): Promise<void> {
   const manifests = (await render()).split(/^---$/m)
   const rights = manifests.filter(
@@ -20,9 +21,9 @@ export async function grantHook(account: string): Promise<void> {
   await kubectl(rights.join('---\n'), 'apply', '--server-side', '-f', '-')
 }
 
-/** A kubeconfig file of the service account of a hook, for one test. */
+/** A kubeconfig file for the service account of a hook, for one test. */
 export async function hookKubeconfig(account: string): Promise<string> {
-  const { url, pki } = inject('apiServer')
+  const { url, pki } = sharedApiServer()
   const token = (await kubectl('', 'create', 'token', account, '-n', NAMESPACE)).trim()
   const directory = await mkdtemp(join(tmpdir(), 'hook-'))
   onTestFinished(() => rm(directory, { recursive: true }))

@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { dryRun, EVERYTHING, prepare } from './cluster.ts'
 import { render, type Values } from './helm.ts'
 
-/** What the chart makes is what an API server takes, and Pod Security restricted too. */
+/** An API server accepts the chart's output, also with restricted Pod Security. */
 
-/** A warning, as of Pod Security, is an error. */
+/** A warning, such as one of Pod Security, fails the test. */
 const STRICT = '--warnings-as-errors'
 
 beforeAll(prepare)
@@ -23,7 +23,7 @@ describe('manifests of the chart', () => {
     expect(applied).toMatch(/^deployment.apps\/\S+-controller serverside-applied/m)
   })
 
-  // There is a warning that such a Deployment's Pods get shortened names.
+  // The API server warns that the Pods of such a Deployment get shortened names.
   it.each<{ name: string; values: Values; release: string }>([
     { name: 'a release', values: {}, release: 'r'.repeat(53) },
     { name: 'objects', values: { fullnameOverride: 'f'.repeat(63) }, release: 'kf' },
@@ -52,7 +52,7 @@ describe('manifests of the chart', () => {
     },
   )
 
-  it('takes no low port and no second Pod of a node with host networking', async () => {
+  it('uses no low port and no second Pod per node with host networking', async () => {
     const values = { 'controller.hostNetwork': true, 'webhookServer.hostNetwork': true }
     const manifests = await render({ ...values, webhookServerReplicaCount: 1 })
     expect(manifests).not.toContain('ip_unprivileged_port_start')
@@ -60,7 +60,7 @@ describe('manifests of the chart', () => {
     expect(manifests.match(/type: Recreate\n/g)).toHaveLength(2)
     const two = await render({ ...values, controllerReplicaCount: 2, webhookServerReplicaCount: 2 })
     expect(two.match(/maxSurge: 0\n/g)).toHaveLength(2)
-    // Host networking is not restricted; all else of it is right.
+    // Host networking is not restricted. Everything else is.
     await expect(dryRun(manifests, STRICT)).rejects.toThrow(
       /^(?!.*(rror from server|is invalid)).*host namespaces/s,
     )

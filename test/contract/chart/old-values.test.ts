@@ -3,7 +3,7 @@ import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
 import { CHART } from '../../harness/helm.ts'
 
-/** Every value that charts of kube-fledged 0.8 to 0.11 know, as a file of values may have it. */
+/** All values of the charts of kube-fledged 0.8 to 0.11, as in a values file. */
 const OLD_VALUES = {
   controllerReplicaCount: 2,
   webhookServerReplicaCount: 2,
@@ -37,7 +37,7 @@ const OLD_VALUES = {
     webhookServerKeyFile: '/var/run/secrets/webhook-server/tls.key',
     webhookServerPort: 8443,
   },
-  // one that is named without a value
+  // a value without content
   validatingWebhookCABundle: null,
   imagePullSecrets: [{ name: 'pull' }],
   nameOverride: 'other',

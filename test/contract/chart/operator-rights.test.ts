@@ -7,7 +7,7 @@ import { eventually } from '../../harness/eventually.ts'
 import { dryRun, EVERYTHING, kubectl, prepare } from './cluster.ts'
 import { NAMESPACE, render, type Values } from './helm.ts'
 
-/** The operator holds what it needs to install the chart, also what it grants, and no more. */
+/** The operator has exactly the rights to install the chart, with those that the chart grants. */
 
 const FOLDER = join(ROOT, 'deploy/kubefledged-operator/deploy')
 const FILES = [
@@ -29,7 +29,7 @@ beforeAll(async () => {
   await kubectl(manifests.join('---\n'), 'apply', '--server-side', '-f', '-')
 })
 
-/** What helm makes of the chart with these values, hooks included. */
+/** Output of helm for these values of the chart, with hooks. */
 const CASES: readonly { name: string; values: Values }[] = [
   { name: 'the defaults', values: {} },
   { name: 'everything', values: EVERYTHING },
@@ -47,7 +47,7 @@ const CASES: readonly { name: string; values: Values }[] = [
 describe('the operator', () => {
   it.each(CASES)('may make, change, read and delete $name', async ({ values }) => {
     const manifests = await render(values)
-    // a binding may come before the API server's authorizer has heard of its role
+    // a binding may exist before the API server's authorizer knows its role
     const applied = await eventually('the objects', () =>
       kubectl(manifests, 'apply', '--server-side', AS, '-f', '-'),
     )
@@ -63,7 +63,7 @@ describe('the operator', () => {
     expect(deleted.match(/ deleted/g)).toHaveLength(count)
   })
 
-  it('may not grant what it does not hold', async () => {
+  it('may not grant rights that it does not have', async () => {
     const roles = parseAllDocuments(await render())
       .map(document => document.toJS())
       .filter(object => object?.kind === 'ClusterRole')

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { imageCacheOf } from '../../builders/image-cache.ts'
+import { namespaceOf } from '../../builders/namespace.ts'
 import { imageCacheCrd } from '../../../src/api/crd.ts'
 import { binary } from '../../harness/binaries.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
@@ -8,7 +10,7 @@ import { kubectl } from './cluster.ts'
 import { NAMESPACE } from './helm.ts'
 import { grantHook, hookKubeconfig } from './hook.ts'
 
-/** The hook of the chart that lets go of image caches after an uninstallation. */
+/** Tests the hook of the chart that removes the finalizers of image caches after an uninstallation. */
 
 const ACCOUNT = 'kube-fledged-release-caches'
 const MAIN = join(ROOT, 'src/main.ts')
@@ -20,12 +22,10 @@ async function runHook(): Promise<void> {
 }
 
 async function create(name: string, finalizers: readonly string[]): Promise<void> {
-  const object = {
-    apiVersion: 'kubefledged.io/v1alpha2',
-    kind: 'ImageCache',
-    metadata: { name, namespace: NAMESPACE, finalizers },
-    spec: { cacheSpec: [{ images: ['a:1'] }], deletionPolicy: 'Purge' },
-  }
+  const object = imageCacheOf(
+    { name, namespace: NAMESPACE, finalizers },
+    { cacheSpec: [{ images: ['a:1'] }], deletionPolicy: 'Purge' },
+  )
   await kubectl(JSON.stringify(object), 'create', '-f', '-')
 }
 
@@ -33,18 +33,17 @@ const state = (name: string) =>
   kubectl('', 'get', 'ic', name, '-n', NAMESPACE, '-o', 'jsonpath={.metadata.finalizers} {.spec}')
 
 beforeAll(async () => {
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }
-  await kubectl(JSON.stringify(namespace), 'apply', '--server-side', '-f', '-')
+  await kubectl(JSON.stringify(namespaceOf(NAMESPACE)), 'apply', '--server-side', '-f', '-')
   await grantHook(ACCOUNT)
 })
 
-describe('the hook that lets go of image caches', () => {
-  it('has nothing to do where there is no such kind', async () => {
+describe('the hook that releases image caches', () => {
+  it('does nothing when the kind does not exist', async () => {
     await kubectl('', 'delete', 'crd', imageCacheCrd.metadata.name, '--ignore-not-found')
     await runHook()
   })
 
-  it('takes off its own finalizer and nothing else, and ends a deletion that waited for it', async () => {
+  it('removes only its own finalizer, so that a waiting deletion ends', async () => {
     await kubectl(JSON.stringify(imageCacheCrd), 'apply', '--server-side', '--force-conflicts', '-f', '-')
     await kubectl('', 'wait', `crd/${imageCacheCrd.metadata.name}`, '--for=condition=Established')
     await create('purged', [PURGE])
@@ -72,7 +71,7 @@ describe('the hook that lets go of image caches', () => {
     )
   })
 
-  it('has the right to that, and to make or delete none', async () => {
+  it('has this right, and no right to create or delete', async () => {
     const kubeconfig = await hookKubeconfig(ACCOUNT)
     const may = (verb: string, resource: string) =>
       run([binary('kubectl'), '--kubeconfig', kubeconfig, 'auth', 'can-i', verb, resource, '-A']).then(

@@ -5,13 +5,13 @@ import { chartValues } from '../../../hack/chart-docs.ts'
 import { CHART } from '../../harness/helm.ts'
 import { render, type Values } from './helm.ts'
 
-/** Every value of the chart shows in what the chart makes. */
+/** Each value of the chart changes its output. */
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 
 /**
- * Path, value, a text that the manifests have with it and do not have without it (`gone`: the other way round), and the values that it
- * needs beside it.
+ * Path and value; a text that the output contains with the value and not without it (`gone`: the other way
+ * round); further values that it needs.
  */
 type Row = readonly [
   path: string,
@@ -35,6 +35,7 @@ const component = (key: string): Row[] => [
 const created = (key: string, gone: string): Row[] => [[`${key}.create`, false, { gone }]]
 
 const ROWS: readonly Row[] = [
+  ['global.imageRegistry', 'mirror.example', 'image: "mirror.example/kubefledged/kubefledged-controller:v'],
   ['controllerReplicaCount', 3, 'replicas: 3'],
   ['webhookServerReplicaCount', 4, 'replicas: 4'],
   ...component('controller'),
@@ -119,7 +120,7 @@ const ROWS: readonly Row[] = [
   ['resources', { limits: { cpu: '5' } }, 'cpu: "5"'],
   ['nodeSelector', { pool: 'system' }, 'pool: system'],
   ['tolerations', [{ operator: 'Exists' }], 'operator: Exists'],
-  ['affinity', { nodeAffinity: {} }, 'nodeAffinity: {}'],
+  ['affinity', { podAffinity: {} }, 'podAffinity: {}'],
   ['crds.install', false, { gone: 'kubefledged.io, nodeimages.kubefledged.io' }],
   ['podDisruptionBudget.enable', false, { gone: 'kind: PodDisruptionBudget' }],
   ['podDisruptionBudget.maxUnavailable', '30%', 'maxUnavailable: 30%'],
@@ -158,7 +159,7 @@ describe('values of the chart', () => {
   })
 })
 
-/** Values of old installations that look unlike the defaults. */
+/** Values of old installations whose form differs from the defaults. */
 const OLD_VALUES: readonly Row[] = [
   ['controllerReplicaCount', '3', 'replicas: 3\n'],
   ['webhookServerReplicaCount', '0', 'replicas: 0\n'],
@@ -205,7 +206,7 @@ describe('bad values', () => {
     [
       'image.pullPolicy',
       'Sometimes',
-      "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'",
+      "at '/image/pullPolicy': value must be one of '', 'Always', 'IfNotPresent', 'Never'",
     ],
     ['controller.hostnetwork', true, "at '/controller': additional properties 'hostnetwork' not allowed"],
     ['controllerReplicaCount', 'two', "at '/controllerReplicaCount': 'two' does not match pattern"],
@@ -239,6 +240,11 @@ describe('bad values', () => {
       'image.kubefledgedControllerDigest: "abc" is not a digest, sha256: and 64 hexadecimal digits.',
     ],
     ['image.tag', 'a:b', 'image.tag: "a:b" is not a tag.'],
+    [
+      'global.imageRegistry',
+      'https://mirror.example',
+      'global.imageRegistry: "https://mirror.example" is not a registry such as registry.example.com:5000',
+    ],
     [
       'serviceAccount.name',
       'A_b',

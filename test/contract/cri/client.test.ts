@@ -9,7 +9,7 @@ import { GIVEN_SOCKET, useWorld } from './fixture.ts'
 const world = useWorld()
 
 describe.skipIf(GIVEN_SOCKET)('the CRI of containerd', () => {
-  it('says who it is', async () => {
+  it('reports its name and version', async () => {
     const runtime = await world.client.version()
     expect(runtime).toMatchObject({ name: 'containerd', apiVersion: 'v1' })
     expect(traitsOf(runtime).canRemoveNames).toBe(true)
@@ -41,11 +41,11 @@ describe.skipIf(GIVEN_SOCKET)('the CRI of containerd', () => {
     await world.client.removeImage(one)
     expect(await world.client.imageStatus(other)).toBeUndefined()
     expect(await world.client.imageStatus(id)).toBeUndefined()
-    await world.client.removeImage(one) // again: nothing to do, no error
+    await world.client.removeImage(one) // removing it again succeeds
     await world.node.removePod('twin')
   })
 
-  it('takes one name off an image and leaves the others', async () => {
+  it('removes one name of an image and keeps the others', async () => {
     const one = await world.pull('named/a:1', 'named')
     const other = await world.pull('named/b:2', 'named')
     const { repoDigests = [] } = (await world.client.imageStatus(one)) ?? {}
@@ -58,7 +58,7 @@ describe.skipIf(GIVEN_SOCKET)('the CRI of containerd', () => {
     await world.client.removeName(one)
   })
 
-  it('shows what a container was made from and what it mounts', async () => {
+  it('shows the images that a container was created from and mounts', async () => {
     const made = await world.pull('made:1')
     const mounted = await world.pull('mounted:1')
     await world.node.createContainer('user', made, mounted)
@@ -70,8 +70,8 @@ describe.skipIf(GIVEN_SOCKET)('the CRI of containerd', () => {
   })
 })
 
-describe('a runtime that cannot be asked', () => {
-  /** A client of a socket in a new folder, where `prepare` may put something first. */
+describe('a runtime that does not answer', () => {
+  /** A client of a socket in a new directory. `prepare` may create something at its path first. */
   async function clientOf(
     prepare: (path: string) => Promise<void>,
     signal?: AbortSignal,
@@ -87,26 +87,26 @@ describe('a runtime that cannot be asked', () => {
     return client
   }
 
-  /** Accepts connections and says nothing. */
+  /** Accepts connections and never answers. */
   async function listenSilently(path: string): Promise<void> {
     const server = createServer()
     await new Promise<void>(resolve => server.listen(path, resolve))
     onTestFinished(() => void server.close())
   }
 
-  it('is Unavailable without a socket, and where the file is none', async () => {
+  it('is Unavailable without a socket, and for a file that is no socket', async () => {
     const missing = await clientOf(async () => {})
     await expect(missing.version()).rejects.toMatchObject({ name: 'CriError', code: 'Unavailable' })
     const file = await clientOf(path => writeFile(path, ''))
     await expect(file.listImages()).rejects.toMatchObject({ code: 'Unavailable' })
   })
 
-  it('is DeadlineExceeded where it says nothing', async () => {
+  it('is DeadlineExceeded without an answer', async () => {
     const client = await clientOf(listenSilently)
     await expect(client.version()).rejects.toMatchObject({ code: 'DeadlineExceeded' })
   })
 
-  it('is Aborted where the caller gives up', async () => {
+  it('is Aborted when the caller aborts', async () => {
     const stop = new AbortController()
     const client = await clientOf(listenSilently, stop.signal)
     const answer = client.listImages()

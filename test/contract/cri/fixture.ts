@@ -7,30 +7,32 @@ import { type ImageOptions, pushImage, pushIndex } from '../../harness/image-bui
 import { Node } from './node.ts'
 
 /**
- * Socket of a runtime that is to be tested in place of a containerd of the test's own; it must take 127.0.0.1 for an insecure
- * registry, and pin its sandbox image.
+ * Socket of a runtime to test in place of the test's own containerd. This runtime must accept 127.0.0.1 as an
+ * insecure registry, and pin its sandbox image.
  */
 export const GIVEN_SOCKET = process.env['CRI_SOCKET']
 
-/** A runtime, by default a containerd with nothing but its sandbox image, and a registry to fill it from. */
+/** A runtime, by default a containerd with only its sandbox image, and a registry. */
 export interface ClusterState {
   readonly socketPath: string
   readonly runtime: RuntimeVersion
-  /** Name of the image that its sandboxes run. */
+  /** Name of the sandbox image. */
   readonly sandboxImage: string
   readonly client: CriClient
   readonly node: Node
-  /** Pushes an image and pulls it onto the node; answers its whole name. The same seed is the same image ID. */
+  /**
+   * Pushes an image and pulls it to the node. Returns its full name. The same seed gives the same image ID.
+   */
   pull(target: string, seed?: string): Promise<string>
-  /** Pushes an index and pulls it by its digest; answers that name. */
+  /** Pushes an index and pulls it by its digest. Returns this name. */
   pullIndex(target: string): Promise<string>
-  /** The name that `repo:tag` or `repo@digest` has with the registry's address. */
+  /** The full name of `repo:tag` or `repo@digest` in the registry. */
   name(target: string): string
-  /** Every tag that the runtime lists, sorted. */
+  /** All tags in the runtime's list, sorted. */
   tags(): Promise<readonly string[]>
 }
 
-/** Starts a world before the tests of a file and ends it afterwards. */
+/** Starts a world before the tests of a file and closes it after them. */
 export function useWorld(): ClusterState {
   let registry: FaultyRegistry
   let containerd: Containerd | undefined
@@ -99,7 +101,7 @@ export function useWorld(): ClusterState {
   }
 }
 
-/** Leaves a runtime that goes on without the images that were pulled from a registry. */
+/** Removes the images of a registry from a runtime that keeps running. */
 async function clear(client: CriClient, registry: string): Promise<void> {
   for (const { id, repoTags, repoDigests } of await client.listImages()) {
     const isOurs = [...repoTags, ...repoDigests].some(listed => listed.startsWith(registry))
@@ -107,7 +109,7 @@ async function clear(client: CriClient, registry: string): Promise<void> {
   }
 }
 
-/** An image that can run, as those of sandboxes must. */
+/** An image that can run, for sandboxes. */
 const SLEEPER: ImageOptions = {
   entrypoint: ['/bin/busybox', 'sleep', '2147483647'],
   files: [{ path: 'bin/busybox', mode: 0o755, content: readFileSync('/usr/bin/busybox') }],

@@ -8,18 +8,18 @@ import {
   RuntimeServiceDefinition as RuntimeService,
 } from './generated/pods.ts'
 
-/** What a kubelet does on a node: pulls images and makes containers, by the CRI. */
+/** Acts as a kubelet on a node: pulls images and creates containers through the CRI. */
 export class Node {
   readonly #channel: Channel
   readonly #cgroupParent: string
 
-  /** @param cgroupParent of its sandboxes */
+  /** @param cgroupParent cgroup parent of its sandboxes */
   constructor(socketPath: string, cgroupParent: string) {
     this.#channel = new Channel(socketPath)
     this.#cgroupParent = cgroupParent
   }
 
-  /** Pulls an image; answers its ID. */
+  /** Pulls an image. Returns its ID. */
   async pull(image: string): Promise<string> {
     const { imageRef } = await this.#call(ImageService, ImageService.methods.pullImage, {
       image: specOf(image),
@@ -27,12 +27,15 @@ export class Node {
     return imageRef
   }
 
-  /** Makes a Pod of one container that is never started, from an image and with another mounted where one is given. */
+  /**
+   * Creates a Pod with one container, which is not started, from an image. The container mounts a second
+   * image if one is given.
+   */
   async createContainer(name: string, image: string, mounted?: string): Promise<void> {
     await this.#create(name, image, mounted === undefined ? [] : [mount('/volume', mounted)])
   }
 
-  /** Makes a Pod of ours that has pulled an image and is over; its container is left. */
+  /** Creates an ended pull Pod of this product. Its container is left over. */
   async createEndedPull(name: string, image: string): Promise<void> {
     const { podSandboxId, containerId } = await this.#create(name, image, [], JOB_LABELS)
     await this.#call(RuntimeService, RuntimeService.methods.startContainer, { containerId })
@@ -61,7 +64,7 @@ export class Node {
     return { podSandboxId, containerId }
   }
 
-  /** Removes a Pod again, with its container. */
+  /** Removes a Pod with its container. */
   async removePod(name: string): Promise<void> {
     const podSandboxId = this.#sandboxes.get(name) ?? ''
     await this.#call(RuntimeService, RuntimeService.methods.stopPodSandbox, { podSandboxId })
@@ -91,7 +94,7 @@ export class Node {
   }
 }
 
-/** As a kubelet asks for a Pod in the host's network. */
+/** As a kubelet requests for a Pod in the host network. */
 const NAMESPACES = { network: NamespaceMode.NODE, pid: NamespaceMode.CONTAINER, ipc: NamespaceMode.POD }
 
 function specOf(image: string) {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { JOB_ANNOTATIONS, REMOVAL_ANNOTATIONS } from '../../../src/api/constants.ts'
 import type { KubeObject } from '../../../src/api/object.ts'
-import { type PurgeAnswer, encodeResult, parseRequest } from '../../../src/cri/removal/index.ts'
+import { type RemovalAnswer, encodeResult, parseRequest } from '../../../src/cri/removal/index.ts'
 import { type KubeClient, type Resource, isKubeError } from '../../../src/kube/index.ts'
 import type { TestedNode } from './tested-node.ts'
 
@@ -152,7 +152,7 @@ export class JobKubelet {
 
   #remove(request: string): State {
     const { remove, keep } = parseRequest(request)
-    const answers = remove.map((image): PurgeAnswer => {
+    const answers = remove.map((image): RemovalAnswer => {
       if (keep.includes(image)) return { outcome: 'WantedByOthers', detail: '' }
       return { outcome: this.#node.remove(image) ? 'Removed' : 'InUse', detail: '' }
     })

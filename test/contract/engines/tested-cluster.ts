@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { inject } from 'vitest'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { NodeImagesWriter } from '../../../src/controllers/nodes/node-images-writer.ts'
 import { NodeReconciler } from '../../../src/controllers/nodes/node-reconciler.ts'
 import { WaitLog } from '../../../src/controllers/nodes/wait-log.ts'
@@ -58,7 +58,7 @@ const LOOK_MS = 100
 /** Makes the API server serve ImageCache and NodeImages. */
 export async function serveKinds(): Promise<void> {
   const kubectl = (args: readonly string[], input = '') =>
-    run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args], { input })
+    run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
   for (const crd of [imageCacheCrd, nodeImagesCrd]) {
     await kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], JSON.stringify(crd))
     await kubectl(['wait', `crd/${crd.metadata.name}`, '--for=condition=Established', '--timeout=30s'])
@@ -101,7 +101,7 @@ export class TestedCluster implements AsyncDisposable {
     images: readonly string[],
     spec: Partial<ImageCacheSpec> = {},
   ): Promise<TestedCluster> {
-    const config = loadConfig({ kubeconfig: inject('apiServer').kubeconfig })
+    const config = loadConfig({ kubeconfig: sharedApiServer().kubeconfig })
     const client = new KubeClient(config, { qps: 1000, burst: 1000 })
     const namespace = `engine-${randomBytes(4).toString('hex')}`
     const node = new TestedNode(`node-of-${namespace}`)
@@ -321,7 +321,7 @@ export function cutOff(engine: Engine, point: CutOffPoint): Engine {
 }
 
 /** What an entry says, in words: whether the image is there, an attempt that has not succeeded, and its removal. */
-export function wordsOf({ presence, attempt, removal }: LedgerEntry): string {
+function wordsOf({ presence, attempt, removal }: LedgerEntry): string {
   const facts = [
     presence && `${presence.state}${presence.revision === undefined ? '' : ` ${presence.revision}`}`,
     attempt && attempt.state !== 'Succeeded' && [attempt.state, attempt.reason].filter(Boolean).join(' '),

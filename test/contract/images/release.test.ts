@@ -6,7 +6,7 @@ import { run } from '../../harness/command.ts'
 import { MEDIA_TYPES } from '../../harness/oci.ts'
 import { RegistryProcess } from '../registry/registry-process.ts'
 
-/** What users type to release the images, without Docker, into a registry that is there. */
+/** Tests the commands that release the images, without Docker, into an existing registry. */
 
 const VERSION = 'v9.9.9-test'
 const REPOSITORIES = {
@@ -33,7 +33,7 @@ const Config = z.object({
   }),
 })
 
-/** The first time compiles helm and fetches what other architectures need. */
+/** The first run compiles helm and downloads files of other architectures. */
 const PATIENCE_MS = 600_000
 vi.setConfig({ testTimeout: PATIENCE_MS })
 
@@ -68,7 +68,7 @@ function make(...words: string[]): Promise<string> {
       ...Object.fromEntries(named),
       RELEASE_VERSION: VERSION,
       INSECURE: '1',
-      // A machine without Docker, whatever this one has.
+      // Simulates a machine without Docker.
       DOCKER_HOST: 'unix:///nowhere.sock',
     },
   })
@@ -93,7 +93,7 @@ async function image(repository: string, reference: string) {
   }
 }
 
-/** For which machines the layer has programs. */
+/** Architectures of the programs in the layer. */
 async function machinesIn(repository: string, digest: string): Promise<number[]> {
   const archive = gunzipSync(await blob(repository, digest))
   const machines = new Set<number>()
@@ -108,7 +108,7 @@ async function machinesIn(repository: string, digest: string): Promise<number[]>
 }
 
 describe('make release-amd64', () => {
-  test('builds by buildah where no Docker engine answers, and pushes images that say what they are', async () => {
+  test('builds with buildah when no Docker engine answers, and pushes images with labels', async () => {
     expect(await make('install-buildx')).toMatch(
       /No Docker engine answers: buildah .* builds the images instead of buildx/,
     )
@@ -140,7 +140,7 @@ describe('make release-amd64', () => {
     }
   })
 
-  test('gives the same content another version', async () => {
+  test('publishes the same content under another version', async () => {
     for (const version of ['v1.0.0-test', 'v1.0.1-test']) {
       onTestFinished(() => make('clean-busybox', `RELEASE_VERSION=${version}`).then(() => {}))
       await make('busybox-amd64', `RELEASE_VERSION=${version}`)
@@ -149,7 +149,7 @@ describe('make release-amd64', () => {
     }
   })
 
-  test('says in a sentence that no registry is there', async () => {
+  test('reports in one sentence that there is no registry', async () => {
     const repository = 'BUSYBOX_IMAGE_REPO=127.0.0.1:1/me/kubefledged-busybox'
     onTestFinished(() => make('clean-busybox', repository).then(() => {}))
     await expect(make('busybox-amd64', repository)).rejects.toThrow(
@@ -159,13 +159,13 @@ describe('make release-amd64', () => {
 })
 
 describe('make push-images', () => {
-  test('says that an image has not been built, and pushes nothing', async () => {
+  test('reports an image that is not built, and pushes nothing', async () => {
     await expect(make('push-images', 'RELEASE_VERSION=v0.0.1-test')).rejects.toThrow(
       `${registry.host}/me/kubefledged-controller:v0.0.1-test is not on this machine: make images, with the same variables.\n`,
     )
   })
 
-  test('says that the registry does not speak HTTPS', async () => {
+  test('reports that the registry does not use HTTPS', async () => {
     const repository = `BUSYBOX_IMAGE_REPO=${registry.host}/me/kubefledged-plain`
     onTestFinished(() => make('clean-busybox', repository).then(() => {}))
     await expect(make('busybox-amd64', repository, 'INSECURE=')).rejects.toThrow(
@@ -174,8 +174,19 @@ describe('make push-images', () => {
   })
 })
 
+describe('make image, make push', () => {
+  test('build and push the controller, under its name in the oldest kube-fledged', async () => {
+    const name = `FLEDGED_REPOSITORY=${registry.host}/me/fledged:mine`
+    onTestFinished(() => make('clean-controller', name).then(() => {}))
+    await make('image', name)
+    expect(await make('push', name)).toContain(`${registry.host}/me/fledged:mine\n`)
+    const { config } = await image('me/fledged', 'mine')
+    expect(config.config.Entrypoint).toEqual(['/opt/bin/kubefledged-controller'])
+  })
+})
+
 describe('an image for several platforms', () => {
-  test('has the programs of each, put together without emulation', async () => {
+  test('has the programs of each platform, without emulation in the build', async () => {
     await make('controller-image', 'busybox-image')
     const store = registry.store()
     for (const repository of ['me/kubefledged-controller', 'me/kubefledged-busybox']) {
@@ -198,7 +209,7 @@ describe('an image for several platforms', () => {
     store.close()
   })
 
-  test('is refused for a platform without Node.js', async () => {
+  test('is rejected for a platform without Node.js', async () => {
     await expect(make('controller-image', 'TARGET_PLATFORMS=linux/amd64,linux/arm/v7')).rejects.toThrow(
       'TARGET_PLATFORMS names linux/arm/v7, but Node.js 24 is built for linux/amd64 and linux/arm64 only.',
     )

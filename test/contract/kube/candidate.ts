@@ -1,6 +1,6 @@
 import { KubeClient, loadConfig, runWithLeaderElection } from '../../../src/kube/index.ts'
 
-// A candidate as a process of its own, so that a test can kill it: prints "leading" when it is elected.
+// A candidate as its own process, which a test can kill. Prints "leading" when it is elected.
 const [kubeconfig, namespace = '', name = '', identity = ''] = process.argv.slice(2)
 
 await runWithLeaderElection({

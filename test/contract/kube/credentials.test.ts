@@ -2,16 +2,17 @@ import { createSign } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { KubeObject } from '../../../src/api/object.ts'
 import { inCluster } from '../../../src/kube/config.ts'
 import { TokenFile } from '../../../src/kube/credentials.ts'
 import { KubeClient, loadConfig } from '../../../src/kube/index.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { codeOf, connect, newNamespace } from './fixture.ts'
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local'
 
-/** The API server refuses a token only when it has been over for more than a minute. */
+/** The API server rejects a token only a minute after its expiry. */
 const LEEWAY_SECONDS = 60
 
 interface ServiceAccountToken {
@@ -34,7 +35,7 @@ async function newServiceAccount(): Promise<ServiceAccountToken> {
   return { namespace, name: 'agent', uid: metadata.uid ?? '' }
 }
 
-/** Signs a token as the API server does, with a life of our choice. */
+/** Signs a token like the API server, with a given lifetime. */
 async function tokenFor(account: ServiceAccountToken, expiresInSeconds: number): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
   const { namespace, name, uid } = account
@@ -49,11 +50,11 @@ async function tokenFor(account: ServiceAccountToken, expiresInSeconds: number):
   }
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const text = `${encode({ alg: 'RS256' })}.${encode(claims)}`
-  const key = await readFile(join(inject('apiServer').pki, 'sa.key'))
+  const key = await readFile(join(sharedApiServer().pki, 'sa.key'))
   return `${text}.${createSign('RSA-SHA256').update(text).sign(key, 'base64url')}`
 }
 
-/** Who the API server takes this client for. */
+/** The user of this client, from the API server. */
 async function whoAmI(client: KubeClient): Promise<string> {
   const review = await client.request<{ status: { userInfo: { username: string } } }>({
     verb: 'create',
@@ -70,7 +71,7 @@ async function newDirectory(): Promise<string> {
 }
 
 function clientWith(credentials: ConstructorParameters<typeof KubeClient>[0]['credentials']): KubeClient {
-  const config = loadConfig({ kubeconfig: inject('apiServer').kubeconfig })
+  const config = loadConfig({ kubeconfig: sharedApiServer().kubeconfig })
   const client = new KubeClient({ ...config, credentials })
   onTestFinished(() => client.close())
   return client
@@ -97,7 +98,7 @@ describe('a token file', () => {
     expect(late.requestCount.create).toBe(2)
   })
 
-  it('is not read for ever: an expired token in it is Unauthorized, until it is replaced', async () => {
+  it('with an expired token leads to Unauthorized until it is replaced', async () => {
     const account = await newServiceAccount()
     const path = join(await newDirectory(), 'token')
     await writeFile(path, await tokenFor(account, -LEEWAY_SECONDS - 60))
@@ -112,7 +113,7 @@ describe('a token file', () => {
 describe('a Pod', () => {
   it('finds its API server, its token and its namespace', async () => {
     const account = await newServiceAccount()
-    const { url, pki } = inject('apiServer')
+    const { url, pki } = sharedApiServer()
     const directory = await newDirectory()
     await writeFile(join(directory, 'ca.crt'), await readFile(join(pki, 'ca.crt')))
     await writeFile(join(directory, 'token'), await tokenFor(account, 600))
@@ -134,7 +135,7 @@ describe('a kubeconfig file', () => {
   it('authenticates by an exec plugin, which is run once for many requests and again after a 401', async () => {
     const account = await newServiceAccount()
     const directory = await newDirectory()
-    const { url, pki } = inject('apiServer')
+    const { url, pki } = sharedApiServer()
     const runs = join(directory, 'runs')
     await writeFile(
       join(directory, 'plugin'),
@@ -178,7 +179,7 @@ describe('a kubeconfig file', () => {
     await give(-LEEWAY_SECONDS - 60)
     expect(await codeOf(whoAmI(client))).toBe('Unauthorized')
     await give(600)
-    // All of them are refused with the old token; only one run of the plugin follows.
+    // All requests are refused with the old token. The plugin runs only once more.
     expect(await Promise.all(Array.from({ length: 10 }, () => whoAmI(client)))).toEqual(Array(10).fill(user))
     expect(await whoAmI(client)).toBe(user)
     const lines = (await readFile(runs, 'utf8')).trim().split('\n')

@@ -1,8 +1,9 @@
-import { describe, expect, inject, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../../src/api/object.ts'
 import { type CoreEvent, EVENTS } from '../../../src/kube/events.ts'
 import { EventRecorder, type KubeClient } from '../../../src/kube/index.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { codeOf, configMap, connect, NODES, type Node, newLog, newNamespace, uniqueName } from './fixture.ts'
 
 const soon = () => AbortSignal.timeout(30_000)
@@ -21,7 +22,7 @@ async function newObject(client: KubeClient): Promise<KubeObject> {
 }
 
 describe('the event recorder', () => {
-  it('makes one Event of what happens again and again, with a count', async () => {
+  it('counts repeated events in one Event', async () => {
     const client = connect()
     const object = await newObject(client)
     const recorder = new EventRecorder(client, { component: 'kubefledged-controller', instance: 'pod-1' })
@@ -54,7 +55,7 @@ describe('the event recorder', () => {
     expect(client.requestCount.create).toBe(4)
   })
 
-  it('begins anew when the Event has expired', async () => {
+  it('creates a new Event when the old one has expired', async () => {
     const client = connect()
     const object = await newObject(client)
     const recorder = new EventRecorder(client, { component: 'test' })
@@ -70,7 +71,7 @@ describe('the event recorder', () => {
     expect(events[0]?.metadata.uid).not.toBe(first.metadata.uid)
   })
 
-  it('lets no object flood the cluster, and no object keep others from being heard', async () => {
+  it('limits the Events of each object separately', async () => {
     const client = connect()
     const noisy = await newObject(client)
     const quiet = await newObject(client)
@@ -83,7 +84,7 @@ describe('the event recorder', () => {
     expect(recorder.dropped).toBe(35)
   })
 
-  it('writes Events of cluster-scoped objects to the default namespace, and cuts what is too long', async () => {
+  it('writes Events of cluster-scoped objects to the default namespace, and shortens long texts', async () => {
     const client = connect()
     const name = uniqueName('n'.repeat(200))
     const nodes = client.resource<Node>(NODES)
@@ -98,7 +99,7 @@ describe('the event recorder', () => {
     await nodes.delete({ name })
   })
 
-  it('never fails its caller: what cannot be written is logged and counted', async () => {
+  it('never fails its caller: failed writes are logged and counted', async () => {
     const client = connect()
     const { log, lines } = newLog()
     const recorder = new EventRecorder(client, { component: 'test', log })
@@ -113,8 +114,8 @@ describe('the event recorder', () => {
     expect(lines.join('\n')).toMatch(/cannot write an event .*not found/)
   })
 
-  it('waits for the last write no longer than it may', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+  it('waits for the last write only until the signal fires', async () => {
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}` })
     const object = await newObject(client)
     proxy.silence()

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { inject, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { KubeObject } from '../../../src/api/object.ts'
 import {
   Informer,
@@ -16,6 +16,7 @@ import {
   type ResourceDef,
 } from '../../../src/kube/index.ts'
 import { ApiFront } from '../../harness/api-front.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>
@@ -37,16 +38,16 @@ function core(plural: string, kind: string): ResourceDef {
   return { group: '', version: 'v1', plural, kind, namespaced: true }
 }
 
-/** A name that no other test has. */
+/** A unique name. */
 export function uniqueName(prefix = 'test'): string {
   return `${prefix}-${randomBytes(4).toString('hex')}`
 }
 
-/** A client of the shared API server, or of another one; closed when the test ends. */
+/** A client of the shared API server, or of another one. It is closed at the end of the test. */
 export function connect(
   options: KubeClientOptions & { kubeconfig?: string; server?: string } = {},
 ): KubeClient {
-  const config = loadConfig({ kubeconfig: options.kubeconfig ?? inject('apiServer').kubeconfig })
+  const config = loadConfig({ kubeconfig: options.kubeconfig ?? sharedApiServer().kubeconfig })
   const client = new KubeClient(
     { ...config, server: options.server ?? config.server },
     { qps: 1000, burst: 1000, ...options },
@@ -55,7 +56,7 @@ export function connect(
   return client
 }
 
-/** A namespace of the test's own, and its ConfigMaps. */
+/** A new namespace for the test, and its ConfigMaps. */
 export async function newNamespace(
   client: KubeClient,
 ): Promise<{ namespace: string; configMaps: Resource<ConfigMap> }> {
@@ -64,7 +65,7 @@ export async function newNamespace(
   return { namespace, configMaps: client.resource<ConfigMap>(CONFIG_MAPS) }
 }
 
-/** Runs an informer until the test ends. */
+/** Runs an informer until the end of the test. */
 export function runInformer<T extends KubeObject>(
   resource: Resource<T>,
   options: InformerOptions<T> = {},
@@ -80,7 +81,7 @@ export function runInformer<T extends KubeObject>(
   return { informer, stop }
 }
 
-/** An informer's changes as words: `added a=1`. */
+/** Changes of an informer as text: `added a=1`. */
 export function changesOf(informer: Informer<ConfigMap>): string[] {
   const changes: string[] = []
   informer.subscribe(({ type, object }) => {
@@ -94,14 +95,14 @@ export function configMap(namespace: string, name: string, value = ''): ConfigMa
   return { metadata: { namespace, name }, data: { value } }
 }
 
-/** Name and uid of every object, in order. */
+/** Name and UID of each object, in order. */
 export function identities(objects: Iterable<KubeObject>): string[] {
   return [...objects]
     .map(({ metadata }) => `${metadata.name} ${metadata.uid} ${metadata.resourceVersion}`)
     .sort()
 }
 
-/** The error that a promise rejects with; fails when it does not reject with a KubeError. */
+/** The error that a promise rejects with. Fails unless it is a KubeError. */
 export async function kubeErrorOf(promise: Promise<unknown>): Promise<KubeError> {
   try {
     await promise
@@ -117,7 +118,7 @@ export async function codeOf(promise: Promise<unknown>): Promise<KubeErrorCode> 
   return (await kubeErrorOf(promise)).code
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its entries. */
 export function newLog(): { log: Logger; lines: string[] } {
   const lines: string[] = []
   const keep = (fields: object, message: string) => {
@@ -128,9 +129,9 @@ export function newLog(): { log: Logger; lines: string[] } {
   return { log: { debug: keep, info: keep, warn: keep, error: keep }, lines }
 }
 
-/** A front before the shared API server; ended when the test ends. */
+/** A front of the shared API server. It is closed at the end of the test. */
 export async function startFront(): Promise<ApiFront> {
-  const { url, pki } = inject('apiServer')
+  const { url, pki } = sharedApiServer()
   const front = await ApiFront.start({
     server: url,
     ca: join(pki, 'ca.crt'),

@@ -30,7 +30,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** A client that asks the API server directly, and one whose line the test can break. */
+/** A client with a direct connection to the API server, and one with a connection that the test can break. */
 function clients(): { admin: KubeClient; client: KubeClient } {
   const { kubeconfig } = server
   return {
@@ -63,7 +63,7 @@ describe('an informer whose API server is killed', () => {
           await configMaps.create(configMap(namespace, name))
           if (written % 3 === 0) await configMaps.delete({ namespace, name })
         } catch {
-          // The API server is away: this object may be there or not, and the next is tried.
+          // The API server is down: the object may exist or not. Try the next one.
           await new Promise(resolve => setTimeout(resolve, 20))
         }
         written++
@@ -113,7 +113,7 @@ describe('an informer whose resourceVersion is Gone', () => {
     await configMaps.delete({ namespace, name: 'renewed' })
     const renewed = await configMaps.create(configMap(namespace, 'renewed', '2'))
     await server.compact(renewed.metadata.resourceVersion ?? '')
-    // A watch cache that was there before still remembers what etcd has forgotten.
+    // A watch cache from before still has the events that etcd has compacted.
     await server.kill()
     await server.restart()
     proxy.allow()

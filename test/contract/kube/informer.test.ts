@@ -15,7 +15,7 @@ import {
 
 const SOON = AbortSignal.timeout(100_000)
 
-/** How many watch-lists of ConfigMaps the API server says that it has served. */
+/** Number of watch-lists of ConfigMaps that the API server has served. */
 async function watchListsServed(client: KubeClient): Promise<number> {
   const chunks: Buffer[] = []
   const body = await client.stream({ verb: 'get', path: '/metrics', silenceTimeoutMs: 10_000 })
@@ -27,7 +27,7 @@ async function watchListsServed(client: KubeClient): Promise<number> {
 }
 
 describe('an informer', () => {
-  it('begins with one watch-list and no LIST', async () => {
+  it('starts with one watch-list and no LIST', async () => {
     const admin = connect()
     const { namespace, configMaps } = await newNamespace(admin)
     for (let i = 0; i < 30; i++) await configMaps.create(configMap(namespace, `c-${i}`))
@@ -50,7 +50,7 @@ describe('an informer', () => {
     expect(informer.size).toBe(0)
   })
 
-  it('tells of what happens, once and in order', async () => {
+  it('reports each change once and in order', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     await configMaps.create(configMap(namespace, 'a', '1'))
     const { informer } = runInformer(configMaps, { namespace })
@@ -74,7 +74,7 @@ describe('an informer', () => {
     expect(informer.get(`${namespace}/b`)).toBeUndefined()
   })
 
-  it('keeps what the projection keeps, and finds it by index', async () => {
+  it('stores projected objects, and finds them by index', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     await configMaps.create({
       metadata: { namespace, name: 'a', labels: { colour: 'red' } },
@@ -96,7 +96,7 @@ describe('an informer', () => {
     expect(informer.byIndex('colour', 'red')).toEqual([])
   })
 
-  it('sees an object that stops matching its selector go, and come back', async () => {
+  it('reports an object that stops matching its selector as deleted, and its return as added', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     await configMaps.create({ metadata: { namespace, name: 'a', labels: { app: 'x' } } })
     await configMaps.create({ metadata: { namespace, name: 'b' } })
@@ -109,7 +109,7 @@ describe('an informer', () => {
     await eventually('it to come back', async () => informer.size === 1)
   })
 
-  it('goes on when a subscriber throws', async () => {
+  it('continues when a subscriber throws', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     const { log, lines } = newLog()
     const { informer } = runInformer(configMaps, { namespace, log })
@@ -135,7 +135,7 @@ describe('an informer', () => {
     await expect(never.waitForSync(AbortSignal.timeout(10))).rejects.toBeInstanceOf(KubeError)
   })
 
-  it('goes on from where it was when the server ends a watch', async () => {
+  it('continues from the last version when the server ends a watch', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     const front = await startFront()
     const { informer } = runInformer(connect({ server: front.url }).resource<ConfigMap>(configMaps.def), {
@@ -164,7 +164,7 @@ describe('an informer', () => {
 })
 
 describe('read-your-writes', () => {
-  it('shows a write at once and tells of it once', async () => {
+  it('shows a write at once and reports it once', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     const { informer } = runInformer(configMaps, { namespace })
     const changes = changesOf(informer)
@@ -182,7 +182,7 @@ describe('read-your-writes', () => {
     expect(new Set(changes).size).toBe(51)
   })
 
-  it('never goes back to an older state, and never brings back what was deleted', async () => {
+  it('never returns to an older state, and never restores a deleted object', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     const { informer } = runInformer(configMaps, { namespace })
     const changes = changesOf(informer)
@@ -198,7 +198,7 @@ describe('read-your-writes', () => {
     informer.upsert(first)
     expect(informer.size).toBe(0)
 
-    // Created and deleted before this informer ever saw it.
+    // Created and deleted before the informer sees it.
     const short = await configMaps.create(configMap(namespace, 'short', '1'))
     await configMaps.delete({ namespace, name: 'short' })
     await configMaps.create(configMap(namespace, 'end', '1'))

@@ -1,60 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { describe, expect, inject, it, onTestFinished } from 'vitest'
-import {
-  type KubeClient,
-  type LeaderElectionOptions,
-  runWithLeaderElection,
-} from '../../../src/kube/index.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { type KubeClient, runWithLeaderElection } from '../../../src/kube/index.ts'
 import { LEASES, type Lease } from '../../../src/kube/lease.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import { connect, newLog, newNamespace } from './fixture.ts'
-
-const SHORT = { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryPeriodMs: 300 }
-/** So long that a test which waited for its end would fail. */
-const LONG = { leaseDurationMs: 600_000, renewDeadlineMs: 20_000, retryPeriodMs: 300 }
-
-interface Candidate {
-  /** What happened to it, in order. */
-  readonly history: string[]
-  readonly leading: () => boolean
-  /** Ends it and waits until it has ended. */
-  readonly resign: () => Promise<void>
-}
-
-/** Stands for election; as the leader it works until told to end, then for `drainMs`. */
-function stand(
-  client: KubeClient,
-  options: Pick<LeaderElectionOptions, 'namespace' | 'name' | 'identity'> & typeof SHORT,
-  drainMs = 0,
-): Candidate {
-  const history: string[] = []
-  const controller = new AbortController()
-  let leading = false
-  const run = runWithLeaderElection({
-    ...options,
-    client,
-    signal: controller.signal,
-    lead: async signal => {
-      history.push('elected')
-      leading = true
-      await new Promise(resolve => signal.addEventListener('abort', resolve))
-      history.push('told to end')
-      await new Promise(resolve => setTimeout(resolve, drainMs))
-      leading = false
-      history.push('ended')
-    },
-    onLost: () => history.push('lost'),
-  })
-  const resign = () => {
-    controller.abort()
-    return run
-  }
-  onTestFinished(resign)
-  return { history, leading: () => leading, resign }
-}
+import { LONG, SHORT, startCandidate } from './in-process-candidate.ts'
 
 async function leaseOf(client: KubeClient, namespace: string): Promise<Lease['spec']> {
   return (await client.resource<Lease>(LEASES).get({ namespace, name: 'controller' })).spec
@@ -63,7 +17,7 @@ async function leaseOf(client: KubeClient, namespace: string): Promise<Lease['sp
 /** Starts a candidate as a process and waits until it is elected. */
 async function electedProcess(namespace: string, identity: string): Promise<ChildProcess> {
   const script = join(import.meta.dirname, 'candidate.ts')
-  const args = [script, inject('apiServer').kubeconfig, namespace, 'controller', identity]
+  const args = [script, sharedApiServer().kubeconfig, namespace, 'controller', identity]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   const [words] = await once(child.stdout, 'data', { signal: AbortSignal.timeout(30_000) })
@@ -72,13 +26,13 @@ async function electedProcess(namespace: string, identity: string): Promise<Chil
 }
 
 describe('leader election', () => {
-  it('elects one of two, and writes the Lease as others read it', async () => {
+  it('elects one of two, and writes a Lease that other clients understand', async () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const election = { namespace, name: 'controller', ...SHORT }
-    const a = stand(client, { ...election, identity: 'a' })
+    const a = startCandidate(client, { ...election, identity: 'a' })
     await eventually('a to be elected', async () => a.leading())
-    const b = stand(client, { ...election, identity: 'b' })
+    const b = startCandidate(client, { ...election, identity: 'b' })
     const first = await leaseOf(client, namespace)
     expect(first).toMatchObject({ holderIdentity: 'a', leaseDurationSeconds: 3, leaseTransitions: 0 })
     await eventually('longer than a lease, with renewals', async () => {
@@ -94,24 +48,24 @@ describe('leader election', () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const election = { namespace, name: 'controller', ...LONG }
-    const a = stand(client, { ...election, identity: 'a' }, 500)
+    const a = startCandidate(client, { ...election, identity: 'a' }, 500)
     await eventually('a to be elected', async () => a.leading())
-    const b = stand(client, { ...election, identity: 'b' })
+    const b = startCandidate(client, { ...election, identity: 'b' })
     const resigned = a.resign()
     expect(await leaseOf(client, namespace), 'held while the work drains').toMatchObject({
       holderIdentity: 'a',
     })
     await resigned
-    expect(a.history).toEqual(['elected', 'told to end', 'ended'])
+    expect(a.history).toEqual(['elected', 'stopping', 'ended'])
     await eventually('b to be elected', async () => b.leading(), { timeoutMs: 30_000 })
     expect(await leaseOf(client, namespace)).toMatchObject({ holderIdentity: 'b', leaseTransitions: 1 })
   })
 
-  it('takes over from a leader that was killed, when its lease is over and not before', async () => {
+  it('takes over from a killed leader when its lease has expired and not before', async () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const child = await electedProcess(namespace, 'killed')
-    const b = stand(client, { namespace, name: 'controller', ...SHORT, identity: 'b' })
+    const b = startCandidate(client, { namespace, name: 'controller', ...SHORT, identity: 'b' })
     child.kill('SIGKILL')
     await once(child, 'exit')
     const last = await leaseOf(client, namespace)
@@ -123,15 +77,15 @@ describe('leader election', () => {
     expect(gapMs).toBeGreaterThanOrEqual(2900)
   })
 
-  it('never has two leaders when one loses the API server; that one stands again later', async () => {
+  it('never has two leaders when one loses the API server, which later becomes a candidate again', async () => {
     const direct = connect()
     const { namespace } = await newNamespace(direct)
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const cut = connect({ server: `https://127.0.0.1:${proxy.port}` })
     const election = { namespace, name: 'controller', ...SHORT }
-    const a = stand(cut, { ...election, identity: 'a' })
+    const a = startCandidate(cut, { ...election, identity: 'a' })
     await eventually('a to be elected', async () => a.leading())
-    const b = stand(direct, { ...election, identity: 'b' })
+    const b = startCandidate(direct, { ...election, identity: 'b' })
     proxy.block()
     let both = false
     await eventually(
@@ -143,18 +97,18 @@ describe('leader election', () => {
       { everyMs: 5 },
     )
     expect(both).toBe(false)
-    expect(a.history).toEqual(['elected', 'told to end', 'ended', 'lost'])
+    expect(a.history).toEqual(['elected', 'stopping', 'ended', 'lost'])
     proxy.allow()
     await b.resign()
     await eventually('a to be elected again', async () => a.leading())
     await a.resign()
   })
 
-  it('judges a lease by how long it was seen unchanged, not by the time written in it', async () => {
+  it('judges expiry by how long the lease is unchanged, not by its written time', async () => {
     const client = connect()
     const { namespace } = await newNamespace(client)
     const leases = client.resource<Lease>(LEASES)
-    // A leader whose clock is a day behind: its lease looks long over, but it has just been renewed.
+    // A leader whose clock is a day slow: its lease seems expired but was just renewed.
     const yesterday = new Date(Date.now() - 86_400_000).toISOString().replace('Z', '000Z')
     const spec = {
       holderIdentity: 'late',
@@ -163,7 +117,7 @@ describe('leader election', () => {
       renewTime: yesterday,
     }
     await leases.create({ metadata: { namespace, name: 'controller' }, spec })
-    const b = stand(client, { namespace, name: 'controller', ...SHORT, identity: 'b' })
+    const b = startCandidate(client, { namespace, name: 'controller', ...SHORT, identity: 'b' })
     const { get: before } = client.requestCount
     await eventually('several tries', async () => client.requestCount.get > before + 3)
     expect(b.history).toEqual([])
@@ -175,7 +129,7 @@ describe('leader election', () => {
     const { namespace } = await newNamespace(connect())
     const client = connect({ qps: 0.001, burst: 1 })
     await client.serverVersion()
-    const a = stand(client, { namespace, name: 'controller', ...SHORT, identity: 'a' })
+    const a = startCandidate(client, { namespace, name: 'controller', ...SHORT, identity: 'a' })
     await eventually('several renewals', async () => client.requestCount.update > 3)
     expect(a.leading()).toBe(true)
   })
@@ -202,7 +156,7 @@ describe('leader election', () => {
     expect(led).toBe(true)
   })
 
-  it('refuses times that would let two lead', async () => {
+  it('rejects times that would allow two leaders', async () => {
     const signal = AbortSignal.abort()
     const wrong = { ...SHORT, renewDeadlineMs: 3000 }
     const election = {

@@ -10,7 +10,7 @@ import {
   startFront,
 } from './fixture.ts'
 
-/** As the API server's priority and fairness answers. */
+/** An answer of the API server's priority and fairness. */
 function overloaded(retryAfter = '1'): FrontAnswer {
   return {
     status: 429,
@@ -21,7 +21,7 @@ function overloaded(retryAfter = '1'): FrontAnswer {
 
 const unavailable: FrontAnswer = { status: 503, body: 'upstream is not there' }
 
-/** A front that gives these answers to the first requests of a method, then passes on. */
+/** A front that gives these answers to the first requests of a method, then forwards. */
 async function startScripted(method: string, ...answers: FrontAnswer[]) {
   const direct = connect()
   const { namespace, configMaps } = await newNamespace(direct)
@@ -37,8 +37,8 @@ async function startScripted(method: string, ...answers: FrontAnswer[]) {
   }
 }
 
-describe('a server that is overloaded', () => {
-  it('is asked again when Retry-After has passed, also for a creation', async () => {
+describe('an overloaded server', () => {
+  it('gets a retry after Retry-After, also of a creation', async () => {
     const { front, configMaps, direct, namespace } = await startScripted(
       'POST',
       overloaded('1'),
@@ -52,7 +52,7 @@ describe('a server that is overloaded', () => {
     expect((third ?? 0) - (second ?? 0)).toBeGreaterThanOrEqual(1990)
   })
 
-  it('is not asked for ever', async () => {
+  it('gets a limited number of retries', async () => {
     const { front, client } = await startScripted('GET', ...Array.from({ length: 50 }, () => overloaded('0')))
     const error = await kubeErrorOf(client.serverVersion())
     expect(error).toMatchObject({ code: 'TooManyRequests', status: 429, retryAfterMs: 0, retryable: true })
@@ -60,13 +60,13 @@ describe('a server that is overloaded', () => {
     expect(front.seen).toHaveLength(6)
   })
 
-  it('is left alone when it asks for a long pause: the caller hears of it', async () => {
+  it('with a long Retry-After gets no retry: the request fails', async () => {
     const { front, client } = await startScripted('GET', overloaded('3600'))
     expect(await kubeErrorOf(client.serverVersion())).toMatchObject({ retryAfterMs: 3_600_000 })
     expect(front.seen).toHaveLength(1)
   })
 
-  it('ends the wait when the caller gives up', async () => {
+  it('gets no retry after the caller aborts', async () => {
     const { front, client } = await startScripted('GET', overloaded('20'))
     const controller = new AbortController()
     const request = codeOf(client.serverVersion(controller.signal))
@@ -77,8 +77,8 @@ describe('a server that is overloaded', () => {
   })
 })
 
-describe('a server that is away for a moment', () => {
-  it.each(['GET', 'PUT', 'PATCH', 'DELETE'])('is asked again for a %s', async method => {
+describe('a server with a short outage', () => {
+  it.each(['GET', 'PUT', 'PATCH', 'DELETE'])('gets a retry of a %s', async method => {
     const { configMaps, direct, namespace } = await startScripted(method, unavailable)
     const object = await direct.create(configMap(namespace, 'a', '1'))
     const target = { namespace, name: 'a' }
@@ -91,7 +91,7 @@ describe('a server that is away for a moment', () => {
     expect(items.map(item => item.data)).toEqual(method === 'DELETE' ? [] : [{ value }])
   })
 
-  it('is not asked again for a creation, which it may have done', async () => {
+  it('gets no retry of a creation, which may have succeeded', async () => {
     const { front, configMaps, namespace } = await startScripted('POST', unavailable)
     const error = await kubeErrorOf(configMaps.create(configMap(namespace, 'a')))
     expect(error).toMatchObject({ code: 'ServerError', status: 503, retryable: true })
@@ -99,14 +99,14 @@ describe('a server that is away for a moment', () => {
     expect(front.seen).toHaveLength(1)
   })
 
-  it('is not asked again after an error of its own', async () => {
+  it('gets no retry after a server error', async () => {
     const { front, client } = await startScripted('GET', { status: 500, body: 'broken' })
     expect(await codeOf(client.serverVersion())).toBe('ServerError')
     expect(front.seen).toHaveLength(1)
   })
 })
 
-describe('an answer that is not what the API promises', () => {
+describe('an answer that breaks the API’s contract', () => {
   it('is Unexpected', async () => {
     const { client } = await startScripted('GET', { status: 200, body: '<html>log in</html>' })
     expect(await codeOf(client.serverVersion())).toBe('Unexpected')
@@ -121,13 +121,13 @@ describe('the rate limit of the client', () => {
     await Promise.all(Array.from({ length: 25 }, () => client.serverVersion()))
     const arrivals = front.seen.map(({ at }) => at - startedAt)
     expect(arrivals).toHaveLength(25)
-    // Nothing can be said of how late a request arrives, but none may come early: the n-th not before (n - burst) / qps.
+    // A request may be late for other reasons, but never early: the n-th not before (n - burst) / qps.
     for (const [i, at] of arrivals.sort((a, b) => a - b).entries()) {
       expect(at).toBeGreaterThanOrEqual(((i + 1 - 5) / 20) * 1000 - 5)
     }
   })
 
-  it('does not hold back what is exempt', async () => {
+  it('does not delay exempt requests', async () => {
     const front = await startFront()
     const client = connect({ server: front.url, qps: 0.001, burst: 1 })
     await client.serverVersion()

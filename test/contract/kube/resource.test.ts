@@ -1,7 +1,8 @@
-import { describe, expect, inject, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { fixedCredential } from '../../../src/kube/credentials.ts'
 import { KubeClient, loadConfig } from '../../../src/kube/index.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 import {
   CONFIG_MAPS,
   codeOf,
@@ -64,7 +65,7 @@ describe('an object', () => {
     expect((await configMaps.get({ namespace, name: 'a' })).data).toEqual({ value: '2' })
   })
 
-  it('is not deleted when a precondition does not hold', async () => {
+  it('is not deleted when a precondition fails', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     const first = await configMaps.create(configMap(namespace, 'a', '1'))
     const second = await configMaps.mergePatch({ namespace, name: 'a' }, { data: { value: '2' } })
@@ -101,7 +102,7 @@ describe('the status subresource', () => {
 })
 
 describe('server-side apply', () => {
-  it('creates, takes back what is left out, and keeps what others own', async () => {
+  it('creates, removes omitted fields, and keeps fields of others', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     const metadata = { namespace, name: 'a' }
     await configMaps.apply({ metadata, data: { mine: '1', also: '1' } }, { fieldManager: 'we' })
@@ -166,7 +167,7 @@ describe('a collection', () => {
     expect(names).toEqual(['c-0', 'c-1', 'c-2', 'c-3', 'c-4'])
   })
 
-  it('is a BadRequest for a continue token that never was', async () => {
+  it('is a BadRequest for an invalid continue token', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     expect(await codeOf(configMaps.list({ namespace, limit: 1, continue: 'nonsense' }))).toBe('BadRequest')
   })
@@ -182,15 +183,15 @@ describe('an error', () => {
     )
   })
 
-  it('says which rule an invalid object breaks and which name is taken', async () => {
+  it('names the rule that an invalid object breaks, and the name that is in use', async () => {
     const { namespace, configMaps } = await newNamespace(connect())
     expect(await codeOf(configMaps.create(configMap(namespace, 'Not_A_Name')))).toBe('Invalid')
     await configMaps.create(configMap(namespace, 'a'))
     expect(await codeOf(configMaps.create(configMap(namespace, 'a')))).toBe('AlreadyExists')
   })
 
-  it('tells a client without rights from one without a name', async () => {
-    const config = loadConfig({ kubeconfig: inject('apiServer').kubeconfig })
+  it('distinguishes a client without rights from one without identity', async () => {
+    const config = loadConfig({ kubeconfig: sharedApiServer().kubeconfig })
     const anonymous = new KubeClient({ ...config, credentials: fixedCredential({}) })
     expect(await codeOf(anonymous.resource(CONFIG_MAPS).list())).toBe('Forbidden')
     anonymous.close()
@@ -200,20 +201,20 @@ describe('an error', () => {
   })
 
   it('is Unreachable when nothing listens, and when the certificate is not of our authority', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     proxy.block()
     const blocked = connect({ server: `https://127.0.0.1:${proxy.port}` })
     expect(await codeOf(blocked.serverVersion())).toBe('Unreachable')
 
-    const strangers = new KubeClient({ server: inject('apiServer').url, credentials: fixedCredential({}) })
+    const strangers = new KubeClient({ server: sharedApiServer().url, credentials: fixedCredential({}) })
     const error = await kubeErrorOf(strangers.serverVersion())
     expect(error.code).toBe('Unreachable')
     expect(error.message).toMatch(/certificate/)
     strangers.close()
   })
 
-  it('is Timeout when no answer comes, Aborted when the caller gives up', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+  it('is Timeout without an answer, Aborted when the caller aborts', async () => {
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}`, timeoutMs: 500 })
     await client.serverVersion()
     proxy.silence()
@@ -231,8 +232,8 @@ describe('an error', () => {
     expect(await codeOf(client.serverVersion())).toBe('Aborted')
   })
 
-  it('does not come from a connection that broke between two requests', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+  it('is not caused by a connection that broke between two requests', async () => {
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}` })
     await client.serverVersion()
     proxy.cut()
@@ -261,8 +262,8 @@ describe('the client', () => {
     })
   })
 
-  it('uses one connection for one request after another', async () => {
-    await using proxy = await TcpProxy.start(Number(new URL(inject('apiServer').url).port))
+  it('uses one connection for consecutive requests', async () => {
+    await using proxy = await TcpProxy.start(Number(new URL(sharedApiServer().url).port))
     const client = connect({ server: `https://127.0.0.1:${proxy.port}` })
     for (let i = 0; i < 20; i++) await client.serverVersion()
     expect(proxy.connections).toBe(1)

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { inject, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { EventRecorder, type KubeClient, type Resource, silentLogger } from '../../../src/kube/index.ts'
 import { Helm, type HelmCommand } from '../../../src/controllers/releases/helm.ts'
 import type { ReleaseKind, ReleaseObject } from '../../../src/controllers/releases/kind.ts'
@@ -13,8 +13,9 @@ import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
 import { ROOT } from '../../harness/cluster-env.ts'
 import { eventually } from '../../harness/eventually.ts'
+import { sharedApiServer } from '../shared-api-server.ts'
 
-/** A chart of a few objects. Nothing runs where no controllers are: its hook never ends. */
+/** A chart of a few objects. Its hook never ends, because no controllers run. */
 const CHART = {
   'Chart.yaml': 'apiVersion: v2\nname: small\nversion: 1.0.0\n',
   'values.yaml': 'value: default\ncpu: 1000m\n',
@@ -46,6 +47,19 @@ metadata:
   name: {{ .Release.Name }}
 {{- end }}
 `,
+  'templates/hanging.yaml': `{{- if .Values.hangs }}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-hanging
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: hook, image: nonesuch}]
+{{- end }}
+`,
   'templates/hook.yaml': `apiVersion: batch/v1
 kind: Job
 metadata:
@@ -61,22 +75,33 @@ spec:
 
 const CRD = 'deploy/kubefledged-operator/deploy/crds/charts.helm.kubefledged.io_kubefledgeds_crd.yaml'
 
-/** Makes the API server serve KubeFledged. */
+/** Writes the small chart with this name into a directory that is removed after the test. */
+export async function chartNamed(name: string): Promise<string> {
+  const chart = await mkdtemp(join(tmpdir(), 'chart-'))
+  onTestFinished(() => rm(chart, { recursive: true }))
+  await mkdir(join(chart, 'templates'))
+  for (const [path, content] of Object.entries(CHART)) {
+    await writeFile(join(chart, path), content.replace('name: small\nversion', `name: ${name}\nversion`))
+  }
+  return chart
+}
+
+/** Adds the kind KubeFledged to the API server. */
 export async function serveKind(): Promise<void> {
   const kubectl = (...args: string[]) =>
-    run([binary('kubectl'), '--kubeconfig', inject('apiServer').kubeconfig, ...args, '-f', join(ROOT, CRD)])
+    run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args, '-f', join(ROOT, CRD)])
   await kubectl('apply', '--server-side')
   await kubectl('wait', '--for=condition=Established', '--timeout=30s')
 }
 
-/** A reconciler with nothing in memory, and what its helm did. */
+/** A reconciler with empty memory, and the helm commands that it ran. */
 export interface TestedOperator {
   readonly reconcile: () => Promise<unknown>
-  /** Since it was made. */
+  /** Since its creation. */
   readonly runs: readonly HelmCommand[]
 }
 
-/** The object `kf` in a namespace, which asks for the small chart. */
+/** The object `kf` in a namespace, which installs the small chart. */
 export class TestedRelease {
   readonly objects: Resource<ReleaseObject>
   readonly #client: KubeClient
@@ -96,16 +121,20 @@ export class TestedRelease {
     spec: ReleaseObject['spec'],
     holdsUp: ReleaseKind['holdsUp'] = async () => undefined,
   ): Promise<TestedRelease> {
-    const chart = await mkdtemp(join(tmpdir(), 'chart-'))
-    onTestFinished(() => rm(chart, { recursive: true }))
-    await mkdir(join(chart, 'templates'))
-    for (const [path, content] of Object.entries(CHART)) await writeFile(join(chart, path), content)
-    const release = new TestedRelease(client, namespace, { ...kubeFledgedKind(chart), holdsUp })
+    const chart = await chartNamed('small')
+    const release = new TestedRelease(client, namespace, {
+      ...kubeFledgedKind(chart),
+      chartNames: ['small'],
+      holdsUp,
+    })
     await release.objects.create({ metadata: { namespace, name: 'kf' }, ...(spec && { spec }) })
     return release
   }
 
-  /** A new operator; its helm is the real one unless another is named, and it also watches other namespaces that are named. */
+  /**
+   * A new operator. It uses the real helm unless another program is given, and also watches the given
+   * namespaces.
+   */
   operator(program = binary('helm'), others: readonly string[] = []): TestedOperator {
     const client = this.#client
     const objects = new ReleaseObjects(client, this.#kind, [this.#namespace, ...others], silentLogger)
@@ -119,7 +148,7 @@ export class TestedRelease {
     const helm = new Helm({
       program,
       home: join(tmpdir(), 'helm-of-tests'),
-      kubeconfig: inject('apiServer').kubeconfig,
+      kubeconfig: sharedApiServer().kubeconfig,
       master: '',
       onRun: command => runs.push(command),
     })
@@ -139,7 +168,7 @@ export class TestedRelease {
     return { reconcile, runs }
   }
 
-  /** The object as it is stored. */
+  /** The stored object. */
   async find(): Promise<ReleaseObject | undefined> {
     const { items } = await this.objects.list({ namespace: this.#namespace })
     return items[0]
@@ -150,7 +179,7 @@ export class TestedRelease {
     await this.objects.mergePatch({ namespace: this.#namespace, name: 'kf' }, { spec })
   }
 
-  /** Its conditions but `Initialized`, as words, and the revision. */
+  /** Its conditions except `Initialized`, as text, and the revision. */
   async says(): Promise<readonly unknown[]> {
     const { conditions = [], deployedRelease } = (await this.find())?.status ?? {}
     const words = ({ type, status, reason }: Condition) => `${type}=${status} ${reason}`

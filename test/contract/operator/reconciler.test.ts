@@ -6,7 +6,7 @@ import type { KubeObject } from '../../../src/api/object.ts'
 import { kubectl, prepare } from '../chart/cluster.ts'
 import { serveKind, TestedRelease } from './fixture.ts'
 
-/** The reconciler with the real helm and a real API server. */
+/** Tests the reconciler with the real helm and a real API server. */
 
 beforeAll(serveKind)
 
@@ -29,7 +29,7 @@ async function setUp(
 }
 
 describe('ReleaseReconciler', () => {
-  it('makes a release once; then a look costs one run of helm', async () => {
+  it('installs a release once; then a reconcile runs helm once', async () => {
     const { release, deployments, name, value } = await setUp({ value: 'mine', nothing: null })
     const operator = release.operator()
     await operator.reconcile()
@@ -40,15 +40,16 @@ describe('ReleaseReconciler', () => {
     await operator.reconcile()
     expect(operator.runs).toEqual(['status', 'plan', 'upgrade', 'status'])
 
-    // one that knows nothing plans anew and comes to the same: `cpu: 1000m`, stored as 1, and a null are no difference
+    // A new reconciler renders again and finds no difference: `cpu: 1000m`, stored as 1, and a null are
+    // equal.
     const other = release.operator()
     await other.reconcile()
-    expect(other.runs).toEqual(['status', 'plan'])
+    expect(other.runs).toEqual(['status', 'metadata', 'plan'])
     expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
     expect((await deployments.get(name)).metadata.resourceVersion).toBe(resourceVersion)
   })
 
-  it('carries out an edit, also one that takes a value back', async () => {
+  it('applies an edit, also one that removes a value', async () => {
     const { release, value } = await setUp({ value: 'mine' })
     const operator = release.operator()
     await operator.reconcile()
@@ -58,7 +59,7 @@ describe('ReleaseReconciler', () => {
     expect(await value()).toBe('default')
   })
 
-  it('puts back what is gone or changed, and leaves what others added', async () => {
+  it('repairs deleted and changed objects, and keeps foreign additions', async () => {
     const { release, configMaps, deployments, name, value } = await setUp()
     const operator = release.operator()
     await operator.reconcile()
@@ -76,7 +77,7 @@ describe('ReleaseReconciler', () => {
     expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
   })
 
-  it('says so when a kind of the release is gone, until it is back', async () => {
+  it('reports a missing kind of the release until it exists again', async () => {
     await prepare()
     const { release } = await setUp({ monitored: true })
     const operator = release.operator()
@@ -94,7 +95,7 @@ describe('ReleaseReconciler', () => {
     expect(await release.says()).toEqual(['Deployed=True InstallSuccessful', 1])
   })
 
-  it('makes the release anew that somebody uninstalled', async () => {
+  it('installs a release again after somebody uninstalled it', async () => {
     const { release, configMaps, namespace, value } = await setUp()
     const operator = release.operator()
     await operator.reconcile()
@@ -126,7 +127,7 @@ describe('ReleaseReconciler', () => {
     expect(await release.says()).toEqual([expect.stringMatching(/^Deployed=True /), expect.any(Number)])
   })
 
-  it('uninstalls before the object goes, and after what should go first', async () => {
+  it('uninstalls before the object is deleted, and after the objects that must be deleted first', async () => {
     let reason: string | undefined = 'waiting for another'
     const { release, configMaps, namespace, name } = await setUp({}, async () => reason)
     const operator = release.operator()
@@ -144,7 +145,7 @@ describe('ReleaseReconciler', () => {
     await operator.reconcile()
   })
 
-  it('lets go of image caches with the last installation, though no hook of the release can run', async () => {
+  it('releases image caches with the last installation, even when no hook of the release can run', async () => {
     await kubectl(JSON.stringify(imageCacheCrd), 'apply', '--server-side', '--force-conflicts', '-f', '-')
     await kubectl('', 'wait', `crd/${imageCacheCrd.metadata.name}`, '--for=condition=Established')
     const [one, other, third] = [await setUp(), await setUp(), await setUp()]

@@ -6,8 +6,8 @@ import { DIGEST, INDEX_TYPE, type Script, serveDigest, status } from './scripted
 
 const CONTENT = '{"schemaVersion":2,"manifests":[]}'
 
-describe('a registry that names no digest', () => {
-  test.each([200, 405, 501])('and answers HEAD with %i is asked for the manifest', async headStatus => {
+describe('a registry without digest header', () => {
+  test.each([200, 405, 501])('and with answer %i to HEAD is asked for the manifest', async headStatus => {
     const server = await serve((request, response) => {
       const code = request.method === 'HEAD' ? headStatus : 200
       response.writeHead(code, { 'content-type': `${INDEX_TYPE}; charset=utf-8` }).end(CONTENT)
@@ -20,7 +20,7 @@ describe('a registry that names no digest', () => {
     expect(server.received.map(request => request.method)).toEqual(['HEAD', 'GET'])
   })
 
-  test('and sends without end is cut off', async () => {
+  test('and with an endless body is cut off', async () => {
     let sent = 0
     const server = await serve((request, response) => {
       response.writeHead(200, { 'content-type': INDEX_TYPE })
@@ -37,11 +37,11 @@ describe('a registry that names no digest', () => {
       code: 'InvalidAnswer',
       message: 'the manifest is longer than 4194304 bytes',
     })
-    // What both ends of the connection hold in their buffers comes on top.
+    // Both ends of the connection also buffer data.
     expect(sent).toBeLessThan(64 * 1024 * 1024)
   })
 
-  test('and hangs up in the middle is not available', async () => {
+  test('and with a broken connection is Unavailable', async () => {
     const server = await serve((request, response) => {
       response.writeHead(200, { 'content-type': INDEX_TYPE, 'content-length': '100' })
       if (request.method === 'HEAD') return void response.end()
@@ -69,7 +69,7 @@ describe('an answer', () => {
     expect(error).toMatchObject({ code: 'InvalidAnswer', retryable: false })
   })
 
-  test('with another digest than was asked for is invalid', async () => {
+  test('with another digest than the requested one is invalid', async () => {
     const server = await serve(serveDigest)
     const client = clientFor([server.host])
     expect((await client.resolve(image(server.host, `app@${DIGEST}`))).digest).toBe(DIGEST)
@@ -87,8 +87,8 @@ describe('an answer', () => {
   })
 })
 
-describe('politeness', () => {
-  test('a registry that answered 429 is left alone, others are not', async () => {
+describe('load on registries', () => {
+  test('after a 429 a registry gets no requests, others do', async () => {
     const server = await serve(status(429, { 'retry-after': '30' }))
     const other = await serve(serveDigest)
     const client = clientFor([server.host, other.host])
@@ -102,17 +102,17 @@ describe('politeness', () => {
     expect((await client.resolve(image(other.host, 'app'))).digest).toBe(DIGEST)
   })
 
-  test('says what a registry that is down wants to be waited for', async () => {
+  test('reports the Retry-After of a registry that is down', async () => {
     const server = await serve(status(503, { 'retry-after': '7' }))
     const error = await failureOf(clientFor([server.host]).resolve(image(server.host, 'app')))
     expect(error).toMatchObject({ code: 'Unavailable', retryAfterMs: 7000 })
   })
 
-  test('four questions at a time, and all are answered', async () => {
+  test('four requests run at a time, and all are answered', async () => {
     const held: (() => void)[] = []
     const server = await serve((request, response) => {
       held.push(() => serveDigest(request, response))
-      // A while after the fourth, in which a fifth would come.
+      // Time after the fourth request in which a fifth would arrive.
       if (held.length === 4) setTimeout(() => held.splice(0).forEach(answer => answer()), 50)
     })
     const client = clientFor([server.host])
@@ -123,12 +123,12 @@ describe('politeness', () => {
     expect(server.mostAtOnce).toBe(4)
   })
 
-  test('an idle connection that the registry closed is no failure', async () => {
+  test('an idle connection that the registry closed causes no failure', async () => {
     const known = new WeakSet<object>()
     let cut = 0
     const server = await serve((request, response) => {
       const { socket } = response
-      // Without a word on a connection that was kept, as of a server that closes it at this very moment.
+      // Close the kept connection without an answer, like a server that closes it at this moment.
       if (socket && known.has(socket)) {
         cut++
         socket.resetAndDestroy()

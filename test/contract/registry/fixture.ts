@@ -3,7 +3,7 @@ import { RegistryClient, type RegistryClientOptions, RegistryError } from '../..
 import { parseReference } from '../../../src/oci/reference.ts'
 import { type Script, ScriptedServer } from './scripted-server.ts'
 
-/** A client that may ask these hosts on loopback by plain HTTP; closed when the test is over. */
+/** A client that may use plain HTTP for these loopback hosts. It is closed at the end of the test. */
 export function clientFor(
   hosts: readonly string[],
   options: Partial<RegistryClientOptions> = {},
@@ -18,14 +18,14 @@ export function clientFor(
   return client
 }
 
-/** A scripted server for the test that runs. */
+/** A scripted server for the running test. */
 export async function serve(script: Script, tls?: { key: string; cert: string }): Promise<ScriptedServer> {
   const server = await ScriptedServer.start(script, tls)
   onTestFinished(() => server.stop())
   return server
 }
 
-/** What the promise is rejected with, which must be a RegistryError. */
+/** The RegistryError that the promise rejects with. */
 export async function failureOf(promise: Promise<unknown>): Promise<RegistryError> {
   const outcome = await promise.then(
     value => ({ value }),
@@ -37,7 +37,7 @@ export async function failureOf(promise: Promise<unknown>): Promise<RegistryErro
   })
 }
 
-/** The image `path` of the registry at `host`. */
+/** The image `path` in the registry at `host`. */
 export function image(host: string, path: string) {
   return parseReference(`${host}/${path}`)
 }

@@ -7,19 +7,19 @@ import { eventually } from '../../harness/eventually.ts'
 import { ServerProcess } from '../../harness/process.ts'
 import { RegistryClient } from '../../harness/registry.ts'
 
-/** A user of the registry with a password, and the line of htpasswd for them. */
+/** A user of the registry, and the htpasswd line for it. */
 export const PULLER = { username: 'puller', password: 's3cret' }
 const HTPASSWD = 'puller:$2y$05$JRFXGeDRtYnYDXYOdl1iyeH52sK1DN2ZhEJsW1GDDRztOus/w8DOu\n'
 
-/** Whom the registry lets in. */
+/** Authentication of the registry. */
 export type RegistryAuth =
   | { readonly kind: 'none' }
-  /** Basic, for {@link PULLER}. */
+  /** Basic authentication of {@link PULLER}. */
   | { readonly kind: 'htpasswd' }
   /** Bearer tokens of `issuer`, signed by a certificate in the file. */
   | { readonly kind: 'token'; readonly realm: string; readonly issuer: string; readonly certificates: string }
 
-/** The registry of the distribution project on a loopback port, with a folder of its own. */
+/** The registry of the distribution project on a loopback port, with its own directory. */
 export class RegistryProcess {
   /** `127.0.0.1:PORT`. */
   readonly host: string
@@ -42,7 +42,7 @@ export class RegistryProcess {
     const folder = await mkdtemp(join(tmpdir(), 'kubefledged-registry-'))
     const host = `127.0.0.1:${await freePort()}`
     await writeFile(join(folder, 'htpasswd'), HTPASSWD)
-    // YAML takes JSON.
+    // JSON is valid YAML.
     await writeFile(join(folder, 'config.json'), JSON.stringify(configOf(auth, host, folder)))
     const registry = new RegistryProcess(host, folder)
     await eventually('the registry to answer', () => fetch(registry.url).then(() => true), {
@@ -65,7 +65,7 @@ export class RegistryProcess {
     return new RegistryClient(this.url, PULLER)
   }
 
-  /** Ends it and removes its folder. */
+  /** Stops it and removes its directory. */
   async stop(): Promise<void> {
     await this.#process.end('SIGTERM', 1000)
     await rm(this.#folder, { recursive: true, force: true })

@@ -34,7 +34,7 @@ describe('the registry of the distribution project', () => {
     store.close()
   })
 
-  test('sees a tag move, takes latest where none is named, and finds a digest', async () => {
+  test('follows a moved tag, uses latest without a tag, and finds a digest', async () => {
     const store = registry.store()
     const client = clientFor([registry.host])
     const first = await pushImage(store, 'app:latest', { seed: 'first' })
@@ -49,7 +49,7 @@ describe('the registry of the distribution project', () => {
     store.close()
   })
 
-  test('has no such tag, and no such repository', async () => {
+  test('reports a missing tag and a missing repository', async () => {
     const store = registry.store()
     const client = clientFor([registry.host])
     await pushImage(store, 'some:1')
@@ -69,7 +69,7 @@ describe('the registry with a password', () => {
   })
   afterAll(() => registry.stop())
 
-  test('lets in who knows it and nobody else, and no message repeats it', async () => {
+  test('allows requests with it and no others, and no message contains it', async () => {
     const store = registry.store()
     const { digest } = await pushImage(store, 'secret/app:1')
     store.close()
@@ -77,7 +77,7 @@ describe('the registry with a password', () => {
     const ref = image(registry.host, 'secret/app:1')
 
     expect((await client.resolve(ref, PULLER)).digest).toBe(digest)
-    // The second time it is said unasked.
+    // The second request sends the credentials at once.
     expect((await client.resolve(ref, PULLER)).digest).toBe(digest)
     const anonymous = await failureOf(client.resolve(ref))
     expect(anonymous).toMatchObject({ code: 'Unauthorized', retryable: false })
@@ -109,7 +109,7 @@ describe('a registry that misbehaves', () => {
     expect(registry.requests(`${name}/app`)).toHaveLength(1)
   })
 
-  test('is asked again only when the caller wants it', async () => {
+  test('is asked again only by the caller', async () => {
     const host = new URL(registry.url).host
     const client = clientFor([host])
     const { digest } = await pushImage(registry.store, 'flaky/1/app:1')
@@ -118,7 +118,7 @@ describe('a registry that misbehaves', () => {
     expect(registry.requests('flaky/1/app')).toHaveLength(2)
   })
 
-  test('is not waited for longer than allowed', async () => {
+  test('fails after the time limit', async () => {
     const host = new URL(registry.url).host
     const client = clientFor([host], { timeoutMs: 200 })
     const error = await failureOf(client.resolve(image(host, 'hang/app:1')))
@@ -126,7 +126,7 @@ describe('a registry that misbehaves', () => {
     expect(error.message).toBe(`no answer from ${host} within 0.2 s`)
   })
 
-  test('is left at once when the caller calls it off', async () => {
+  test('fails at once when the caller aborts', async () => {
     const host = new URL(registry.url).host
     const called = new AbortController()
     const outcome = clientFor([host]).resolve(image(host, 'hang/other:1'), undefined, called.signal)

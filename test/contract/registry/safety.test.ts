@@ -9,7 +9,7 @@ import { PULLER } from './registry-process.ts'
 import { DIGEST, type Script, serveDigest, status } from './scripted-server.ts'
 
 describe('addresses', () => {
-  test('loopback is not asked unless it was said, by whatever name', async () => {
+  test('loopback is blocked under every name unless it is allowed', async () => {
     const server = await serve(serveDigest)
     for (const name of ['127.0.0.1', 'localhost', '[::ffff:7f00:1]', '2130706433', '0x7f.1', '127.1']) {
       const host = `${name}:${server.port}`
@@ -18,12 +18,12 @@ describe('addresses', () => {
       expect([name, error.code, error.retryable]).toEqual([name, 'Blocked', false])
     }
     expect(server.received).toEqual([])
-    // The same names lead there once they may.
+    // The same names work when they are allowed.
     const host = `localhost:${server.port}`
     expect((await clientFor([host]).resolve(image(host, 'app'))).digest).toBe(DIGEST)
   })
 
-  test('what the caller blocks is not asked, also where IPv6 wraps it', async () => {
+  test('addresses of the caller are blocked, also embedded in IPv6', async () => {
     const asked: string[] = []
     const blocked = (address: string) => {
       asked.push(address)
@@ -46,7 +46,7 @@ describe('addresses', () => {
     expect(error.code).toBe('Blocked')
   })
 
-  test('hosts that cannot be are not asked', async () => {
+  test('invalid hosts are blocked', async () => {
     for (const host of ['registry.test:99999', '1.2.3.999']) {
       expect((await failureOf(clientFor([]).resolve(image(host, 'app')))).code).toBe('Blocked')
     }
@@ -70,7 +70,7 @@ describe('redirects', () => {
     expect(server.received).toHaveLength(8)
   })
 
-  test('credentials stay with the host that they are for, also on the way back to it', async () => {
+  test('credentials are sent only to their host, and not after a redirect away and back', async () => {
     const other = await serve((_, response) => {
       response.writeHead(307, { location: `${registry.url}/back` }).end()
     })
@@ -93,7 +93,7 @@ describe('redirects', () => {
     expect(other.received.map(request => request.authorization)).toEqual([undefined])
   })
 
-  test('whom the registry only points to cannot ask for credentials', async () => {
+  test('a redirect target cannot request credentials', async () => {
     const thief = await serve(serveDigest)
     const other = await serve(status(401, { 'www-authenticate': `Bearer realm="${thief.url}/token"` }))
     const registry = await serve(status(307, { location: `${other.url}/` }))
@@ -104,7 +104,7 @@ describe('redirects', () => {
     expect(other.received).toHaveLength(1)
   })
 
-  test('plain HTTP is for the hosts that were named for it', async () => {
+  test('plain HTTP is used only for the insecure hosts', async () => {
     const other = await serve(serveDigest)
     const registry = await serve(status(307, { location: `${other.url}/` }))
     const client = clientFor([registry.host, other.host], { insecureHosts: new Set([registry.host]) })
@@ -134,7 +134,7 @@ describe('https', () => {
       ['server.key', 'server.crt', 'ca.crt'].map(name => readFile(pki.path(name), 'utf8')),
     )
     server = { key: key ?? '', cert: cert ?? '' }
-    // What NODE_EXTRA_CA_CERTS does when a process starts.
+    // The effect of NODE_EXTRA_CA_CERTS at the start of a process.
     tls.setDefaultCACertificates([...trusted, ca ?? ''])
   })
   afterAll(async () => {
@@ -142,7 +142,7 @@ describe('https', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  test('is what registries are asked by, with a certificate that is trusted', async () => {
+  test('is used for registries, with a trusted certificate', async () => {
     const registry = await serve(serveDigest, server)
     const options = { insecureHosts: new Set<string>() }
     const client = clientFor([registry.host], options)
@@ -159,14 +159,14 @@ describe('https', () => {
     }
   })
 
-  test('is not spoken to a registry of plain HTTP, nor given up for one', async () => {
+  test('fails for a registry with plain HTTP, without falling back', async () => {
     const plain = await serve(serveDigest)
     const client = clientFor([plain.host], { insecureHosts: new Set() })
     expect((await failureOf(client.resolve(image(plain.host, 'app')))).code).toBe('Unavailable')
     expect(plain.received).toEqual([])
   })
 
-  test('leads to no plain HTTP, neither by redirect nor for a token', async () => {
+  test('never leads to plain HTTP, neither by redirect nor for a token', async () => {
     const plain = await serve(serveDigest)
     const registry = await serve(status(307, { location: `${plain.url}/` }), server)
     const client = clientFor([registry.host, plain.host], { insecureHosts: new Set([plain.host]) })

@@ -2,7 +2,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 
-/** One request as the server got it. */
+/** One request to the server. */
 export interface Received {
   readonly method: string
   /** Path and query. */
@@ -11,14 +11,14 @@ export interface Received {
   readonly headers: http.IncomingHttpHeaders
 }
 
-/** What answers a request. */
+/** Answers a request. */
 export type Script = (request: Received, response: ServerResponse) => void
 
-/** An HTTP server on a loopback port that answers as the test says and keeps what it was asked. */
+/** An HTTP server on a loopback port that answers by a script and records its requests. */
 export class ScriptedServer {
-  /** Every request so far, oldest first. */
+  /** All requests, oldest first. */
   readonly received: Received[] = []
-  /** Requests that wait for their answer at most at the same time, so far. */
+  /** Greatest number of unanswered requests at one time, so far. */
   mostAtOnce = 0
   #script: Script
   #open = 0
@@ -32,7 +32,7 @@ export class ScriptedServer {
     this.#server = tls ? https.createServer(tls, serve) : http.createServer(serve)
   }
 
-  /** Starts it; over TLS where a key and a certificate in PEM are given. */
+  /** Starts it. Uses TLS when key and certificate are given, in PEM. */
   static async start(script: Script, tls?: { key: string; cert: string }): Promise<ScriptedServer> {
     const server = new ScriptedServer(script, tls)
     await new Promise<void>(resolve => server.#server.listen(0, '127.0.0.1', resolve))
@@ -52,12 +52,12 @@ export class ScriptedServer {
     return `${this.#scheme}://${this.host}`
   }
 
-  /** What answers from now on. */
+  /** Sets the script from now on. */
   answerBy(script: Script): void {
     this.#script = script
   }
 
-  /** Ends it and every connection to it. */
+  /** Stops it and closes all its connections. */
   async stop(): Promise<void> {
     const closed = new Promise(resolve => this.#server.close(resolve))
     this.#server.closeAllConnections()
@@ -81,18 +81,18 @@ export class ScriptedServer {
   }
 }
 
-/** A digest that names nothing. */
+/** A digest without content. */
 export const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`
 export const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json'
 
-/** Answers as a registry that has every image, under {@link DIGEST}. */
+/** Answers like a registry that has every image, with {@link DIGEST}. */
 export const serveDigest: Script = (_, response) => {
-  // With its length, as registries do: Node keeps no connection on which an answer to HEAD has none.
+  // With a length, as registries send: Node does not keep a connection after a HEAD answer without it.
   const headers = { 'content-type': INDEX_TYPE, 'docker-content-digest': DIGEST, 'content-length': '2' }
   response.writeHead(200, headers).end('{}')
 }
 
-/** A script that answers everything with this status and these headers. */
+/** A script that answers each request with this status and these headers. */
 export function status(code: number, headers: http.OutgoingHttpHeaders = {}, body = ''): Script {
   return (_, response) => {
     response.writeHead(code, headers).end(body)

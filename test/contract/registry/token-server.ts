@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createPki } from '../../harness/pki.ts'
 import { type Received, ScriptedServer } from './scripted-server.ts'
 
-/** Who may pull from which repository. */
+/** Who may pull from a repository. */
 export interface Grant {
   /** Absent: everybody. */
   readonly user?: { readonly username: string; readonly password: string }
@@ -13,10 +13,10 @@ export interface Grant {
   readonly actions: readonly string[]
 }
 
-/** A token server after distribution's token specification; its tokens are JWTs that a real registry checks. */
+/** A token server (distribution's token specification). Its tokens are JWTs that a real registry checks. */
 export class TokenServer {
   static readonly issuer = 'test issuer'
-  /** Seconds that tokens are said to live from now on; absent from the answer where undefined. */
+  /** Lifetime in seconds that new tokens state. Undefined: not stated. */
   expiresIn: number | undefined = 300
   readonly #folder: string
   readonly #http: ScriptedServer
@@ -72,23 +72,23 @@ export class TokenServer {
     return `${this.#http.url}/token`
   }
 
-  /** Path of the certificates that registries check tokens with. */
+  /** Path of the certificates with which registries check tokens. */
   get certificates(): string {
     return join(this.#folder, 'ca.crt')
   }
 
-  /** Every request so far, oldest first. */
+  /** All requests, oldest first. */
   get received(): readonly Received[] {
     return this.#http.received
   }
 
-  /** Ends it and removes its folder. */
+  /** Stops it and removes its directory. */
   async stop(): Promise<void> {
     await this.#http.stop()
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  /** Absent where the request brings credentials that nobody has. */
+  /** Absent when the credentials of the request are unknown. */
   #tokenFor(request: Received): string | undefined {
     const { searchParams } = new URL(request.path, this.#http.url)
     const said = request.authorization

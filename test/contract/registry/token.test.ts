@@ -5,7 +5,7 @@ import { PULLER, RegistryProcess } from './registry-process.ts'
 import { DIGEST, INDEX_TYPE, type Script, serveDigest, status } from './scripted-server.ts'
 import { basic, TokenServer } from './token-server.ts'
 
-/** An index of nothing: the smallest that a registry takes. */
+/** An empty index: the smallest one that a registry accepts. */
 const content = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests: [] }))
 const INDEX: Manifest = { mediaType: INDEX_TYPE, digest: digestOf(content), content }
 
@@ -51,7 +51,7 @@ describe('the registry of the distribution project, with tokens', () => {
 
   const client = () => clientFor([registry.host, tokens.host])
 
-  test('lets in everybody where everybody may pull, and asks for one token', async () => {
+  test('allows anonymous pulls with one token request', async () => {
     const before = tokens.received.length
     const asker = client()
     for (let round = 0; round < 3; round++) {
@@ -64,13 +64,13 @@ describe('the registry of the distribution project, with tokens', () => {
     expect(asked[0]?.authorization).toBeUndefined()
   })
 
-  test('lets in who has a password, and nobody else', async () => {
+  test('allows users with a password, and nobody else', async () => {
     const asker = client()
     const ref = image(registry.host, 'closed/app:1')
     expect((await asker.resolve(ref, PULLER)).digest).toBe(INDEX.digest)
     expect(tokens.received.at(-1)?.authorization).toBe(basic(PULLER.username, PULLER.password))
 
-    // Its token is not for others, whoever asks through the same client.
+    // Its token is not for other users of the same client.
     expect((await failureOf(asker.resolve(ref))).code).toBe('Unauthorized')
     const wrong = await failureOf(asker.resolve(ref, { ...PULLER, password: 'wr0ng-pass' }))
     expect(wrong.code).toBe('Unauthorized')
@@ -79,7 +79,7 @@ describe('the registry of the distribution project, with tokens', () => {
   })
 })
 
-test('a password that was wanted once is said unasked from then on, to that repository', async () => {
+test('a requested password is sent at once from then on, to that repository only', async () => {
   const registry = await serve((request, response) => {
     if (request.authorization === basic(PULLER.username, PULLER.password))
       return serveDigest(request, response)
@@ -95,7 +95,7 @@ test('a password that was wanted once is said unasked from then on, to that repo
 
 describe('tokens', () => {
   const challenge = (realm: string) => `Bearer realm="${realm}",service="s",scope="repository:app:pull"`
-  /** A registry that lets in who has the token. */
+  /** A registry that requires the token. */
   const wants =
     (token: () => string, realm: () => string): Script =>
     (request, response) => {
@@ -103,7 +103,7 @@ describe('tokens', () => {
       status(401, { 'www-authenticate': challenge(realm()) })(request, response)
     }
 
-  test('are asked for anew before they end, and when they are refused', async () => {
+  test('are requested again before they expire, and when they are refused', async () => {
     let current = 0
     let expiresIn = 1
     const tokens = await serve((_, response) => {
@@ -122,7 +122,7 @@ describe('tokens', () => {
 
     await resolve() // 401, token 1, 200
     expiresIn = 3600
-    await resolve() // token 1 is at its end: token 2, 200
+    await resolve() // token 1 expires soon: token 2, 200
     await resolve() // 200
     expect([tokens.received.length, registry.received.length]).toEqual([2, 4])
     current = 9 // revoked
@@ -130,7 +130,7 @@ describe('tokens', () => {
     expect([tokens.received.length, registry.received.length]).toEqual([3, 6])
   })
 
-  test('are asked for where the registry says now, when where it said before is gone', async () => {
+  test('are requested from the new token server when the old one is gone', async () => {
     const [before, after] = await Promise.all(
       [1, 2].map(() => serve((_, response) => void response.end('{"token":"t","expires_in":1}'))),
     )
@@ -151,7 +151,7 @@ describe('tokens', () => {
     expect(after?.received).toHaveLength(1)
   })
 
-  test('that the registry never takes end in Unauthorized after one try', async () => {
+  test('that the registry never accepts lead to Unauthorized after one try', async () => {
     const tokens = await serve((_, response) => void response.end('{"token":"good"}'))
     const registry = await serve(status(401, { 'www-authenticate': challenge(`${tokens.url}/token`) }))
     const client = clientFor([registry.host, tokens.host])
@@ -193,7 +193,7 @@ describe('tokens', () => {
     },
   )
 
-  test('are not asked for where the registry names what is no URL', async () => {
+  test('are not requested when the registry names an invalid URL', async () => {
     const registry = await serve(status(401, { 'www-authenticate': 'Bearer realm="token server"' }))
     const error = await failureOf(clientFor([registry.host]).resolve(image(registry.host, 'app')))
     expect(error.code).toBe('InvalidAnswer')

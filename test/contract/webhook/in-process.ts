@@ -4,15 +4,15 @@ import { onTestFinished } from 'vitest'
 import { KubeClient, loadConfig, silentLogger } from '../../../src/kube/index.ts'
 import type { CertificateSource, UseCertificate } from '../../../src/programs/webhook/certificate/source.ts'
 import { AdmissionServer } from '../../../src/programs/webhook/server.ts'
-import { keepTrust, type TrustOptions } from '../../../src/programs/webhook/trust.ts'
+import { keepTrusted, type TrustOptions } from '../../../src/programs/webhook/trust.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { type Installation, NAMES } from './installation.ts'
 import { ServiceFront } from './servers.ts'
 
-/** What a server in this process takes its certificates from. */
+/** Creates the certificate source of a server in this process. */
 export type SourceOf = (client: KubeClient, use: UseCertificate) => CertificateSource
 
-/** A webhook server in this process, until the test ends. */
+/** A webhook server in this process, until the end of the test. */
 export async function startServer(
   kubeconfig: string,
   sourceOf: SourceOf,
@@ -25,7 +25,7 @@ export async function startServer(
   const certified = Promise.withResolvers<void>()
   const cluster = { client, configuration: NAMES.configuration, ...options }
   const onCertificate = certified.resolve
-  const keeping = keepTrust({ source, log: silentLogger, onCertificate, cluster }, stop.signal)
+  const keeping = keepTrusted({ source, log: silentLogger, onCertificate, cluster }, stop.signal)
   onTestFinished(async () => {
     stop.abort()
     await keeping
@@ -37,9 +37,9 @@ export async function startServer(
   return server
 }
 
-/** Writers of image caches, who ask the API server, which asks the servers. */
+/** Sends writes of image caches to the API server, which asks the webhook servers. */
 export class Questions {
-  /** What went wrong since the API server began to trust the servers. */
+  /** Failures after the API server began to trust the servers. */
   readonly failures: string[] = []
   readonly #installation: Installation
   readonly #servers: readonly AdmissionServer[]
@@ -50,7 +50,7 @@ export class Questions {
     this.#servers = servers
   }
 
-  /** Puts a Service before the servers and waits until the API server trusts them. */
+  /** Sets up a Service for the servers and waits until the API server trusts them. */
   static async start(installation: Installation, servers: readonly AdmissionServer[]): Promise<Questions> {
     const front = await ServiceFront.start(...servers.map(({ port }) => port))
     onTestFinished(() => front[Symbol.asyncDispose]())
@@ -63,14 +63,14 @@ export class Questions {
     return questions
   }
 
-  /** How many were answered. */
+  /** Number of answered requests. */
   get asked(): number {
     return this.#asked
   }
 
   /**
-   * One question, and a new connection to each server by a client that trusts the bundle: API servers keep their connections, but
-   * a new one must come about at any time too. Resolves to the bundle.
+   * Sends one write, and opens a new connection to each server with a client that trusts the bundle: the API
+   * server keeps its connections, but a new one must succeed at any time. Resolves to the bundle.
    */
   async ask(): Promise<string> {
     const metadata = { name: 'c', namespace: 'default' }
@@ -87,7 +87,7 @@ export class Questions {
   }
 }
 
-/** Rejects where the client, who trusts this bundle, does not come to trust the server. */
+/** Rejects when a client with this bundle does not trust the server. */
 async function shakeHands(port: number, bundle: string): Promise<void> {
   const socket = connect({ host: '127.0.0.1', port, ca: bundle })
   await once(socket, 'secureConnect')

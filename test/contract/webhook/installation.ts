@@ -10,7 +10,7 @@ import { ApiServer } from '../../harness/api-server.ts'
 import { eventually } from '../../harness/eventually.ts'
 
 const DEPLOY = join(import.meta.dirname, '../../../deploy')
-/** What the manifests call things. */
+/** Names in the manifests. */
 export const NAMES = {
   namespace: 'kube-fledged',
   configuration: 'kubefledged-webhook-server',
@@ -19,7 +19,7 @@ export const NAMES = {
   controller: 'system:serviceaccount:kube-fledged:kubefledged-controller',
 } as const
 
-/** Where each kind of the manifests goes. Deployments and what belongs to them have no meaning without a cluster. */
+/** Path of each kind in the manifests. Deployments and their parts have no meaning without a cluster. */
 const RESOURCES: Readonly<Record<string, ResourceDef>> = {
   Namespace: { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false },
   CustomResourceDefinition: {
@@ -52,7 +52,7 @@ const IMAGE_CACHES: ResourceDef = {
   namespaced: true,
 }
 
-/** An API server with our CRDs and the rights of the manifests, and nothing that runs. */
+/** An API server with our CRDs and the rights in the manifests. No program runs. */
 export class Installation implements AsyncDisposable {
   readonly api: ApiServer
   readonly admin: KubeClient
@@ -81,7 +81,7 @@ export class Installation implements AsyncDisposable {
     return installation
   }
 
-  /** A kubeconfig file of a user, who is a service account where the name says so. */
+  /** A kubeconfig file of a user. A service account has its full user name. */
   async kubeconfigOf(user: string): Promise<string> {
     const { pki, kubeconfig } = this.api
     const name = user.replaceAll(':', '-')
@@ -91,26 +91,29 @@ export class Installation implements AsyncDisposable {
       'client-certificate': pki.path(`${name}.crt`),
       'client-key': pki.path(`${name}.key`),
     }
-    // the context of the administrator, with this user's certificate under that name
+    // the context of the administrator, with the user's certificate
     const text = JSON.stringify({ ...config, users: [{ name: 'admin', user: credential }] })
     const path = pki.path(`${name}.kubeconfig`)
     await writeFile(path, text, { mode: 0o600 })
     return path
   }
 
-  /** A client of that user. */
+  /** A client of this user. */
   async clientOf(user: string): Promise<KubeClient> {
     const client = newClient(await this.kubeconfigOf(user))
     this.#clients.push(client)
     return client
   }
 
-  /** ImageCaches as that user sees them. */
+  /** ImageCaches, with the rights of this user. */
   async cachesOf(user: string): Promise<Resource<ImageCache>> {
     return (await this.clientOf(user)).resource<ImageCache>(IMAGE_CACHES)
   }
 
-  /** Applies the manifest of the webhook with a URL in the place of the Service, and so without a CA bundle. */
+  /**
+   * Applies the webhook configuration of the manifests with a URL in place of the Service, and so without CA
+   * bundle.
+   */
   async configure(port: number): Promise<void> {
     const [manifest] = await objectsOf<WebhookConfiguration>('kubefledged-validatingwebhook.yaml')
     if (!manifest) throw new TypeError('the manifest is empty')
@@ -119,7 +122,7 @@ export class Installation implements AsyncDisposable {
     await this.configurations.create({ ...manifest, webhooks })
   }
 
-  /** Takes away what `configure` made, and all caches. */
+  /** Removes the objects of `configure`, and all caches. */
   async clear(): Promise<void> {
     for (const { metadata } of (await this.configurations.list()).items) {
       await this.configurations.delete(metadata)
@@ -127,7 +130,7 @@ export class Installation implements AsyncDisposable {
     for (const { metadata } of (await this.caches.list()).items) await this.caches.delete(metadata)
   }
 
-  /** The CA bundle that the API server goes by, as PEM; empty where there is none. */
+  /** The CA bundle of the API server's configuration, in PEM. Empty when there is none. */
   async bundle(): Promise<string> {
     const { webhooks = [] } = await this.configurations.get({ name: NAMES.configuration })
     return Buffer.from(webhooks[0]?.clientConfig.caBundle ?? '', 'base64').toString('utf8')

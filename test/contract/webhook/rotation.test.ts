@@ -5,7 +5,7 @@ import { silentLogger } from '../../../src/kube/index.ts'
 import { certificatesOf } from '../../../src/programs/webhook/certificate/material.ts'
 import type { Lifetimes } from '../../../src/programs/webhook/certificate/rotation.ts'
 import { CertificateSecret } from '../../../src/programs/webhook/certificate/secret.ts'
-import { SelfMadeCertificates } from '../../../src/programs/webhook/certificate/self-made.ts'
+import { IssuedCertificates } from '../../../src/programs/webhook/certificate/issued-certificates.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { Questions, startServer } from './in-process.ts'
 import { Installation, NAMES } from './installation.ts'
@@ -18,8 +18,8 @@ beforeAll(async () => {
 })
 afterAll(() => installation[Symbol.asyncDispose]())
 
-/** As in earnest, the last third of a serving certificate is longer than an authority takes to settle. */
-const SHORT: Lifetimes = { authorityMs: 36_000, servingMs: 18_000, settleMs: 2_000, skewMs: 1_000 }
+/** As with the real values, a third of a serving certificate's lifetime is longer than the trust delay. */
+const SHORT: Lifetimes = { authorityMs: 36_000, servingMs: 18_000, trustDelayMs: 2_000, skewMs: 1_000 }
 const SECRET = { name: NAMES.secret, namespace: NAMES.namespace }
 
 it('certificates and authorities are replaced under load, on two servers, and no request fails', async () => {
@@ -29,7 +29,7 @@ it('certificates and authorities are replaced under load, on two servers, and no
       startServer(
         kubeconfig,
         (client, use) =>
-          new SelfMadeCertificates({
+          new IssuedCertificates({
             secret: new CertificateSecret(client, SECRET),
             names: { dns: ['localhost'], ip: ['127.0.0.1'] },
             use: serving => {

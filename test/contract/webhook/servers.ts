@@ -40,7 +40,7 @@ export class WebhookProcess implements AsyncDisposable {
     }
   }
 
-  /** Asks it to end, and waits until it has. */
+  /** Stops it and waits until it has ended. */
   async end(): Promise<void> {
     await this.#process.end('SIGTERM', 30_000)
   }
@@ -52,8 +52,8 @@ export class WebhookProcess implements AsyncDisposable {
 }
 
 /**
- * What a Service is: a port that leads to those servers that said that they are ready a moment ago, in turn. It looks every
- * half second, more often than a kubelet.
+ * A Service: a port that forwards to the ready servers in turn. It checks readiness every half second, more
+ * often than a kubelet.
  */
 export class ServiceFront implements AsyncDisposable {
   readonly port: number

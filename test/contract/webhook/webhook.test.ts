@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { imageCacheOf } from '../../builders/image-cache.ts'
 import { REFRESH_ANNOTATION } from '../../../src/api/constants.ts'
 import type { CacheList, ImageCache } from '../../../src/api/image-cache.ts'
 import { SECRETS } from '../../../src/programs/webhook/certificate/secret.ts'
@@ -25,20 +26,18 @@ afterEach(() => installation.clear())
 const DENIED = 'admission webhook "validate-image-cache.kubefledged.io" denied the request: '
 const DUPLICATE = `${DENIED}Duplicate image names within image list: a:1`
 
-const cacheOf = (lists: CacheList[], name = uniqueName('cache')): ImageCache => ({
-  metadata: { name, namespace: 'default' },
-  spec: { cacheSpec: lists },
-})
+const cacheOf = (lists: CacheList[], name = uniqueName('cache')) =>
+  imageCacheOf({ name, namespace: 'default' }, { cacheSpec: lists })
 const listed = (...images: string[]) => cacheOf([{ images }])
 const patchTo = (cache: ImageCache, patch: object) =>
   installation.caches.mergePatch({ name: cache.metadata.name, namespace: 'default' }, patch)
-/** What the API server says to a new object; nothing where it takes it. */
+/** The API server's error text for a new object. Undefined when it accepts the object. */
 const refusalOf = (cache: ImageCache) =>
   installation.caches.create(cache, { dryRun: true }).then(
     () => '',
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   )
-/** Resolves as soon as the API server trusts the webhook server. */
+/** Resolves when the API server trusts the webhook server. */
 const answered = () =>
   eventually('the webhook to be asked', async () => {
     return (await refusalOf(listed('a:1', 'a:1'))).includes(DUPLICATE)
@@ -63,8 +62,8 @@ async function startWebhook(count: number): Promise<WebhookProcess[]> {
   return servers
 }
 
-describe('the API server asks', () => {
-  it('and hears what is wrong with new objects and edits', async () => {
+describe('the API server asks the webhook', () => {
+  it('and rejects invalid objects and edits with the reason', async () => {
     await startWebhook(1)
     const { caches } = installation
     expect((await kubeErrorOf(caches.create(listed('a:1', 'a:1')))).message).toContain(DUPLICATE)
@@ -81,18 +80,17 @@ describe('the API server asks', () => {
     expect((await caches.get({ name: cache.metadata.name, namespace: 'default' })).spec.cacheSpec).toEqual([])
   })
 
-  it('and passes warnings on to whoever uses kubectl', async () => {
+  it('and passes warnings on to the user of kubectl', async () => {
     await startWebhook(1)
     const args = ['--kubeconfig', installation.api.kubeconfig, 'create', '--dry-run=server', '-f', '-']
     const kubectl = execute(binary('kubectl'), args)
-    const object = { apiVersion: 'kubefledged.io/v1alpha2', kind: 'ImageCache', ...listed('nginx') }
-    kubectl.child.stdin?.end(JSON.stringify(object))
+    kubectl.child.stdin?.end(JSON.stringify(listed('nginx')))
     expect((await kubectl).stderr).toBe(
       'Warning: nginx: without a tag :latest is meant, and it is asked for again at every refresh, whatever the pull policy\n',
     )
   })
 
-  it('and lets objects that came before it be edited', async () => {
+  it('and accepts edits of objects that are older than the webhook', async () => {
     const { caches } = installation
     const cache = await caches.create(listed('a:1', 'a:1', 'A B'))
     await startWebhook(1)
@@ -101,7 +99,7 @@ describe('the API server asks', () => {
     expect((await kubeErrorOf(more)).message).toContain(`${DENIED}invalid image reference "C D"`)
   })
 
-  it('nothing where no spec changes, nor where the controller writes: with no server at all', async () => {
+  it('nothing for writes without spec change and writes of the controller: they succeed without a server', async () => {
     const { caches } = installation
     const cache = await caches.create(listed('a:1'))
     await caches.create(listed('b:1'))
@@ -127,7 +125,7 @@ describe('the API server asks', () => {
 })
 
 describe('two servers', () => {
-  it('share one certificate, and one that ends loses no request', async () => {
+  it('share one certificate, and no request fails when one of them stops', async () => {
     const [first] = await startWebhook(2)
     const failures: string[] = []
     let allowed = 0
@@ -156,7 +154,7 @@ describe('two servers', () => {
 })
 
 describe('the CA bundle', () => {
-  it('is right again after somebody set, emptied or made it anew', async () => {
+  it('is repaired after it was changed, emptied or created again', async () => {
     const servers = await startWebhook(2)
     const right = await installation.bundle()
     const repaired = () =>
@@ -172,7 +170,7 @@ describe('the CA bundle', () => {
     }
     const others = await readFile(installation.api.pki.path('ca.crt'), 'utf8')
     await reset(Buffer.from(others, 'utf8').toString('base64'))
-    // for a while: a server whose certificates it has signed may be among the replicas
+    // for a while: another replica may use a certificate of this authority
     await eventually('both', async () => (await installation.bundle()) === right + others)
     await answered()
     await reset(undefined)
@@ -183,7 +181,7 @@ describe('the CA bundle', () => {
     await answered()
   })
 
-  it('stays as it is when the Secret is deleted', async () => {
+  it('does not change when the Secret is deleted', async () => {
     await startWebhook(2)
     const right = await installation.bundle()
     const secret = { name: NAMES.secret, namespace: NAMES.namespace }
@@ -199,7 +197,7 @@ describe('the CA bundle', () => {
 })
 
 describe('the rights of a server', () => {
-  it('end at its own Secret and configuration', async () => {
+  it('cover only its own Secret and configuration', async () => {
     const client = await installation.clientOf(NAMES.account)
     const { namespace } = NAMES
     const secrets = client.resource(SECRETS)

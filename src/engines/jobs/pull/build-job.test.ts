@@ -144,6 +144,19 @@ describe.each(METHODS)('a Job of method %s', method => {
     })
   })
 
+  it('names the secrets of the operator behind those of the cache, and they change nothing of what it is', () => {
+    const own = { ...SETTINGS, helperPullSecrets: ['mirror', 's'] }
+    expect(build(method, {}, own).pod['imagePullSecrets']).toEqual([{ name: 'mirror' }, { name: 's' }])
+    expect(build(method, {}, own).sent.metadata).toEqual(build(method).sent.metadata)
+    expect(build(method).pod).not.toHaveProperty('imagePullSecrets')
+
+    const secret = compiledOf('cache', IMAGES, { imagePullSecrets: [{ name: 's' }] })
+    const images = desiredOf(IMAGES, secret).map(image => ({ ...image, pullSecrets: [{ name: 's' }] }))
+    const { sent, pod } = build(method, { cache: secret, images }, own)
+    expect(pod['imagePullSecrets']).toEqual([{ name: 's' }, { name: 'mirror' }])
+    expect(projectJob(sent).credential).toBe(secret.credential)
+  })
+
   it('has no text of an image or of a cache in a command, and no shell', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary' }), { minLength: 1, maxLength: 10 }), texts => {

@@ -53,6 +53,11 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
   const [first] = request.images
   // The plan asks for nothing where a template has what it may not have.
   const serviceAccountName = template.serviceAccountName || settings.serviceAccountName
+  // Those of the cache first: the kubelet tries them in this order.
+  const secrets = new Set([
+    ...(first?.pullSecrets ?? []).flatMap(({ name }) => name ?? []),
+    ...settings.helperPullSecrets,
+  ])
   const priorityClassName = template.priorityClassName || settings.priorityClassName
   const resources = template.resources ?? RESOURCES
   return {
@@ -100,7 +105,7 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
           ...(serviceAccountName && { serviceAccountName }),
           ...(priorityClassName && { priorityClassName }),
           ...(template.runtimeClassName && { runtimeClassName: template.runtimeClassName }),
-          ...(first?.pullSecrets && { imagePullSecrets: first.pullSecrets }),
+          ...(secrets.size > 0 && { imagePullSecrets: [...secrets].map(name => ({ name })) }),
           securityContext: {
             runAsNonRoot: true,
             runAsUser: 65532,

@@ -8,6 +8,7 @@
 export { imagesInPullJobs } from './blocking-pods.ts'
 export { type JobManifest, buildJob } from './build-job.ts'
 export { type JobRequest, chooseJob, keysInFlight } from './choose-job.ts'
+export { helperImageWords } from './helper-image.ts'
 export { jobHash } from './job-name.ts'
 export type { JobSettings } from './job-settings.ts'
 export { nodeWait } from './node-wait.ts'

@@ -1,8 +1,10 @@
 import type { DesiredImage, LedgerEntry } from '../../../api/node-images.ts'
 import type { CompiledCache } from '../../../core/demand/index.ts'
+import type { PullVerdict } from '../../../core/ledger/index.ts'
 import type { Inventory } from '../../../core/node/index.ts'
 import { readMissingPod } from '../missing-pod.ts'
 import { deadlineMs } from './deadline.ts'
+import { helperImageWords } from './helper-image.ts'
 import { type JobReading, all } from './job-reading.ts'
 import type { JobSettings } from './job-settings.ts'
 import type { PullJob } from './pull-job.ts'
@@ -39,11 +41,24 @@ export function readJob(job: PullJob, input: ReadInput): ReadJob {
       candidate.jobUid === job.metadata.uid && candidate.metadata.namespace === job.metadata.namespace,
   )
   if (!pod) return readWithoutPod(job, input)
-  const reading = readPod(job, pod, input.settings.helperImage)
+  const reading = withAdvice(readPod(job, pod, input.settings.helperImage), job, input.settings)
   if (reading.done) return { job, reading, unexplained: false }
   const left = deadlineMs(job, pod, input) - input.now
   if (left > 0) return { job, reading, unexplained: false, lookAgainMs: left }
   return { job, reading: timedOut(reading, pod), unexplained: false }
+}
+
+/** Adds what to do to the message about a helper image that needs credentials. */
+function withAdvice(
+  reading: JobReading,
+  { metadata: { namespace = '' } }: PullJob,
+  { helperPullSecrets }: JobSettings,
+): JobReading {
+  const verdicts = [...reading.verdicts].map(([image, verdict]): [string, PullVerdict] => {
+    if (verdict.kind !== 'failed' || verdict.reason !== 'HelperImageUnavailable') return [image, verdict]
+    return [image, { ...verdict, message: helperImageWords(verdict.message, namespace, helperPullSecrets) }]
+  })
+  return { ...reading, verdicts: new Map(verdicts) }
 }
 
 function timedOut(reading: JobReading, pod: PullPod): JobReading {

@@ -40,6 +40,18 @@ describe('a removal Job', () => {
     })
   })
 
+  it('names the pull secrets of the operator', () => {
+    const podOf = (settings: RemovalSettings) => {
+      const { spec } = buildRemovalJob(request, NODE, settings)
+      return (spec as { template: { spec: object } }).template.spec
+    }
+    const mirror = [{ name: 'mirror' }]
+    expect(podOf({ ...REMOVAL_SETTINGS, helperPullSecrets: ['mirror'] })).toMatchObject({
+      imagePullSecrets: mirror,
+    })
+    expect(podOf(REMOVAL_SETTINGS)).not.toHaveProperty('imagePullSecrets')
+  })
+
   it('has the text of a user in an annotation only', () => {
     const manifest = buildRemovalJob(request, NODE, REMOVAL_SETTINGS)
     const { template } = manifest.spec as {

@@ -67,6 +67,9 @@ export function buildRemovalJob(
           hostNetwork: settings.hostNetwork,
           tolerations: [{ operator: 'Exists' }],
           ...(settings.priorityClassName && { priorityClassName: settings.priorityClassName }),
+          ...(settings.helperPullSecrets.length > 0 && {
+            imagePullSecrets: settings.helperPullSecrets.map(name => ({ name })),
+          }),
           securityContext: {
             runAsUser: 0,
             runAsGroup: 0,

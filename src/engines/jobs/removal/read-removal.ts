@@ -1,7 +1,8 @@
 import type { FailureReasonName } from '../../../api/failure-reasons.ts'
 import type { KeptReason } from '../../../api/kept-reasons.ts'
 import type { RemovalVerdict } from '../../../core/ledger/index.ts'
-import { type PurgeAnswer, type PurgeOutcome, parseResult } from '../../../cri/removal/index.ts'
+import { type RemovalAnswer, type RemovalOutcome, parseResult } from '../../../cri/removal/index.ts'
+import { helperImageWords } from '../pull/index.ts'
 import { readMissingPod } from '../missing-pod.ts'
 import type { RemovalJob, RemovalPod } from './removal-job.ts'
 
@@ -22,6 +23,8 @@ export interface RemovalReadInput {
   readonly pods: readonly RemovalPod[]
   /** Why a Job has no Pod, in the words of the API server, by Job UID. Present once asked. */
   readonly refusals: ReadonlyMap<string, string>
+  /** Names of the pull secrets of the operator. */
+  readonly helperPullSecrets: readonly string[]
   /** For one Job, in milliseconds. */
   readonly deadlineMs: number
   readonly now: number
@@ -29,7 +32,7 @@ export interface RemovalReadInput {
 
 /** Outcomes of the CRI client, as the ledger names them. */
 const VERDICTS: Record<
-  PurgeOutcome,
+  RemovalOutcome,
   { kind: 'removed' } | { kind: 'kept'; reason: KeptReason } | { kind: 'failed' }
 > = {
   Removed: { kind: 'removed' },
@@ -42,7 +45,7 @@ const VERDICTS: Record<
   Failed: { kind: 'failed' },
 }
 
-const WORDS: Partial<Record<PurgeOutcome, string>> = {
+const WORDS: Partial<Record<RemovalOutcome, string>> = {
   SharedId: 'its content has another name on the node',
   Pinned: 'the runtime pins it',
   InvalidReference: 'not an image reference',
@@ -62,7 +65,10 @@ export function readRemoval(job: RemovalJob, input: RemovalReadInput): RemovalRe
   }
   if (result?.kind === 'Error') return allFailed(job, 'RemovalFailed', `${result.code}: ${result.message}`)
   if (pod.phase === 'Failed' || pod.phase === 'Succeeded') return allFailed(job, failureOf(pod), wordsOf(pod))
-  if (pod.stuck) return allFailed(job, 'HelperImageUnavailable', wordsOf(pod))
+  if (pod.stuck) {
+    const words = helperImageWords(wordsOf(pod), namespace ?? '', input.helperPullSecrets)
+    return allFailed(job, 'HelperImageUnavailable', words)
+  }
   if (pod.metadata.deletionTimestamp) return allFailed(job, 'RemovalFailed', 'its Pod was deleted')
   const left = Date.parse(creationTimestamp) + input.deadlineMs - input.now
   if (!(left > 0)) return allFailed(job, 'Timeout', 'the removal did not end within the deadline')
@@ -94,7 +100,7 @@ function allFailed(job: RemovalJob, reason: FailureReasonName, message: string):
   return { job, done: true, verdicts, unexplained: false }
 }
 
-function verdictOf(answer: PurgeAnswer | undefined): RemovalVerdict {
+function verdictOf(answer: RemovalAnswer | undefined): RemovalVerdict {
   if (!answer) return { kind: 'failed', reason: 'RemovalFailed', message: 'the Job gave no answer for it' }
   const message = [WORDS[answer.outcome], answer.detail].filter(Boolean).join(': ')
   const verdict = VERDICTS[answer.outcome]

@@ -56,7 +56,11 @@ export function decideRemovals(work: RemovalWork): RemovalDecision {
   const { node, jobs, now } = work
   const readings = readRemovalJobs(
     jobs,
-    { ...work, deadlineMs: REMOVAL_SETTINGS.deadlineMs },
+    {
+      ...work,
+      helperPullSecrets: REMOVAL_SETTINGS.helperPullSecrets,
+      deadlineMs: REMOVAL_SETTINGS.deadlineMs,
+    },
     node.metadata.uid ?? '',
   )
   const inventory = nodeListInventory(node)

@@ -1,23 +1,23 @@
-// The library's dependency container looks for this polyfill while it loads, so it has to come first.
+// The library's dependency container needs this polyfill while it loads, so it comes first.
 import 'reflect-metadata'
 import { randomBytes, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 
-/** Makes certificates: ECDSA P-256, PEM in and out. */
+/** Issues certificates: ECDSA P-256, in PEM. */
 
-/** A certificate and the private key (PKCS #8) that belongs to it. */
+/** A certificate and its private key (PKCS #8). */
 export interface KeyPair {
   readonly certificate: string
   readonly key: string
 }
 
-/** From when until when a certificate is good. */
+/** Start and end of a certificate's validity. */
 export interface Validity {
   readonly notBefore: Date
   readonly notAfter: Date
 }
 
-/** Who a serving certificate speaks for. */
+/** Names and addresses in a serving certificate. */
 export interface ServerNames {
   readonly dns: readonly string[]
   readonly ip: readonly string[]
@@ -27,7 +27,7 @@ const KEY = { name: 'ECDSA', namedCurve: 'P-256' } as const
 const SIGNATURE = { ...KEY, hash: 'SHA-256' } as const
 const ORGANIZATION = 'kubefledged.io'
 
-/** A new certificate authority. Its name is its own, so that two of them are never taken for each other. */
+/** Issues a certificate authority with a unique name, so that clients never confuse two authorities. */
 export async function issueAuthority({ notBefore, notAfter }: Validity): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(KEY, true, ['sign', 'verify'])
   const serialNumber = newSerial()
@@ -47,7 +47,7 @@ export async function issueAuthority({ notBefore, notAfter }: Validity): Promise
   return { certificate: pem(certificate), key: await exportKey(keys.privateKey) }
 }
 
-/** A new serving certificate, signed by the authority. Rejects where the authority's PEM cannot be read. */
+/** Issues a serving certificate, signed by the authority. Rejects when the authority's PEM is not valid. */
 export async function issueServing(
   authority: KeyPair,
   names: ServerNames,

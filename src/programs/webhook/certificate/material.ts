@@ -1,37 +1,37 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { ServerNames } from './issue.ts'
 
-/** All that the replicas share, as it stands in their Secret. PEM everywhere. */
-export interface Material {
-  /** What the server shows: `tls.crt`. */
+/** Certificates and keys that all replicas share in a Secret, in PEM. */
+export interface KeyMaterial {
+  /** `tls.crt`: the serving certificate. */
   readonly certificate: string
-  /** `tls.key`. */
+  /** `tls.key`: its private key. */
   readonly key: string
-  /** What clients shall trust, the signing authority first: `ca.crt`. */
+  /** `ca.crt`: the authorities for clients, the signing one first. */
   readonly bundle: string
-  /** The key of the signing authority: `ca.key`. Empty where others made the rest. */
+  /** `ca.key`: private key of the signing authority. Empty when others wrote the Secret. */
   readonly authorityKey: string
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
-/** The certificates of a PEM bundle. What cannot be read is left out. */
+/** The certificates of a PEM bundle. Invalid ones are skipped. */
 export function certificatesOf(bundle: string): X509Certificate[] {
   return (bundle.match(CERTIFICATE) ?? []).flatMap(text => {
     try {
       return [new X509Certificate(text)]
     } catch {
-      return [] // clients could not use it either
+      return [] // clients cannot use it either
     }
   })
 }
 
-/** The PEM bundle of these certificates. */
+/** Formats certificates as a PEM bundle. */
 export function bundleOf(certificates: readonly X509Certificate[]): string {
   return certificates.map(certificate => certificate.toString()).join('')
 }
 
-/** True where the private key is readable and the certificate's own. */
+/** True when the private key is valid and belongs to the certificate. */
 export function belongsTo(key: string, certificate: X509Certificate): boolean {
   try {
     return certificate.checkPrivateKey(createPrivateKey(key))
@@ -40,12 +40,12 @@ export function belongsTo(key: string, certificate: X509Certificate): boolean {
   }
 }
 
-/** True where the authority has signed the certificate. */
+/** True when the authority signed the certificate. */
 export function hasIssued(authority: X509Certificate, certificate: X509Certificate): boolean {
   return certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
 }
 
-/** True where the certificate is good for every one of the names. */
+/** True when the certificate is valid for each of the names. */
 export function covers(certificate: X509Certificate, { dns, ip }: ServerNames): boolean {
   return (
     dns.every(name => certificate.checkHost(name) !== undefined) &&
@@ -53,7 +53,7 @@ export function covers(certificate: X509Certificate, { dns, ip }: ServerNames): 
   )
 }
 
-/** True at this time, in milliseconds since 1970. */
+/** True when the certificate is valid at `now`, in milliseconds since 1970. */
 export function isValidAt(certificate: X509Certificate, now: number): boolean {
   return certificate.validFromDate.getTime() <= now && now < certificate.validToDate.getTime()
 }

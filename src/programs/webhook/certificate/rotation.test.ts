@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { certificatesOf, hasIssued, type Material } from './material.ts'
+import { certificatesOf, hasIssued, type KeyMaterial } from './material.ts'
 import { type Lifetimes, LIFETIMES, nextStep, rotate } from './rotation.ts'
 
 const NAMES = { dns: ['hook.ns.svc', 'hook'], ip: ['127.0.0.1'] }
@@ -8,12 +8,12 @@ const START = Date.parse('2026-01-01T00:00:00Z')
 const DAY = 24 * 3_600_000
 const YEAR = 365 * DAY
 
-const at = (now: number, material?: Material, names = NAMES, lifetimes: Lifetimes = LIFETIMES) =>
+const at = (now: number, material?: KeyMaterial, names = NAMES, lifetimes: Lifetimes = LIFETIMES) =>
   rotate(material, names, now, lifetimes)
 
-const serving = ({ certificate }: Material) => new X509Certificate(certificate)
-/** True where a client that trusts this bundle believes the server that shows this certificate. */
-const trusts = (bundle: Material, shown: Material, now: number) =>
+const serving = ({ certificate }: KeyMaterial) => new X509Certificate(certificate)
+/** True when a client with this bundle trusts a server with this certificate. */
+const trusts = (bundle: KeyMaterial, shown: KeyMaterial, now: number) =>
   certificatesOf(bundle.bundle).some(
     authority => hasIssued(authority, serving(shown)) && authority.validToDate.getTime() > now,
   ) && serving(shown).validToDate.getTime() > now
@@ -34,13 +34,13 @@ describe('certificates', () => {
     expect((until - START) / DAY).toBeCloseTo((2 / 3) * 365, 0)
   })
 
-  it('stay as they are until they are due', async () => {
+  it('do not change before they are due', async () => {
     const { material, until } = await at(START)
     expect((await at(until - 1, material)).material).toBe(material)
     expect((await at(until + 1, material)).material.certificate).not.toBe(material.certificate)
   })
 
-  it('of the server are renewed without anybody having to trust anything new', async () => {
+  it('of the server are renewed under the same authority', async () => {
     const { material, until } = await at(START)
     const next = await at(until + 1, material)
     expect(next.material.bundle).toBe(material.bundle)
@@ -65,18 +65,18 @@ describe('certificates', () => {
     expect(renewals).toBeGreaterThan(40)
   })
 
-  it('a new authority signs only after everybody has seen it', async () => {
+  it('a new authority signs only after the trust delay', async () => {
     const { material } = await at(START)
     const now = START + 7 * YEAR
     const first = (await at(now, (await at(now - 1, material)).material)).material
     const [fresh, old] = certificatesOf(first.bundle)
     expect(old && hasIssued(old, serving(first))).toBe(true)
-    const second = (await at(now + LIFETIMES.settleMs + 1000, first)).material
+    const second = (await at(now + LIFETIMES.trustDelayMs + 1000, first)).material
     expect(second.bundle).toBe(first.bundle)
     expect(fresh && hasIssued(fresh, serving(second))).toBe(true)
   })
 
-  it('are made anew for other names', async () => {
+  it('are issued again for other names', async () => {
     const { material } = await at(START)
     const other = { ...NAMES, dns: ['other.ns.svc'] }
     const next = (await at(START, material, other)).material
@@ -84,7 +84,7 @@ describe('certificates', () => {
     expect(next.bundle).toBe(material.bundle)
   })
 
-  it.each<[string, (good: Material) => Material, boolean]>([
+  it.each<[string, (good: KeyMaterial) => KeyMaterial, boolean]>([
     ['nothing of it', () => ({ certificate: '', key: '', bundle: '', authorityKey: '' }), false],
     ['garbage', () => ({ certificate: 'x', key: 'y', bundle: 'z', authorityKey: '-' }), false],
     ['no key of the authority', good => ({ ...good, authorityKey: '' }), true],
@@ -106,7 +106,7 @@ describe('certificates', () => {
     expect(trusts(good, material, START)).toBe(keepsTrust)
   })
 
-  it('that everybody has slept through are made anew', async () => {
+  it('are issued again when all have expired', async () => {
     const { material } = await at(START)
     const year2 = (await at(START + 2 * YEAR, material)).material
     expect(trusts(material, year2, START + 2 * YEAR)).toBe(true)
@@ -115,7 +115,7 @@ describe('certificates', () => {
     expect(trusts(year11, year11, START + 11 * YEAR)).toBe(true)
   })
 
-  it('cannot be had for names that are none', async () => {
+  it('cannot be issued for invalid names', async () => {
     await expect(at(START, undefined, { dns: [''], ip: [] })).rejects.toThrow(RangeError)
   })
 })

@@ -7,50 +7,51 @@ import {
   covers,
   hasIssued,
   isValidAt,
-  type Material,
+  type KeyMaterial,
 } from './material.ts'
 
 /**
- * When certificates are made anew. The authority is replaced in two steps, so that nobody ever meets a certificate that
- * it does not trust yet: first the new one stands in the bundle beside the old one, later it signs.
+ * Decides when certificates are renewed. A new authority is introduced in two steps, so that clients trust it
+ * before it signs: first it is added to the bundle beside the old one, later it signs the serving
+ * certificate.
  */
 
-/** How long things last, in milliseconds. */
+/** Lifetimes and delays in milliseconds. */
 export interface Lifetimes {
   readonly authorityMs: number
   readonly servingMs: number
-  /** How long a new authority stands in the bundle before it signs: API servers have seen it by then. */
-  readonly settleMs: number
-  /** How far back certificates begin, for clocks that are behind. */
+  /** How long a new authority is in the bundle before it signs, so that API servers read it in time. */
+  readonly trustDelayMs: number
+  /** How far in the past a certificate starts, for clocks that are slow. */
   readonly skewMs: number
 }
 
 const HOUR_MS = 3_600_000
 const YEAR_MS = 365 * 24 * HOUR_MS
 
-/** The authority lasts ten years, a serving certificate one. */
+/** An authority is valid for ten years, a serving certificate for one year. */
 export const LIFETIMES: Lifetimes = {
   authorityMs: 10 * YEAR_MS,
   servingMs: YEAR_MS,
-  settleMs: HOUR_MS,
+  trustDelayMs: HOUR_MS,
   skewMs: HOUR_MS,
 }
 
-/** Part of its life after which a certificate is replaced. */
+/** A certificate is renewed after this part of its lifetime. */
 const RENEW_AT = 2 / 3
-/** Authorities in the bundle; the oldest go first. */
+/** Greatest number of authorities in the bundle. The oldest are removed. */
 const MAX_AUTHORITIES = 4
-/** More than any state needs to become right. */
+/** Greatest number of steps of one rotation. Every state needs fewer. */
 const MAX_STEPS = 8
 
-/** What has to be done, and when to look again (milliseconds since 1970) where it is nothing. */
+/** The next step, or `keep` with the time of the next check, in milliseconds since 1970. */
 export type Step =
-  | { readonly kind: 'startOver' | 'renewAuthority' | 'renewServing' | 'prune' }
+  | { readonly kind: 'issueAll' | 'renewAuthority' | 'renewServing' | 'prune' }
   | { readonly kind: 'keep'; readonly until: number }
 
-/** Decides. Pure. */
+/** Decides the next step. Pure function. */
 export function nextStep(
-  material: Material | undefined,
+  material: KeyMaterial | undefined,
   names: ServerNames,
   now: number,
   lifetimes: Lifetimes,
@@ -66,11 +67,11 @@ export function nextStep(
     belongsTo(material?.key ?? '', serving) &&
     covers(serving, names) &&
     authorities.some(one => isValidAt(one, now) && hasIssued(one, serving))
-  if (!canServe) return { kind: canSign ? 'renewServing' : 'startOver' }
+  if (!canServe) return { kind: canSign ? 'renewServing' : 'issueAll' }
   if (!canSign || now >= renewalOf(authority)) return { kind: 'renewAuthority' }
 
-  const settledAt = authority.validFromDate.getTime() + lifetimes.skewMs + lifetimes.settleMs
-  const servingDue = hasIssued(authority, serving) ? renewalOf(serving) : settledAt
+  const trustedAt = authority.validFromDate.getTime() + lifetimes.skewMs + lifetimes.trustDelayMs
+  const servingDue = hasIssued(authority, serving) ? renewalOf(serving) : trustedAt
   if (now >= servingDue) return { kind: 'renewServing' }
   if (older.some(one => !isValidAt(one, now)) || older.length >= MAX_AUTHORITIES) return { kind: 'prune' }
   return {
@@ -80,15 +81,15 @@ export function nextStep(
 }
 
 /**
- * Does all that has to be done now. The answer is the same object where that is nothing. Rejects with `RangeError` for
+ * Does all steps that are due now. Returns the same material when none is due. Rejects with `RangeError` for
  * names that no certificate can have.
  */
 export async function rotate(
-  material: Material | undefined,
+  material: KeyMaterial | undefined,
   names: ServerNames,
   now: number,
   lifetimes: Lifetimes,
-): Promise<{ readonly material: Material; readonly until: number }> {
+): Promise<{ readonly material: KeyMaterial; readonly until: number }> {
   let current = material
   for (let steps = 0; steps < MAX_STEPS; steps++) {
     const step = nextStep(current, names, now, lifetimes)
@@ -96,26 +97,26 @@ export async function rotate(
       if (current === undefined) throw new TypeError('nothing cannot be kept')
       return { material: current, until: step.until }
     }
-    current = await take(step.kind, current, { names, now, lifetimes })
+    current = await perform(step.kind, current, { names, now, lifetimes })
   }
   throw new RangeError(`no certificate can be made for ${[...names.dns, ...names.ip].join(', ')}`)
 }
 
-interface Circumstances {
+interface IssueContext {
   readonly names: ServerNames
   readonly now: number
   readonly lifetimes: Lifetimes
 }
 
-async function take(
+async function perform(
   kind: Exclude<Step['kind'], 'keep'>,
-  material: Material | undefined,
-  { names, now, lifetimes }: Circumstances,
-): Promise<Material> {
+  material: KeyMaterial | undefined,
+  { names, now, lifetimes }: IssueContext,
+): Promise<KeyMaterial> {
   const authorityValidity = validity(now, lifetimes, lifetimes.authorityMs)
-  if (kind === 'startOver' || material === undefined) {
+  if (kind === 'issueAll' || material === undefined) {
     const authority = await issueAuthority(authorityValidity)
-    return signed(authority, authority.certificate, { names, now, lifetimes })
+    return withNewServing(authority, authority.certificate, { names, now, lifetimes })
   }
   const authorities = certificatesOf(material.bundle)
   if (kind === 'renewAuthority') {
@@ -130,14 +131,14 @@ async function take(
     return { ...material, bundle: bundleOf([first, ...kept]) }
   }
   const authority = { certificate: first.toString(), key: material.authorityKey }
-  return signed(authority, material.bundle, { names, now, lifetimes })
+  return withNewServing(authority, material.bundle, { names, now, lifetimes })
 }
 
-async function signed(
+async function withNewServing(
   authority: KeyPair,
   bundle: string,
-  { names, now, lifetimes }: Circumstances,
-): Promise<Material> {
+  { names, now, lifetimes }: IssueContext,
+): Promise<KeyMaterial> {
   const [issuer] = certificatesOf(authority.certificate)
   const wanted = validity(now, lifetimes, lifetimes.servingMs)
   const notAfter = issuer && issuer.validToDate < wanted.notAfter ? issuer.validToDate : wanted.notAfter

@@ -1,15 +1,15 @@
 import type { KubeObject, OwnerReference } from '../../../api/object.ts'
 import { isKubeError, type KubeClient, type Resource, type ResourceDef } from '../../../kube/index.ts'
-import type { Material } from './material.ts'
+import type { KeyMaterial } from './material.ts'
 
-/** core/v1 Secret, as far as it is used here. */
+/** core/v1 Secret, with the fields that are used here. */
 export interface Secret extends KubeObject {
   readonly type?: string
-  /** Base64. */
+  /** Values in base64. */
   readonly data?: Readonly<Record<string, string>>
 }
 
-/** Secrets of the API server. */
+/** Resource of Secrets. */
 export const SECRETS: ResourceDef = {
   group: '',
   version: 'v1',
@@ -18,23 +18,24 @@ export const SECRETS: ResourceDef = {
   namespaced: true,
 }
 
-/** Names a Secret. */
+/** Name of one Secret. */
 export interface SecretName {
   readonly name: string
   readonly namespace: string
 }
 
-/** What a Secret held when it was read. */
+/** Content of the Secret when it was read. */
 export interface Stored {
-  /** Absent where there is no Secret, or nothing of a certificate in it. */
-  readonly material?: Material
-  /** Absent where there is no Secret. */
+  /** Absent when there is no Secret, or no certificate data in it. */
+  readonly material?: KeyMaterial
+  /** Absent when there is no Secret. */
   readonly resourceVersion?: string
 }
 
 /**
- * The one Secret that all replicas share: what is written is written whole and only over what was read, so that of two
- * replicas that make certificates at once one wins and the other takes what it made.
+ * The Secret that all replicas share. A write replaces the whole content, and only the version that was read.
+ * When two replicas issue certificates at the same time, one write fails and that replica uses the
+ * certificates of the other.
  */
 export class CertificateSecret {
   readonly name: SecretName
@@ -42,14 +43,14 @@ export class CertificateSecret {
 
   readonly #owner: OwnerReference | undefined
 
-  /** @param owner with which the Secret goes, should it have to be made */
+  /** @param owner owner of a Secret that is created here: it is deleted with the owner */
   constructor(client: KubeClient, name: SecretName, owner?: OwnerReference) {
     this.name = name
     this.#owner = owner
     this.#secrets = client.resource<Secret>(SECRETS)
   }
 
-  /** Reads it anew. Throws KubeError. */
+  /** Reads the Secret from the API server. Throws KubeError. */
   async read(signal: AbortSignal): Promise<Stored> {
     try {
       const { metadata, data = {} } = await this.#secrets.get({ ...this.name, signal })
@@ -70,8 +71,11 @@ export class CertificateSecret {
     }
   }
 
-  /** Writes over what was read. Throws KubeError, `AlreadyExists` or `Conflict` where somebody was faster. */
-  async write({ resourceVersion }: Stored, material: Material, signal: AbortSignal): Promise<void> {
+  /**
+   * Replaces the content that was read. Throws KubeError, `AlreadyExists` or `Conflict` when another write
+   * was faster.
+   */
+  async write({ resourceVersion }: Stored, material: KeyMaterial, signal: AbortSignal): Promise<void> {
     const encode = (text: string) => Buffer.from(text, 'utf8').toString('base64')
     const data = {
       'tls.crt': encode(material.certificate),

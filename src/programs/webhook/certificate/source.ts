@@ -1,24 +1,29 @@
-/** Where the server's certificate comes from. */
+/**
+ * Certificates of the webhook server: read from files that others write, or issued and renewed by the
+ * replicas and shared in a Secret.
+ */
+
+/** A source of the server's certificate. */
 export interface CertificateSource {
-  /** Looks what is there and does what has to be done. Throws. */
-  readonly reconcile: (signal: AbortSignal) => Promise<Look>
-  /** What clients shall trust as of now, asked anew: PEM. Undefined where that is others' business. */
+  /** Checks the certificate and renews it when it is due. Throws. */
+  readonly reconcile: (signal: AbortSignal) => Promise<CheckResult>
+  /** The authorities that clients must trust now, in PEM. Undefined when the bundle is not managed here. */
   readonly bundle: (signal: AbortSignal) => Promise<string | undefined>
 }
 
-/** What came of a look. */
-export interface Look {
-  /** When it wants to be asked again. */
+/** Result of a check. */
+export interface CheckResult {
+  /** Milliseconds until the next check. */
   readonly requeueAfterMs: number
-  /** True where what clients shall trust may be something else now. */
+  /** True when the bundle may have changed. */
   readonly changed: boolean
 }
 
-/** A certificate that a server can show. PEM. */
+/** A certificate and key of a server, in PEM. */
 export interface ServingCertificate {
   readonly certificate: string
   readonly key: string
 }
 
-/** Takes a certificate into use. Throws where it cannot be used. */
+/** Puts a certificate into use. Throws when it is not usable. */
 export type UseCertificate = (serving: ServingCertificate) => void

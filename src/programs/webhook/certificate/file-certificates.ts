@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from '../../../kube/index.ts'
-import type { CertificateSource, Look, ServingCertificate, UseCertificate } from './source.ts'
+import type { CertificateSource, CheckResult, ServingCertificate, UseCertificate } from './source.ts'
 
-/** The kubelet and cert-manager replace files now and then; reading three small files costs nothing. */
-const LOOK_MS = 10_000
+/** Interval at which the files are read. The kubelet and cert-manager replace them from time to time. */
+const CHECK_INTERVAL_MS = 10_000
 
 /** Paths of a certificate and its key. */
 export interface CertificateFiles {
@@ -12,30 +12,39 @@ export interface CertificateFiles {
   readonly key: string
 }
 
-/** Certificates that somebody else makes: files, read again and again. Where `ca.crt` lies beside them, it is the bundle. */
-export class GivenCertificates implements CertificateSource {
+/**
+ * Certificates from files that others write. The files are read again at an interval. A `ca.crt` in the same
+ * directory is the bundle.
+ */
+export class FileCertificates implements CertificateSource {
   readonly #files: CertificateFiles
   readonly #use: UseCertificate
   readonly #log: Logger
-  readonly #lookMs: number
+  readonly #checkIntervalMs: number
   #inUse: ServingCertificate | undefined
   #bundle: string | undefined
 
-  constructor(files: CertificateFiles, use: UseCertificate, log: Logger, lookMs = LOOK_MS) {
+  constructor(
+    files: CertificateFiles,
+    use: UseCertificate,
+    log: Logger,
+    checkIntervalMs = CHECK_INTERVAL_MS,
+  ) {
     this.#files = files
     this.#use = use
     this.#log = log
-    this.#lookMs = lookMs
+    this.#checkIntervalMs = checkIntervalMs
   }
 
-  async reconcile(signal: AbortSignal): Promise<Look> {
+  async reconcile(signal: AbortSignal): Promise<CheckResult> {
     const [certificate, key, bundle] = await Promise.all([
       readFile(this.#files.certificate, { encoding: 'utf8', signal }),
       readFile(this.#files.key, { encoding: 'utf8', signal }),
       this.bundle(signal),
     ])
     const changed = bundle !== this.#bundle
-    // What a new authority has signed is shown from the next look on: the API server has to hear of that authority first.
+    // A certificate of a new authority is used from the next reconcile on: the API server must trust the
+    // authority first.
     const trusted = !changed || this.#inUse === undefined
     if (trusted && (certificate !== this.#inUse?.certificate || key !== this.#inUse.key)) {
       this.#use({ certificate, key })
@@ -43,7 +52,7 @@ export class GivenCertificates implements CertificateSource {
       this.#log.info({ file: this.#files.certificate }, 'took the certificate of a file')
     }
     this.#bundle = bundle
-    return { requeueAfterMs: this.#lookMs, changed }
+    return { requeueAfterMs: this.#checkIntervalMs, changed }
   }
 
   async bundle(signal: AbortSignal): Promise<string | undefined> {

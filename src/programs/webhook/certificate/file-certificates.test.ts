@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../kube/index.ts'
-import { GivenCertificates } from './given.ts'
+import { FileCertificates } from './file-certificates.ts'
 import type { ServingCertificate } from './source.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'given-'))
@@ -11,10 +11,10 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const files = { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key') }
 const { signal } = new AbortController()
 
-describe('GivenCertificates', () => {
-  it('takes what the files hold, again where that changes, and the bundle beside them', async () => {
+describe('FileCertificates', () => {
+  it('uses the certificate files and their bundle, and follows changes', async () => {
     const used: ServingCertificate[] = []
-    const given = new GivenCertificates(files, serving => used.push(serving), silentLogger)
+    const given = new FileCertificates(files, serving => used.push(serving), silentLogger)
     await expect(given.reconcile(signal)).rejects.toThrow(/ENOENT/)
     writeFileSync(files.certificate, 'c1')
     writeFileSync(files.key, 'k1')
@@ -25,7 +25,7 @@ describe('GivenCertificates', () => {
     writeFileSync(join(folder, 'ca.crt'), 'ca')
     expect((await given.reconcile(signal)).changed).toBe(true)
     expect(await given.bundle(signal)).toBe('ca')
-    // shown once the API server has had time to hear of the new authority
+    // used after the API server had time to read the bundle
     expect(used).toHaveLength(1)
     expect((await given.reconcile(signal)).changed).toBe(false)
     expect(used).toEqual([
@@ -34,9 +34,9 @@ describe('GivenCertificates', () => {
     ])
   })
 
-  it('goes on trying what could not be used', async () => {
+  it('tries an unusable certificate again', async () => {
     let tries = 0
-    const given = new GivenCertificates(
+    const given = new FileCertificates(
       files,
       () => {
         tries += 1

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 const BASE_MS = 5
@@ -7,8 +7,9 @@ const QPS = 10
 const BURST = 100
 
 /**
- * How long a failed key waits: the longer of its own exponential back-off (5 ms to 1 000 s) and its turn in a bucket that all share
- * (10 a second, 100 at once). The values are those of client-go's DefaultControllerRateLimiter.
+ * Delay of a failed key: the longer of its own exponential back-off (5 ms to 1 000 s) and its turn in a token
+ * bucket of all keys (10 per second, burst 100). The values are those of client-go's
+ * DefaultControllerRateLimiter.
  */
 export class KeyedBackoff<K extends string> {
   readonly #failures = new Map<K, number>()
@@ -18,14 +19,14 @@ export class KeyedBackoff<K extends string> {
     this.#bucket = new TokenBucket(QPS, BURST, clock)
   }
 
-  /** Counts a failure and says how many milliseconds to wait. */
+  /** Counts a failure of the key and returns the delay in milliseconds. */
   next(key: K): number {
     const failures = this.#failures.get(key) ?? 0
     this.#failures.set(key, failures + 1)
     return Math.max(Math.min(CAP_MS, BASE_MS * 2 ** Math.min(failures, 30)), this.#bucket.reserve())
   }
 
-  /** The key's failures do not count any more. */
+  /** Resets the failures of the key. */
   forget(key: K): void {
     this.#failures.delete(key)
   }

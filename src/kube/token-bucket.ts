@@ -1,9 +1,10 @@
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { sleep } from './wait.ts'
 
 /**
- * A token bucket that grants in order of asking, like golang.org/x/time/rate: `burst` at once, then `qps` a second.
- * A grant may lie in the future; the asker waits until then.
+ * A token bucket, like golang.org/x/time/rate: `burst` tokens at once, then `qps` tokens per second. Tokens
+ * are granted in the order of the calls. A token may be granted for a later time, until which the caller
+ * waits.
  */
 export class TokenBucket {
   readonly #qps: number
@@ -20,14 +21,14 @@ export class TokenBucket {
     this.#updatedAt = clock.now()
   }
 
-  /** Takes a token and says in how many milliseconds it may be used (0: now). */
+  /** Takes a token. Returns the milliseconds until it may be used (0: now). */
   reserve(): number {
     this.#refill()
     this.#tokens -= 1
     return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#qps) * 1000
   }
 
-  /** Takes a token only if one is there now. */
+  /** Takes a token if one is available now. */
   tryTake(): boolean {
     this.#refill()
     if (this.#tokens < 1) return false
@@ -35,7 +36,7 @@ export class TokenBucket {
     return true
   }
 
-  /** Waits for a token. Throws `Aborted`, giving the token back, when the signal fires first. */
+  /** Waits for a token. When the signal fires first, throws KubeError `Aborted` and returns the token. */
   async take(signal?: AbortSignal): Promise<void> {
     const ms = this.reserve()
     if (ms === 0) return

@@ -3,24 +3,24 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { encodeRequest, parseResult, type PurgeRequest } from '../../../src/cri/removal/index.ts'
+import { encodeRequest, parseResult, type RemovalRequest } from '../../../src/cri/removal/index.ts'
 import { type CriImage, traitsOf } from '../../../src/cri/index.ts'
 import { useWorld } from './fixture.ts'
 
 const MAIN = join(import.meta.dirname, '../../../src/main.ts')
-/** As in a Pod that drops all capabilities. */
+/** Runs a command without capabilities, as in a Pod that drops all. */
 const WITHOUT_CAPABILITIES = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'] as const
 
 const world = useWorld()
 
-/** Runs the process of a purge Job. `request` is the text of its request file. */
+/** Runs the process of a removal Job. `request` is the content of its request file. */
 async function run(request: string, { socket = world.socketPath } = {}) {
-  const directory = await mkdtemp(join(tmpdir(), 'purge-'))
+  const directory = await mkdtemp(join(tmpdir(), 'removal-'))
   onTestFinished(() => rm(directory, { recursive: true }))
   const file = join(directory, 'request.json')
   const log = join(directory, 'termination-log')
   await writeFile(file, request)
-  await writeFile(log, '') // the kubelet makes it, and mounts it as a file
+  await writeFile(log, '') // the kubelet creates it and mounts it as a file
   const [program, ...limits] = WITHOUT_CAPABILITIES
   const flags = [`--cri-socket-path=${socket}`, `--request-file=${file}`, `--termination-log=${log}`]
   const { status, stderr } = spawnSync(program, [...limits, process.execPath, MAIN, 'cri-client', ...flags], {
@@ -30,7 +30,7 @@ async function run(request: string, { socket = world.socketPath } = {}) {
   return { status, stderr, result: parseResult(text), text }
 }
 
-async function purge(request: Partial<PurgeRequest>) {
+async function removeImages(request: Partial<RemovalRequest>) {
   const { status, result, stderr } = await run(encodeRequest({ remove: [], keep: [], ...request }))
   expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' })
   if (result?.kind !== 'Done') throw new Error(`no result: ${stderr}`)
@@ -40,13 +40,13 @@ async function purge(request: Partial<PurgeRequest>) {
 const isNamed = (name: string) => (image: CriImage) =>
   [...image.repoTags, ...image.repoDigests].some(listed => listed.startsWith(name))
 
-describe('the purge of a node', () => {
-  it('removes what is to go, its digest too, and nothing else', async () => {
+describe('the removal on a node', () => {
+  it('removes the requested image with its digest, and nothing else', async () => {
     const gone = await world.pull('plain/gone:1')
     const other = await world.pull('plain/other:1')
     const absent = world.name('plain/never:1')
     const size = (await world.client.imageStatus(gone))?.sizeBytes
-    const result = await purge({ remove: [gone, absent] })
+    const result = await removeImages({ remove: [gone, absent] })
     expect(result.answers.map(({ outcome }) => outcome)).toEqual(['Removed', 'NotFound'])
     expect(result.removedBytes).toBe(size)
     expect(result.runtime).toBe(`${world.runtime.name} ${world.runtime.version}`)
@@ -54,29 +54,29 @@ describe('the purge of a node', () => {
     expect(await world.tags()).toContain(other)
   })
 
-  it('leaves the other tag of the same image', async context => {
+  it('keeps the other tag of the same image', async context => {
     context.skip(!traitsOf(world.runtime).canRemoveNames, 'the runtime removes no single name')
     const one = await world.pull('pair/a:1', 'pair')
     const other = await world.pull('pair/b:1', 'pair')
-    expect((await purge({ remove: [one] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    expect((await removeImages({ remove: [one] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
     const images = await world.client.listImages()
     expect(images.filter(isNamed(world.name('pair/a')))).toEqual([])
     expect(images.filter(isNamed(world.name('pair/b')))).toMatchObject([{ repoTags: [other] }])
-    expect((await purge({ remove: [other] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    expect((await removeImages({ remove: [other] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
     expect((await world.client.listImages()).filter(isNamed(world.name('pair/')))).toEqual([])
   })
 
-  it('leaves both tags of an image where the runtime can only remove both', async context => {
+  it('keeps both tags of an image when the runtime can only remove both', async context => {
     context.skip(traitsOf(world.runtime).canRemoveNames, 'the runtime removes single names')
     const one = await world.pull('pair/a:1', 'pair')
     const other = await world.pull('pair/b:1', 'pair')
-    expect((await purge({ remove: [one] })).answers).toEqual([{ outcome: 'SharedId', detail: other }])
+    expect((await removeImages({ remove: [one] })).answers).toEqual([{ outcome: 'SharedId', detail: other }])
     expect(await world.tags()).toEqual(expect.arrayContaining([one, other]))
   })
 
-  it('removes both tags of an image when both are to go', async () => {
+  it('removes both tags of an image when both are requested', async () => {
     const both = [await world.pull('both/a:1', 'both'), await world.pull('both/b:1', 'both')]
-    expect((await purge({ remove: both })).answers.map(({ outcome }) => outcome)).toEqual([
+    expect((await removeImages({ remove: both })).answers.map(({ outcome }) => outcome)).toEqual([
       'Removed',
       'Removed',
     ])
@@ -85,48 +85,50 @@ describe('the purge of a node', () => {
 
   it('removes an image that was pulled by the digest of its index', async () => {
     const reference = await world.pullIndex('index/a:1')
-    expect((await purge({ remove: [reference] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    expect((await removeImages({ remove: [reference] })).answers).toEqual([
+      { outcome: 'Removed', detail: '' },
+    ])
     expect((await world.client.listImages()).filter(isNamed(world.name('index/')))).toEqual([])
   })
 
-  it('leaves what containers were made from, and removes it when they are gone', async () => {
+  it('keeps an image that a container was created from, and removes it after the container', async () => {
     const made = await world.pull('used/made:1')
     await world.node.createContainer('web', made)
     const inUse = { outcome: 'InUse', detail: 'container web of Pod shop/web' }
-    expect((await purge({ remove: [made] })).answers).toEqual([inUse])
+    expect((await removeImages({ remove: [made] })).answers).toEqual([inUse])
     expect(await world.tags()).toContain(made)
     await world.node.removePod('web')
-    expect((await purge({ remove: [made] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    expect((await removeImages({ remove: [made] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
     expect(await world.tags()).not.toContain(made)
   })
 
-  it('leaves what containers mount, and removes it when they are gone', async context => {
+  it('keeps an image that a container mounts, and removes it after the container', async context => {
     context.skip(world.runtime.name === 'docker', 'cri-dockerd mounts no images')
     const made = await world.pull('used/made:2')
     const mounted = await world.pull('used/mounted:1')
     await world.node.createContainer('volume', made, mounted)
     const inUse = { outcome: 'InUse', detail: 'container volume of Pod shop/volume' }
-    expect((await purge({ remove: [mounted] })).answers).toEqual([inUse])
+    expect((await removeImages({ remove: [mounted] })).answers).toEqual([inUse])
     expect(await world.tags()).toContain(mounted)
     await world.node.removePod('volume')
-    expect((await purge({ remove: [mounted] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    expect((await removeImages({ remove: [mounted] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
     expect(await world.tags()).not.toContain(mounted)
   })
 
-  it('removes an image whose pull has just ended, with the container that is left of it', async () => {
+  it('removes an image whose pull has just ended, with its leftover container', async () => {
     const pulled = await world.pull('pulled:1')
     await world.node.createEndedPull('pull', pulled)
     expect((await world.client.listContainers()).filter(({ leftover }) => leftover)).toHaveLength(1)
-    expect((await purge({ remove: [pulled] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    expect((await removeImages({ remove: [pulled] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
     expect(await world.tags()).not.toContain(pulled)
     expect((await world.client.listContainers()).filter(({ leftover }) => leftover)).toEqual([])
     await world.node.removePod('pull')
   })
 
-  it('leaves what others want, and the sandbox image', async () => {
+  it('keeps what others want, and the sandbox image', async () => {
     const wanted = await world.pull('wanted:1')
     const sandbox = world.sandboxImage
-    const result = await purge({ remove: [wanted, sandbox, 'Not/A/Reference'], keep: [wanted] })
+    const result = await removeImages({ remove: [wanted, sandbox, 'Not/A/Reference'], keep: [wanted] })
     expect(result.answers.map(({ outcome }) => outcome)).toEqual([
       'WantedByOthers',
       'Pinned',
@@ -135,7 +137,7 @@ describe('the purge of a node', () => {
     expect(await world.tags()).toEqual(expect.arrayContaining([wanted, sandbox]))
   })
 
-  it('prints the images for a person', async () => {
+  it('prints the images as JSON', async () => {
     const name = await world.pull('printed:1')
     const { stdout, status } = spawnSync(
       process.execPath,
@@ -149,7 +151,7 @@ describe('the purge of a node', () => {
     })
   })
 
-  it('ends with 1 and says why where it could do nothing', async () => {
+  it('exits with 1 and reports why it did not start', async () => {
     expect(await run('{"v":1,"remove":["a"]}')).toMatchObject({
       status: 1,
       result: { kind: 'Error', code: 'InvalidRequest' },

@@ -1,19 +1,19 @@
 import { isKubeError, type Logger } from '../../../kube/index.ts'
 import type { ServerNames } from './issue.ts'
-import type { Material } from './material.ts'
+import type { KeyMaterial } from './material.ts'
 import { type Lifetimes, LIFETIMES, rotate } from './rotation.ts'
 import type { CertificateSecret } from './secret.ts'
-import type { CertificateSource, Look, UseCertificate } from './source.ts'
+import type { CertificateSource, CheckResult, UseCertificate } from './source.ts'
 
-/** Longest time between two looks. */
-const LOOK_MS = 3_600_000
-/** Somebody else wrote at the same time: what they wrote is read at once. */
-const LOST_RACE_MS = 20
-/** Past the moment itself, so that one look is enough. */
+/** Longest interval between two checks. */
+const CHECK_INTERVAL_MS = 3_600_000
+/** Wait after a concurrent write, before the Secret is read again. */
+const CONFLICT_RETRY_MS = 20
+/** Time added to the next due time, so that one check is enough. */
 const MARGIN_MS = 1000
 
-/** Certificates that the replicas make themselves and keep in a Secret. */
-export class SelfMadeCertificates implements CertificateSource {
+/** Certificates that the replicas issue and store in a Secret. */
+export class IssuedCertificates implements CertificateSource {
   readonly #secret: CertificateSecret
   readonly #names: ServerNames
   readonly #use: UseCertificate
@@ -21,7 +21,7 @@ export class SelfMadeCertificates implements CertificateSource {
   readonly #lifetimes: Lifetimes
   /** Milliseconds since 1970. */
   readonly #now: () => number
-  #inUse: Material | undefined
+  #inUse: KeyMaterial | undefined
 
   constructor(options: {
     secret: CertificateSecret
@@ -39,9 +39,9 @@ export class SelfMadeCertificates implements CertificateSource {
     this.#now = options.now ?? Date.now
   }
 
-  async reconcile(signal: AbortSignal): Promise<Look> {
+  async reconcile(signal: AbortSignal): Promise<CheckResult> {
     const stored = await this.#secret.read(signal)
-    // A Secret that somebody deleted comes back as it was: nobody has to learn to trust anything new.
+    // Restore a deleted Secret with the same content, so that clients need not trust a new authority.
     const known = stored.material ?? this.#inUse
     const now = this.#now()
     const { material, until } = await rotate(known, this.#names, now, this.#lifetimes)
@@ -51,7 +51,7 @@ export class SelfMadeCertificates implements CertificateSource {
         this.#log.info({ secret: this.#secret.name, until: new Date(until) }, 'wrote certificates')
       } catch (error) {
         if (isKubeError(error, 'AlreadyExists', 'Conflict')) {
-          return { requeueAfterMs: LOST_RACE_MS, changed: false }
+          return { requeueAfterMs: CONFLICT_RETRY_MS, changed: false }
         }
         throw error
       }
@@ -60,12 +60,12 @@ export class SelfMadeCertificates implements CertificateSource {
     if (material.certificate !== before?.certificate) this.#use(material)
     this.#inUse = material
     return {
-      requeueAfterMs: Math.min(LOOK_MS, until - now + MARGIN_MS),
+      requeueAfterMs: Math.min(CHECK_INTERVAL_MS, until - now + MARGIN_MS),
       changed: material.bundle !== before?.bundle,
     }
   }
 
-  /** Read anew: another replica may have written since, and what it wrote must not be taken back. */
+  /** Reads the bundle again: another replica may have written a new one, which must not be overwritten. */
   async bundle(signal: AbortSignal): Promise<string | undefined> {
     return (await this.#secret.read(signal)).material?.bundle || undefined
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { isKubeError } from '../kube/errors.ts'
-import { ManualClock } from './manual-clock.ts'
+import { isKubeError } from './errors.ts'
+import { ManualClock } from '../base/manual-clock.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 describe('TokenBucket', () => {
@@ -21,7 +21,7 @@ describe('TokenBucket', () => {
     expect(bucket.tryTake()).toBe(true)
   })
 
-  it('gives the token of an aborted wait back', async () => {
+  it('returns the token of an aborted wait', async () => {
     const bucket = new TokenBucket(1, 1, new ManualClock())
     await bucket.take()
     const before = bucket.reserve()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { silentLogger } from '../../../src/kube/index.ts'
 import { CaBundle } from '../../../src/programs/webhook/ca-bundle.ts'
-import { GivenCertificates } from '../../../src/programs/webhook/certificate/given.ts'
+import { FileCertificates } from '../../../src/programs/webhook/certificate/file-certificates.ts'
 import {
   issueAuthority,
   issueServing,
@@ -13,12 +13,15 @@ import {
 } from '../../../src/programs/webhook/certificate/issue.ts'
 import { certificatesOf } from '../../../src/programs/webhook/certificate/material.ts'
 import { CertificateSecret } from '../../../src/programs/webhook/certificate/secret.ts'
-import { SelfMadeCertificates } from '../../../src/programs/webhook/certificate/self-made.ts'
+import { IssuedCertificates } from '../../../src/programs/webhook/certificate/issued-certificates.ts'
 import { eventually } from '../../harness/eventually.ts'
 import { Questions, type SourceOf, startServer } from './in-process.ts'
 import { Installation, NAMES } from './installation.ts'
 
-/** Certificates that others make, as cert-manager does: every renewal of a self-signed one is a new authority. */
+/**
+ * Tests certificates of others, like those of cert-manager: each renewal of a self-signed certificate is a
+ * new authority.
+ */
 
 let installation: Installation
 let kubeconfig: string
@@ -34,7 +37,7 @@ afterAll(async () => {
 })
 afterEach(() => installation.clear())
 
-const LOOK_MS = 250
+const CHECK_INTERVAL_MS = 250
 const GRACE_MS = 4_000
 const HOSTS = { dns: ['localhost'], ip: ['127.0.0.1'] }
 const SECRET = { name: NAMES.secret, namespace: NAMES.namespace }
@@ -43,7 +46,7 @@ const hour = () => ({ notBefore: new Date(Date.now() - 60_000), notAfter: new Da
 const serialOf = ({ certificate }: KeyPair) => new X509Certificate(certificate).serialNumber
 const serialsIn = (bundle: string) => certificatesOf(bundle).map(({ serialNumber }) => serialNumber)
 
-/** A folder that a kubelet keeps: what a Secret holds comes into it whole. */
+/** A directory that a kubelet manages: the content of a Secret is replaced atomically. */
 async function mount(name: string, authority: KeyPair): Promise<string> {
   const serving = await issueServing(authority, HOSTS, hour())
   const path = join(folder, name)
@@ -60,23 +63,23 @@ const given =
   (path: string): SourceOf =>
   (_client, use) => {
     const files = { certificate: join(path, 'tls.crt'), key: join(path, 'tls.key') }
-    return new GivenCertificates(files, use, silentLogger, LOOK_MS)
+    return new FileCertificates(files, use, silentLogger, CHECK_INTERVAL_MS)
   }
 
 const selfMade: SourceOf = (client, use) =>
-  new SelfMadeCertificates({
+  new IssuedCertificates({
     secret: new CertificateSecret(client, SECRET),
     names: HOSTS,
     use,
     log: silentLogger,
   })
 
-/** How often the configuration was written. */
+/** Number of writes of the configuration. */
 async function writes(): Promise<number> {
   return (await installation.configurations.get({ name: NAMES.configuration })).metadata.generation ?? 0
 }
 
-/** Asks without a pause for so long. */
+/** Sends requests continuously for this time. */
 async function askFor(questions: Questions, ms: number): Promise<void> {
   for (const end = Date.now() + ms; Date.now() < end; ) await questions.ask()
 }
@@ -112,11 +115,11 @@ it('a renewal under a new authority reaches one server before the other, and no 
   await askFor(questions, 1_000)
 
   expect(questions.failures).toEqual([])
-  // the new authority in, the old one out
+  // adding the new authority, removing the old one
   expect((await writes()) - before).toBe(2)
 })
 
-it('servers that never agree are both trusted, and do not write all the time', async () => {
+it('servers with different authorities are both trusted, and do not write continuously', async () => {
   const [one, other] = [await issueAuthority(hour()), await issueAuthority(hour())]
   const servers = [
     await startServer(kubeconfig, given(await mount('one', one)), { graceMs: GRACE_MS }),
@@ -131,7 +134,7 @@ it('servers that never agree are both trusted, and do not write all the time', a
   expect((await writes()) - before).toBeLessThanOrEqual(8)
 })
 
-it('a server whose certificates are given and one that makes its own are both trusted', async () => {
+it('a server with certificate files and one that issues its own are both trusted', async () => {
   onTestFinished(() => installation.secrets.delete(SECRET).then(() => {}))
   const authority = await issueAuthority(hour())
   const servers = [
@@ -149,7 +152,7 @@ it('a server whose certificates are given and one that makes its own are both tr
   expect(await writes()).toBe(before)
 })
 
-it('a bundle without a certificate is left out, and said to be', async () => {
+it('a bundle without a certificate is ignored and logged', async () => {
   const server = await startServer(kubeconfig, given(await mount('good', await issueAuthority(hour()))))
   await Questions.start(installation, [server])
   const before = await installation.bundle()

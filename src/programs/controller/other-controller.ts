@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { EventRecorder, KubeClient, Leader, Logger, ResourceDef } from '../../kube/index.ts'
+
+const PODS: ResourceDef = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true }
+
+/** Name of a controller in the Lease: `POD_NAMESPACE_UUID`. The UUID tells it from an earlier process of the same Pod. */
+export function newIdentity(podName: string, namespace: string): string {
+  return `${podName || hostname()}_${namespace}_${randomUUID()}`
+}
+
+/** What `OtherController` works with. */
+interface OtherControllerOptions {
+  readonly client: KubeClient
+  readonly events: EventRecorder
+  /** Namespace of the controller. */
+  readonly namespace: string
+  /** Name of the controller's Pod. Empty: its host name. */
+  readonly podName: string
+  readonly log: Logger
+}
+
+/** Says, once for each namespace, that a controller of another namespace works and this one waits: in the log and by an Event. */
+export class OtherController {
+  readonly #options: OtherControllerOptions
+  readonly #told = new Set<string>()
+
+  constructor(options: OtherControllerOptions) {
+    this.#options = options
+  }
+
+  /** Notes the leader. Says nothing where that is a replica of the same namespace. */
+  note(leader: Leader): void {
+    const { log } = this.#options
+    const [pod = '', namespace = leader.namespace, uuid] = leader.identity.split('_')
+    const other = uuid === undefined ? leader.namespace : namespace
+    if (other === this.#options.namespace || this.#told.has(other)) return
+    this.#told.add(other)
+    const message =
+      `another controller works in the namespace ${other} (Pod ${pod}); a cluster needs one only. ` +
+      `This one, in the namespace ${this.#options.namespace}, does nothing while that one runs. Remove one of the two installations.`
+    log.warn({ leader: leader.identity, lease: leader.namespace }, message)
+    this.#record(message).catch((err: unknown) => log.warn({ err }, 'cannot record an event'))
+  }
+
+  /** Records an Event of the controller's Pod, where the Pod is found. */
+  async #record(message: string): Promise<void> {
+    const { client, events, namespace, podName } = this.#options
+    const fieldSelector = `metadata.name=${podName || hostname()}`
+    const { items } = await client.resource(PODS).list({ namespace, fieldSelector })
+    const [pod] = items
+    if (pod) events.record(pod, 'Warning', 'AnotherController', message)
+  }
+}
