@@ -1,4 +1,4 @@
-import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
+import type { Attempt, DesiredImage, LedgerEntry } from '../../api/node-images.ts'
 import { pinnedDigest } from '../../oci/reference.ts'
 import type { Inventory, NodeFacts } from '../node/index.ts'
 import { emptyEntry, isPresent } from './entry.ts'
@@ -67,12 +67,26 @@ function digestAfterListing(
   return presence?.digest ?? (isSame ? listed : undefined)
 }
 
-function disappeared(entry: LedgerEntry, now: string): LedgerEntry {
+function disappeared({ attempt, ...entry }: LedgerEntry, now: string): LedgerEntry {
   return {
     ...entry,
     presence: { state: 'Absent', since: now, by: 'NodeList' },
     // The next pull brings an image that was not there before us.
     pulledByUs: true,
+    ...(attempt && { attempt: attempt.state === 'Failed' ? withoutFailure(attempt) : attempt }),
+  }
+}
+
+/**
+ * A refresh that failed left an older image on the node. That image is gone, so that it is pulled at once.
+ * The name of the attempt stays: a retained Job must not prove its image once more.
+ */
+function withoutFailure({ revision, id, startedAt }: Attempt): Attempt {
+  return {
+    state: 'Unknown',
+    revision,
+    ...(id !== undefined && { id }),
+    ...(startedAt !== undefined && { startedAt }),
   }
 }
 

@@ -213,6 +213,16 @@ describe('the image list of the node', () => {
     expect(started(lost)).toEqual(['r.test/b:1'])
   })
 
+  it('has an image pulled at once that is gone, although its last refresh failed for good', () => {
+    const node = nodeOf('n1', [['r.test/b:1']], at(600))
+    const desired = desiredOf(['r.test/a:1'], cache).map(image => ({ ...image, revision: 2 }))
+    const { attempt } = failedEntryOf('r.test/a:1', 'ImageNotFound', { revision: 2, finishedAt: at(599) })
+    const ledger = [entryOf('r.test/a:1', { ...(attempt && { attempt }) })]
+    const lost = decidePulls(workOf(cache, { node, desired, ledger, now: T0 + 600_000 }))
+    expect(lost.ledger[0]?.presence?.state).toBe('Absent')
+    expect(started(lost)).toEqual(['r.test/a:1'])
+  })
+
   it('is not believed about an image that was proved since', () => {
     const node = nodeOf('n1', [['r.test/a:1']], at(600))
     const recent = { state: 'Present', since: at(590), by: 'Job', revision: 1 } as const
