@@ -85,7 +85,7 @@ export interface Engine {
    *
    * @param view the object that `verdicts` was given. Attempts that have ended since are not in the ledger, and stay.
    */
-  release(view: NodeView, signal: AbortSignal): Promise<{ readonly lookAgainMs?: number }>
+  release(view: NodeView, signal: AbortSignal): Promise<void>
   /** The reconcile of the node failed, or nobody wants anything of it: other nodes take its turn. */
   giveUpTurn(nodeName: string): void
   /** The node is gone. Throws KubeError. */

@@ -95,6 +95,23 @@ describe('NodeReconciler', () => {
     expect(result?.requeueAfterMs).toBeGreaterThanOrEqual(1_000)
   })
 
+  it('asks about a Job without a Pod also while its ledger waits to be written', async () => {
+    const { cluster, state, requests, reconcile } = await reconciler(({ path }) =>
+      path.endsWith('/events') ? { body: { items: [] } } : { body: stored() },
+    )
+    const early = recentJobOf([IMAGE], 1)
+    state.pullJobs.upsert(early)
+    await reconcile()
+    const metadata = { ...recentJobOf([IMAGE], 5).metadata, resourceVersion: '2' }
+    state.pullJobs.upsert({ ...early, metadata })
+    // The image list of the node changes the ledger, which was written a moment ago.
+    const listed = nodeOf('n1', [[IMAGE]])
+    cluster.nodeInformer.upsert({ ...listed, metadata: { ...listed.metadata, resourceVersion: '2' } })
+    await reconcile()
+    expect(ledgers(requests)).toHaveLength(1)
+    expect(requests.filter(({ path }) => path.endsWith('/events'))).toHaveLength(1)
+  })
+
   it('reads the explanation of a Job without a Pod soon', async () => {
     const { state, reconcile } = await reconciler(({ path }) =>
       path.endsWith('/events')

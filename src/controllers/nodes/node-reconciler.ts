@@ -110,7 +110,7 @@ export class NodeReconciler {
     const rests = !isStep && verdicts.ended > 0
     const waitMs = await writer.writeLedger(node, nodeImages, { images: ledger, rests }, signal)
     if (waitMs > 0) looks.push(waitMs)
-    else looks.push((await engine.release(view, signal)).lookAgainMs)
+    else await engine.release(view, signal)
     const soonest = Math.min(...looks.filter(ms => ms !== undefined))
     return soonest === Infinity ? {} : { requeueAfterMs: Math.max(MIN_LOOK_MS, soonest) }
   }

@@ -96,6 +96,31 @@ export class JobEngine implements Engine {
 
   async step(input: StepInput, signal: AbortSignal): Promise<Step> {
     const readings = this.#read(input)
+    const step = await this.#start(input, readings, signal)
+    const isExplained = await this.#explain(readings, signal)
+    return isExplained ? { ...step, lookAgainMs: EXPLAINED_LOOK_MS } : step
+  }
+
+  giveUpTurn(nodeName: string): void {
+    this.#options.admission.leave(nodeName)
+  }
+
+  async release(view: NodeView, signal: AbortSignal): Promise<void> {
+    const { writer, pulls: settings } = this.#options
+    // A Job may have ended while the ledger was written. It is not in the ledger, and stays.
+    const { pulls, removals } = this.#readings.get(view) ?? this.#read(view)
+    if (settings.retainJobs) await writer.retain(pulls.finished, signal)
+    else await writer.deleteAll(pulls.finished, signal)
+    await writer.deleteAll([...removals.finished, ...this.#retainedJobsInTheWay(view)], signal)
+  }
+
+  async forget(nodeName: string, signal: AbortSignal): Promise<void> {
+    const { state, writer, admission } = this.#options
+    admission.leave(nodeName)
+    await writer.deleteAll([...state.pullJobsOf(nodeName), ...state.removalJobsOf(nodeName)], signal)
+  }
+
+  async #start(input: StepInput, readings: Readings, signal: AbortSignal): Promise<Step> {
     const removal = await this.#startRemoval(input, readings.removals, signal)
     // One start at a time. Images that make room go first.
     if (removal.isBusy) return removal
@@ -109,28 +134,13 @@ export class JobEngine implements Engine {
     }
   }
 
-  giveUpTurn(nodeName: string): void {
-    this.#options.admission.leave(nodeName)
-  }
-
-  async release(view: NodeView, signal: AbortSignal): Promise<{ readonly lookAgainMs?: number }> {
-    const { writer, pulls: settings } = this.#options
-    // A Job may have ended while the ledger was written. It is not in the ledger, and stays.
-    const { pulls, removals } = this.#readings.get(view) ?? this.#read(view)
-    if (settings.retainJobs) await writer.retain(pulls.finished, signal)
-    else await writer.deleteAll(pulls.finished, signal)
-    await writer.deleteAll([...removals.finished, ...this.#retainedJobsInTheWay(view)], signal)
-    let isExplained = false
+  /** Asks why Jobs have no Pod. True where something new was learned. */
+  async #explain({ pulls, removals }: Readings, signal: AbortSignal): Promise<boolean> {
+    let isNew = false
     for (const { job, unexplained } of [...pulls.running, ...removals.running]) {
-      if (unexplained && (await writer.explain(job, signal))) isExplained = true
+      if (unexplained && (await this.#options.writer.explain(job, signal))) isNew = true
     }
-    return isExplained ? { lookAgainMs: EXPLAINED_LOOK_MS } : {}
-  }
-
-  async forget(nodeName: string, signal: AbortSignal): Promise<void> {
-    const { state, writer, admission } = this.#options
-    admission.leave(nodeName)
-    await writer.deleteAll([...state.pullJobsOf(nodeName), ...state.removalJobsOf(nodeName)], signal)
+    return isNew
   }
 
   #read({ node, plan, ledger, caches, now }: NodeView): Readings {

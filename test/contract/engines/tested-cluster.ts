@@ -313,9 +313,8 @@ export function cutOff(engine: Engine, point: CutOffPoint): Engine {
     },
     release: async (view, signal) => {
       cut('before a release', ended > 0)
-      const result = await engine.release(view, signal)
+      await engine.release(view, signal)
       cut('after a release', ended > 0)
-      return result
     },
   }
 }

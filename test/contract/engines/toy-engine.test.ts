@@ -87,11 +87,10 @@ class ToyEngine implements Engine {
     return { evidence: { pulls, removals } }
   }
 
-  async release(view: NodeView): Promise<{ lookAgainMs?: number }> {
+  async release(view: NodeView): Promise<void> {
     const { uid } = view.node.metadata
     for (const id of this.#ended.get(view) ?? []) this.#agent.pulls.delete(id)
     for (const [id, { nodeUid }] of this.#agent.pulls) if (nodeUid !== uid) this.#agent.pulls.delete(id)
-    return {}
   }
 
   giveUpTurn(): void {}
