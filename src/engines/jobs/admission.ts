@@ -19,11 +19,12 @@ export interface StartRequest {
   readonly urgent: boolean
   /** Jobs of this node that were read to their end. The new Job takes over their slots. */
   readonly ended: readonly (PullJob | RemovalJob)[]
-  /** What it waits for at the node itself. */
-  readonly nodeWait?: Wait | undefined
 }
 
-/** Decides whether a Job may be started now. The only gate: nothing else holds a Job back. */
+/**
+ * Decides whether the cluster has room for a Job: slots, and a namespace that takes Jobs. What a Job waits for at its node
+ * is decided before (`nodeWait`).
+ */
 export class Admission {
   readonly #slots: JobSlots
   readonly #breaker: CircuitBreaker
@@ -37,14 +38,7 @@ export class Admission {
    * Undefined where the Job may start: it holds a slot until `done`. Else what it waits for. A node that waits for a slot
    * is woken when a slot is free.
    */
-  mayStart(
-    { work, nodeName, owner, namespace, urgent, ended, nodeWait }: StartRequest,
-    now: number,
-  ): Wait | undefined {
-    if (nodeWait) {
-      this.#slots.leave(nodeName)
-      return nodeWait
-    }
+  mayStart({ work, nodeName, owner, namespace, urgent, ended }: StartRequest, now: number): Wait | undefined {
     if (!this.#slots.tryTake(nodeName, owner, urgent, ended)) {
       return { reason: 'JobSlot', inMs: SLOT_LOOK_MS }
     }
