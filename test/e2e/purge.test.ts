@@ -226,7 +226,14 @@ describe.skipIf(!cluster.isLocal)('a purge (needs to look into nodes)', () => {
     expect(await isOnNodes(used)).toEqual([true, ...others.map(() => false)])
     expect(await isOnNodes(unused)).toEqual(NOWHERE)
 
+    expect(await cluster.containersOf(node, pod)).not.toEqual([])
     await leave()
+    // The kubelet removes an ended container some time after its Pod; until then the image is in use.
+    await eventually(
+      'the container to be gone',
+      async () => (await cluster.containersOf(node, pod)).length === 0,
+      { timeoutMs: 120_000 },
+    )
     await annotatePurge(cluster, address)
     const again = await waitForCache(
       cluster,

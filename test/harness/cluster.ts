@@ -138,6 +138,11 @@ export class Cluster {
     for (const node of nodes) await this.#runtime(node).removeAllBut(isKept)
   }
 
+  /** IDs of the containers that the node's runtime has for a Pod of this name, those that have ended included. */
+  containersOf(node: string, pod: string): Promise<string[]> {
+    return this.#runtime(node).containersOf(pod)
+  }
+
   /** Removes an image from a node behind the kubelet's back. */
   removeImage(node: string, image: string): Promise<void> {
     return this.#runtime(node).remove(image)

@@ -76,6 +76,14 @@ export class NodeRuntime {
     return (await this.#entries()).find(({ name }) => name === image)?.digest
   }
 
+  /** IDs of the containers that the runtime has for a Pod of this name, those that have ended included. */
+  async containersOf(pod: string): Promise<string[]> {
+    // Its sandbox, which stays longer, is a container to containerd, too.
+    const filter = `labels."io.kubernetes.pod.name"=="${pod}",labels."io.cri-containerd.kind"=="container"`
+    const ids = await this.#ctr(['containers', 'ls', '-q', filter])
+    return ids.split('\n').filter(id => id !== '')
+  }
+
   async #entries(): Promise<{ name: string; digest: string }[]> {
     const [, ...lines] = (await this.#ctr(['images', 'ls'])).trim().split('\n')
     return lines.map(line => line.split(/\s+/)).map(([name = '', , digest = '']) => ({ name, digest }))
