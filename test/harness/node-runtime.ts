@@ -51,7 +51,9 @@ export class NodeRuntime {
 
   /** IDs of the containers of a Pod that the runtime has, running or stopped. */
   async containersOf(podName: string): Promise<string[]> {
-    const ids = await this.#ctr(['containers', 'ls', '-q', `labels."io.kubernetes.pod.name"==${podName}`])
+    // To containerd the sandbox is a container too. It stays longer.
+    const filter = `labels."io.kubernetes.pod.name"=="${podName}",labels."io.cri-containerd.kind"=="container"`
+    const ids = await this.#ctr(['containers', 'ls', '-q', filter])
     return ids.split('\n').filter(id => id !== '')
   }
 
