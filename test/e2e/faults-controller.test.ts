@@ -249,4 +249,28 @@ describe.skipIf(!cluster.isLocal)('a controller that dies (needs to reach into n
     expect(Number(present)).toBeGreaterThanOrEqual((await cluster.nodes()).length)
     expect(metrics).toMatch(/^kubefledged_reconcile_total\{controller="node",result="success"\} [1-9]/m)
   })
+
+  test('SIGUSR2: it logs what its queues, Job slots, circuits and nodes wait for', async () => {
+    const pod = await controller.pod()
+    await controller.signal(pod, 'USR2')
+    const dump = await eventually('the dump in its log', async () => {
+      const lines = (await controller.logs(pod)).trim().split('\n')
+      return lines
+        .map(line => JSON.parse(line) as { msg: string; dump?: object })
+        .find(({ msg }) => msg === 'dump')
+    })
+    expect(dump.dump).toEqual({
+      queues: expect.objectContaining({
+        node: { size: expect.any(Number), longestMs: expect.any(Number) },
+      }),
+      slots: { limit: expect.any(Number), used: expect.any(Object), waiting: expect.any(Array) },
+      circuits: {
+        registries: expect.any(Array),
+        namespaces: expect.any(Array),
+        silentForController: expect.any(Array),
+      },
+      waits: expect.any(Array),
+    })
+    expect(await controller.get(pod, '/healthz')).toBe('ok')
+  })
 })

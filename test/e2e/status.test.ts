@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { NodeImages } from '../../src/api/node-images.ts'
 import { CacheWatch } from '../harness/cache-watch.ts'
 import { eventually, uniqueName } from '../harness/cluster.ts'
 import { pushImage } from '../harness/image-builder.ts'
@@ -62,6 +63,20 @@ test.skipIf(!cluster.isLocal)(
       `imagecache.kubefledged.io/${address.name}\n`,
     )
 
+    const [nodeHead = '', ...nodeRows] = (await cluster.kubectl(['get', 'nodeimages'])).trim().split('\n')
+    expect(nodeHead.split(/\s+/)).toEqual(['NAME', 'DESIRED', 'PRESENT', 'FAILED', 'AGE'])
+    expect(nodeRows.map(line => line.split(/\s+/)[0]).toSorted()).toEqual(nodes.toSorted())
+    for (const line of nodeRows) {
+      const [, desired, present] = line.split(/\s+/)
+      expect(Number(desired), line).toBeGreaterThanOrEqual(1)
+      expect(Number(present), line).toBeGreaterThanOrEqual(1)
+    }
+    const { items } = await cluster.kubectlJson<{ items: NodeImages[] }>(['get', 'nodeimages'])
+    for (const { spec } of items) {
+      const owners = spec?.images?.find(desired => desired.image === image)?.owners ?? []
+      expect(owners.map(owner => spec?.owners?.[owner]?.cache)).toEqual([`${namespace}/${address.name}`])
+    }
+
     await eventually('the Event of the creation', async () => {
       const events = await cluster.kubectlJson<{ items: Event[] }>([
         '-n',
@@ -74,7 +89,7 @@ test.skipIf(!cluster.isLocal)(
         expect.objectContaining({
           type: 'Normal',
           reason: 'ImageCacheCreate',
-          message: 'All requested images pulled succesfully to respective nodes',
+          message: `All requested images pulled succesfully to respective nodes (images 1/1, nodes ${nodes.length}/${nodes.length})`,
         }),
       ])
       return true

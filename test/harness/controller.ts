@@ -110,7 +110,7 @@ export class InstalledController {
   }
 
   /** Sends a signal to its process. When the process ends, the kubelet restarts the container. */
-  async signal(pod: ControllerPod, signal: 'KILL' | 'TERM'): Promise<void> {
+  async signal(pod: ControllerPod, signal: 'KILL' | 'TERM' | 'USR2'): Promise<void> {
     await this.#cluster.nodeExec(pod.node, ['kill', `-${signal}`, await this.pid(pod)])
   }
 
