@@ -23,6 +23,10 @@ export function engineContract(name: string, makeHarness: (site: EngineSite) => 
   describe.concurrent(`the contract of engines: ${name}`, () => {
     beforeAll(serveKinds)
 
+    // Each attempt asks the registry, also for an image that is there.
+    // The controller may not read the secret, so that it asks no registry itself.
+    const always: Partial<ImageCacheSpec> = { pullPolicy: 'Always', imagePullSecrets: [{ name: 's' }] }
+
     it('pulls each image once on to a cold node, and says so', async ({ expect }) => {
       await using cluster = await clusterWith(['r.test/a:1', 'r.test/b:1'])
       cluster.start()
@@ -75,11 +79,8 @@ export function engineContract(name: string, makeHarness: (site: EngineSite) => 
       expect(cluster.node.pulls.toSorted()).toEqual(['r.test/a:1', 'r.test/b:1', 'r.test/c:1'])
     })
 
-    // The controller may not read the secret, so that it asks no registry itself.
-    const moving: Partial<ImageCacheSpec> = { pullPolicy: 'Always', imagePullSecrets: [{ name: 's' }] }
-
     it('answers a refresh with a new attempt', async ({ expect }) => {
-      await using cluster = await clusterWith(['r.test/a:1'], moving)
+      await using cluster = await clusterWith(['r.test/a:1'], always)
       cluster.start()
       await cluster.says('r.test/a:1', 'Present 1')
       await cluster.refresh()
@@ -89,7 +90,7 @@ export function engineContract(name: string, makeHarness: (site: EngineSite) => 
     })
 
     it('takes no attempt for the answer to a refresh that came later', async ({ expect }) => {
-      await using cluster = await clusterWith(['r.test/slow:1'], moving)
+      await using cluster = await clusterWith(['r.test/slow:1'], always)
       cluster.start()
       await cluster.says('r.test/slow:1', 'Pulling')
       await eventually('the pull to begin', async () => cluster.node.pulls.length === 1)
@@ -116,7 +117,7 @@ export function engineContract(name: string, makeHarness: (site: EngineSite) => 
     it.for<CutOffPoint>(['before a step', 'after a step', 'before a release', 'after a release'])(
       'goes on where another process was cut off %s, and starts nothing twice',
       async (point, { expect }) => {
-        await using cluster = await clusterWith(['r.test/a:1', 'r.test/b:1'])
+        await using cluster = await clusterWith(['r.test/a:1', 'r.test/b:1'], always)
         cluster.start(engine => cutOff(engine, point))
         await cluster.end()
         cluster.start()
@@ -128,7 +129,7 @@ export function engineContract(name: string, makeHarness: (site: EngineSite) => 
     )
 
     it('finds a pull again that runs while no process does', async ({ expect }) => {
-      await using cluster = await clusterWith(['r.test/slow:1'])
+      await using cluster = await clusterWith(['r.test/slow:1'], always)
       cluster.start()
       await cluster.says('r.test/slow:1', 'Pulling')
       await cluster.stop()
