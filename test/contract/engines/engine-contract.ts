@@ -8,7 +8,7 @@ import {
   type EngineSite,
   TestedCluster,
   cutOff,
-  serveKinds,
+  startApiServer,
 } from './tested-cluster.ts'
 
 /** Time in which an engine that starts something too much would have done so, in milliseconds. */
@@ -21,7 +21,7 @@ export function engineContract(name: string, makeHarness: (site: EngineSite) => 
 
   // Each scenario has a node and a namespace of its own.
   describe.concurrent(`the contract of engines: ${name}`, () => {
-    beforeAll(serveKinds)
+    beforeAll(startApiServer)
 
     // Each attempt asks the registry, also for an image that is there.
     // The controller may not read the secret, so that it asks no registry itself.

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { sharedApiServer } from '../shared-api-server.ts'
 import { NodeImagesWriter } from '../../../src/controllers/nodes/node-images-writer.ts'
 import { NodeReconciler } from '../../../src/controllers/nodes/node-reconciler.ts'
 import { WaitLog } from '../../../src/controllers/nodes/wait-log.ts'
@@ -20,6 +19,7 @@ import {
 } from '../../../src/kube/index.ts'
 import type { CircuitBreaker } from '../../../src/state/circuit-breaker.ts'
 import type { ClusterState } from '../../../src/state/cluster-state.ts'
+import { ApiServer } from '../../harness/api-server.ts'
 import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
 import { eventually } from '../../harness/eventually.ts'
@@ -55,14 +55,20 @@ export interface EngineSite {
 /** Pause between two reconciles of the node, in milliseconds. */
 const LOOK_MS = 100
 
-/** Makes the API server serve ImageCache and NodeImages. */
-export async function serveKinds(): Promise<void> {
+/** API server of the test file: other files leave objects and webhooks behind that would take part. */
+let apiServer: ApiServer | undefined
+
+/** Starts an API server that serves ImageCache and NodeImages. Resolves to a function that ends it. */
+export async function startApiServer(): Promise<() => Promise<void>> {
+  const server = await ApiServer.start()
+  apiServer = server
   const kubectl = (args: readonly string[], input = '') =>
-    run([binary('kubectl'), '--kubeconfig', sharedApiServer().kubeconfig, ...args], { input })
+    run([binary('kubectl'), '--kubeconfig', server.kubeconfig, ...args], { input })
   for (const crd of [imageCacheCrd, nodeImagesCrd]) {
-    await kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], JSON.stringify(crd))
+    await kubectl(['apply', '--server-side', '-f', '-'], JSON.stringify(crd))
     await kubectl(['wait', `crd/${crd.metadata.name}`, '--for=condition=Established', '--timeout=30s'])
   }
+  return () => server.stop()
 }
 
 /** One node and one cache in a real API server, with the reconciler of nodes over an engine. */
@@ -101,7 +107,8 @@ export class TestedCluster implements AsyncDisposable {
     images: readonly string[],
     spec: Partial<ImageCacheSpec> = {},
   ): Promise<TestedCluster> {
-    const config = loadConfig({ kubeconfig: sharedApiServer().kubeconfig })
+    if (!apiServer) throw new Error('startApiServer was not called')
+    const config = loadConfig({ kubeconfig: apiServer.kubeconfig })
     const client = new KubeClient(config, { qps: 1000, burst: 1000 })
     const namespace = `engine-${randomBytes(4).toString('hex')}`
     const node = new TestedNode(`node-of-${namespace}`)
