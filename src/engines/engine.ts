@@ -73,19 +73,18 @@ export interface Step {
  * The controller calls `verdicts`, then `step`, writes the ledger, then calls `release`. Each call can be cut off at any
  * point and made again: an engine finds its attempts in the cluster, not in its memory.
  */
-export interface Engine {
+export interface Engine<V extends Verdicts = Verdicts> {
   /** What is on the node. */
   inventory(node: NodeFacts): Inventory
   /** What attempts to pull or to remove have shown. No I/O. */
-  verdicts(view: NodeView): Verdicts
+  verdicts(view: NodeView): V
   /** Starts at most what may be started now. Throws KubeError. */
-  step(input: StepInput, signal: AbortSignal): Promise<Step>
+  step(input: StepInput, verdicts: V, signal: AbortSignal): Promise<Step>
   /**
-   * The ledger with the evidence is written: attempts that `verdicts` read to their end are cleaned up. Throws KubeError.
-   *
-   * @param view the object that `verdicts` was given. Attempts that have ended since are not in the ledger, and stay.
+   * Cleans up the attempts that ended in `verdicts`: the ledger has them now. An attempt that has ended since is not in the
+   * ledger, and stays. Throws KubeError.
    */
-  release(view: NodeView, signal: AbortSignal): Promise<void>
+  release(view: NodeView, verdicts: V, signal: AbortSignal): Promise<void>
   /** The reconcile of the node failed, or nobody wants anything of it: other nodes take its turn. */
   giveUpTurn(nodeName: string): void
   /** The node is gone. Throws KubeError. */

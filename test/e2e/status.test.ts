@@ -65,7 +65,7 @@ test.skipIf(!cluster.isLocal)(
 
     const [nodeHead = '', ...nodeRows] = (await cluster.kubectl(['get', 'nodeimages'])).trim().split('\n')
     expect(nodeHead.split(/\s+/)).toEqual(['NAME', 'DESIRED', 'PRESENT', 'FAILED', 'AGE'])
-    expect(nodeRows.map(line => line.split(/\s+/)[0]).toSorted()).toEqual(nodes.toSorted())
+    expect(nodeRows.map(line => line.split(/\s+/)[0] ?? '').toSorted()).toEqual(nodes.toSorted())
     for (const line of nodeRows) {
       const [, desired, present] = line.split(/\s+/)
       expect(Number(desired), line).toBeGreaterThanOrEqual(1)

@@ -10,7 +10,7 @@ import {
 } from '../../core/ledger/index.ts'
 import { type NodeFacts, skipReason } from '../../core/node/index.ts'
 import { type TagAnswer, planNode, startableKeys } from '../../core/plan/index.ts'
-import type { Engine, NodeView, Step } from '../../engines/engine.ts'
+import type { Engine, NodeView, Step, Verdicts } from '../../engines/engine.ts'
 import type { HandlerResult, Logger } from '../../kube/index.ts'
 import { type CircuitBreaker, withLatest } from '../../state/circuit-breaker.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
@@ -100,7 +100,7 @@ export class NodeReconciler {
     const view = this.#viewOf(node, nodeImages)
     const verdicts = engine.verdicts(view)
     const read = this.#record(view, verdicts.evidence)
-    const { step, open } = await this.#step(view, read, signal)
+    const { step, open } = await this.#step(view, verdicts, read, signal)
     const isStep = step.evidence.pulls.length + step.evidence.removals.length > 0
     const { ledger } = isStep ? this.#record(view, joined(verdicts.evidence, step.evidence)) : read
     waits.note(node.metadata.name, open, step.wait?.reason)
@@ -110,7 +110,7 @@ export class NodeReconciler {
     const rests = !isStep && verdicts.ended > 0
     const waitMs = await writer.writeLedger(node, nodeImages, { images: ledger, rests }, signal)
     if (waitMs > 0) looks.push(waitMs)
-    else await engine.release(view, signal)
+    else await engine.release(view, verdicts, signal)
     const soonest = Math.min(...looks.filter(ms => ms !== undefined))
     return soonest === Infinity ? {} : { requeueAfterMs: Math.max(MIN_LOOK_MS, soonest) }
   }
@@ -150,6 +150,7 @@ export class NodeReconciler {
 
   async #step(
     view: NodeView,
+    verdicts: Verdicts,
     { ledger, circuits }: { ledger: readonly LedgerEntry[]; circuits: Circuits },
     signal: AbortSignal,
   ): Promise<{ step: Step; open: number }> {
@@ -167,7 +168,7 @@ export class NodeReconciler {
       startable: startableKeys(node, cluster.compiledCaches()),
       mayRemove: skipReason(node, { images: [] }) === undefined,
     })
-    const step = await engine.step({ ...view, ledger, open, circuits, inventory }, signal)
+    const step = await engine.step({ ...view, ledger, open, circuits, inventory }, verdicts, signal)
     return { step, open: open.pulls.length + open.removals.length }
   }
 }

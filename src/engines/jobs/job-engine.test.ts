@@ -67,10 +67,16 @@ async function engineBefore(
     })
     return { ...common, open }
   }
-  const step = (plan: NodeImagesSpec, ledger?: readonly LedgerEntry[]) =>
-    engine.step(inputOf(viewOf(plan, ledger)), signal())
+  const step = (plan: NodeImagesSpec, ledger?: readonly LedgerEntry[]) => {
+    const view = viewOf(plan, ledger)
+    return engine.step(inputOf(view), engine.verdicts(view), signal())
+  }
+  const release = (plan: NodeImagesSpec) => {
+    const view = viewOf(plan)
+    return engine.release(view, engine.verdicts(view), signal())
+  }
   const made = () => requests.filter(creates).map(({ body }) => body as MadeJob)
-  return { ...parts, requests, viewOf, step, made }
+  return { ...parts, requests, viewOf, step, release, made }
 }
 
 interface MadeJob {
@@ -217,26 +223,24 @@ describe('JobEngine.release', () => {
     requests.filter(({ method }) => method === 'DELETE').map(({ path }) => path.split('/').at(-1))
 
   it('deletes Jobs that were read to their end', async () => {
-    const { engine, state, requests, viewOf } = await engineBefore()
+    const { state, requests, release } = await engineBefore()
     state.pullJobs.upsert(ended)
     state.pullPods.upsert(completed)
-    const view = viewOf({ images })
-    engine.verdicts(view)
-    await engine.release(view, signal())
+    await release({ images })
     expect(deleted(requests)).toEqual([ended.metadata.name])
   })
 
   it('retains them where it is told to, until their image is to be removed', async () => {
     const pulls = { ...SETTINGS, retainJobs: true }
-    const { engine, state, requests, viewOf } = await engineBefore(echo, { pulls })
+    const { engine, state, requests, viewOf, release } = await engineBefore(echo, { pulls })
     state.pullJobs.upsert(ended)
     state.pullPods.upsert(completed)
-    await engine.release(viewOf({ images }), signal())
+    await release({ images })
     expect(deleted(requests)).toEqual([])
     expect(engine.verdicts(viewOf({ images })).evidence.pulls).toEqual([])
-    await engine.release(viewOf({ remove: [removalOf(IMAGE, { stays: 'NotOurs' })] }), signal())
+    await release({ remove: [removalOf(IMAGE, { stays: 'NotOurs' })] })
     expect(deleted(requests)).toEqual([])
-    await engine.release(viewOf({ remove: [removalOf(IMAGE)] }), signal())
+    await release({ remove: [removalOf(IMAGE)] })
     expect(deleted(requests)).toEqual([ended.metadata.name])
   })
 })

@@ -312,15 +312,15 @@ export function cutOff(engine: Engine, point: CutOffPoint): Engine {
       ended = verdicts.ended
       return verdicts
     },
-    step: async (input, signal) => {
+    step: async (input, verdicts, signal) => {
       cut('before a step', ended > 0)
-      const step = await engine.step(input, signal)
+      const step = await engine.step(input, verdicts, signal)
       cut('after a step', step.evidence.pulls.length > 0)
       return step
     },
-    release: async (view, signal) => {
+    release: async (view, verdicts, signal) => {
       cut('before a release', ended > 0)
-      await engine.release(view, signal)
+      await engine.release(view, verdicts, signal)
       cut('after a release', ended > 0)
     },
   }

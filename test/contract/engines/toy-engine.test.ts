@@ -45,9 +45,12 @@ const NO_INVENTORY: Inventory = {
   isNewerThan: () => false,
 }
 
-class ToyEngine implements Engine {
+interface ToyVerdicts extends Verdicts {
+  readonly endedIds: readonly string[]
+}
+
+class ToyEngine implements Engine<ToyVerdicts> {
   readonly #agent: ToyAgent
-  readonly #ended = new WeakMap<NodeView, readonly string[]>()
 
   constructor(agent: ToyAgent) {
     this.#agent = agent
@@ -57,12 +60,11 @@ class ToyEngine implements Engine {
     return NO_INVENTORY
   }
 
-  verdicts(view: NodeView): Verdicts {
+  verdicts(view: NodeView): ToyVerdicts {
     const own = [...this.#agent.pulls.values()].filter(pull => pull.nodeUid === view.node.metadata.uid)
     const pulls = own.map(pull => ({ ...pull, verdict: verdictOf(this.#agent.results.get(pull.id)) }))
-    const ended = pulls.filter(({ verdict }) => verdict.kind !== 'pulling').map(({ id }) => id)
-    this.#ended.set(view, ended)
-    return { evidence: { pulls, removals: [] }, ended: ended.length }
+    const endedIds = pulls.filter(({ verdict }) => verdict.kind !== 'pulling').map(({ id }) => id)
+    return { evidence: { pulls, removals: [] }, ended: endedIds.length, endedIds }
   }
 
   async step({ node, plan, caches, open, now }: StepInput): Promise<Step> {
@@ -87,9 +89,9 @@ class ToyEngine implements Engine {
     return { evidence: { pulls, removals } }
   }
 
-  async release(view: NodeView): Promise<void> {
+  async release(view: NodeView, { endedIds }: ToyVerdicts): Promise<void> {
     const { uid } = view.node.metadata
-    for (const id of this.#ended.get(view) ?? []) this.#agent.pulls.delete(id)
+    for (const id of endedIds) this.#agent.pulls.delete(id)
     for (const [id, { nodeUid }] of this.#agent.pulls) if (nodeUid !== uid) this.#agent.pulls.delete(id)
   }
 

@@ -5,7 +5,7 @@ import { attemptEndedAt } from '../../../core/ledger/index.ts'
 import type { JobSettings } from './job-settings.ts'
 import type { PullJob } from './pull-job.ts'
 import type { PullPod } from './pull-pod.ts'
-import type { ReadInput } from './read-job.ts'
+import type { ReadInput } from './read-input.ts'
 
 /** Greatest delay until the image list of the node shows another pulled image of the batch. */
 const LIST_LAG_MS = 60_000

@@ -3,7 +3,8 @@ import { shortHash } from '../../../core/demand/index.ts'
 import type { PullEvidence } from '../../../core/ledger/index.ts'
 import { jobHash } from './job-name.ts'
 import type { PullJob } from './pull-job.ts'
-import { type ReadInput, type ReadJob, readJob } from './read-job.ts'
+import type { ReadInput } from './read-input.ts'
+import { type ReadJob, readJob } from './read-job.ts'
 
 /** What the pull Jobs of one node prove. */
 export interface PullReadings {
