@@ -4,22 +4,22 @@ import type { JobSlots } from './job-slots.ts'
 import type { PullJob } from './pull/index.ts'
 import type { RemovalJob } from './removal/index.ts'
 
-/** How soon a node that waits for a slot looks again, should no Job end. */
+/** Delay before a node that waits for a slot tries again, if no Job ends. */
 const SLOT_LOOK_MS = 30_000
 
-/** A Job that is to be started. */
+/** A Job that a node asks to start. */
 export interface StartRequest {
   readonly work: NamespaceWork
   readonly nodeName: string
-  /** `namespace/name` of the cache that it is for. Empty: a removal. */
+  /** `namespace/name` of the cache that the Job pulls for. Empty for a removal. */
   readonly owner: string
   /** Namespace of the Job. */
   readonly namespace: string
-  /** Nobody has tried its images. */
+  /** True where one of its images has no attempt yet for the current request. */
   readonly urgent: boolean
-  /** Jobs of this node that were read to their end. The new Job takes over their slots. */
+  /** Ended Jobs of this node. The new Job takes over their slots. */
   readonly ended: readonly (PullJob | RemovalJob)[]
-  /** What it waits for at the node itself. */
+  /** What the Job waits for at its own node. Undefined where the node is ready. */
   readonly nodeWait?: Wait | undefined
 }
 
@@ -34,8 +34,8 @@ export class Admission {
   }
 
   /**
-   * Undefined where the Job may start: it holds a slot until `done`. Else what it waits for. A node that waits for a slot
-   * is woken when a slot is free.
+   * Returns what the Job waits for. Undefined where the Job may start; it then holds a slot until `done`.
+   * A node that waits for a slot is woken when a slot is free.
    */
   mayStart(
     { work, nodeName, owner, namespace, urgent, ended, nodeWait }: StartRequest,
@@ -54,14 +54,14 @@ export class Admission {
     return { reason: 'NamespaceRefuses', inMs: until - now }
   }
 
-  /** The Job is in the informer's store, or could not be made. */
+  /** Gives the slot back. Call it when the Job is in the informer's store, or when its creation failed. */
   done(nodeName: string): void {
     this.#slots.release(nodeName)
-    // A Job that was not made never ends, so its end wakes nobody.
+    // If no Job was created, no Job's end wakes the next node.
     this.#slots.wakeNext()
   }
 
-  /** The node has nothing to start. */
+  /** Takes the node off the waiting list: it has nothing to start. */
   leave(nodeName: string): void {
     this.#slots.leave(nodeName)
   }

@@ -1,8 +1,11 @@
 import type { KubeObject } from '../../api/object.ts'
 import { type KubeClient, type Logger, type Resource, isKubeError } from '../../kube/index.ts'
 
-/** How long what a service account names is kept: many Jobs of a namespace are made in seconds. */
-const KEPT_MS = 30_000
+/**
+ * Time for which the secrets of a service account are remembered.
+ * Many Jobs of a namespace are created in seconds.
+ */
+const CACHE_MS = 30_000
 
 const PODS = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true } as const
 const SERVICE_ACCOUNTS = { ...PODS, plural: 'serviceaccounts', kind: 'ServiceAccount' } as const
@@ -14,10 +17,10 @@ type Pod = KubeObject & { readonly spec?: WithPullSecrets }
 type ServiceAccount = KubeObject & WithPullSecrets
 
 /**
- * Names of the pull secrets of the controller's own Pod, those of its service account included. The Pods of Jobs run images from the same
- * registry. Throws KubeError.
+ * Names of the pull secrets of the controller's own Pod, including those of its service account.
+ * The Pods of Jobs run images from the same registry. Throws KubeError.
  *
- * @param podName empty: unknown, so no names
+ * @param podName empty where the Pod is unknown. The result is then empty.
  */
 export async function ownPullSecrets(
   client: KubeClient,
@@ -25,13 +28,16 @@ export async function ownPullSecrets(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (podName === '') return []
-  // a list, because the controller may list Pods anyway
+  // The controller has the right to list Pods, so it needs no right to get one.
   const fieldSelector = `metadata.name=${podName}`
   const { items } = await client.resource<Pod>(PODS).list({ namespace, fieldSelector, signal })
   return items.flatMap(({ spec }) => namesOf(spec))
 }
 
-/** The pull secrets that service accounts name. The API server gives them to a Pod that names none itself, and to no other. */
+/**
+ * The pull secrets of service accounts.
+ * The API server adds them only to a Pod that names no pull secret itself.
+ */
 export class AccountSecrets {
   readonly #accounts: Resource<ServiceAccount>
   readonly #now: () => number
@@ -44,7 +50,7 @@ export class AccountSecrets {
     this.#log = log
   }
 
-  /** Their names; none where the account is not there or may not be read. Throws KubeError. */
+  /** Names of the secrets. Empty where the account does not exist or may not be read. Throws KubeError. */
   async namesOf(namespace: string, account: string, signal: AbortSignal): Promise<readonly string[]> {
     const now = this.#now()
     for (const [key, { until }] of this.#kept) if (until <= now) this.#kept.delete(key)
@@ -52,7 +58,7 @@ export class AccountSecrets {
     const kept = this.#kept.get(key)
     if (kept) return kept.names
     const names = await this.#read(namespace, account, signal)
-    this.#kept.set(key, { until: now + KEPT_MS, names })
+    this.#kept.set(key, { until: now + CACHE_MS, names })
     return names
   }
 
@@ -60,7 +66,7 @@ export class AccountSecrets {
     try {
       return namesOf(await this.#accounts.get({ namespace, name, signal }))
     } catch (error) {
-      // without its service account no Pod is made: the API server says so itself
+      // The API server itself reports the missing service account when it refuses the Pod.
       if (isKubeError(error, 'NotFound')) return []
       if (!isKubeError(error, 'Forbidden')) throw error
       const account = `${namespace}/${name}`

@@ -1,6 +1,11 @@
 /**
- * The Job engine: pulls and removals by short Jobs that are pinned to a node. It owns its Jobs and Pods (`job-state`),
- * their number (`job-slots`), whether one may start (`admission`), and what goes into them (`pull`, `removal`).
+ * The Job engine: it pulls and removes images with short Jobs that are pinned to a node.
+ *
+ * - `job-state`: the Jobs and their Pods
+ * - `job-slots`: how many Jobs run at the same time
+ * - `admission`: whether a Job may start now
+ * - `pull`, `removal`: what goes into a Job, and what its Pod proves
+ * - `job-writer`: creates and deletes Jobs
  */
 export { Admission } from './admission.ts'
 export { JobEngine } from './job-engine.ts'

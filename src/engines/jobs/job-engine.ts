@@ -32,11 +32,14 @@ import {
   readRemovalJobs,
 } from './removal/index.ts'
 
-/** How soon a node looks again while an image that is to be removed is being pulled. */
+/** Delay before the next reconcile while an image on the removal list is being pulled. */
 const PULLING_LOOK_MS = 5_000
-/** How soon a node looks again whether it may try a silent registry. No event of this node tells. */
+/**
+ * Delay before a node asks again whether it may probe an unreachable registry.
+ * No event of this node signals it.
+ */
 const PROBE_LOOK_MS = 60_000
-/** How soon a node is looked at again after the API server has explained why a Job has no Pod. */
+/** Delay before the reconcile that reads the explanation why a Job has no Pod. */
 const EXPLAINED_LOOK_MS = 50
 
 /** What the Job engine works with. */
@@ -49,23 +52,26 @@ export interface JobEngineOptions {
   readonly pulls: JobSettings
   readonly pullMethod: PullMethodSetting
   readonly removals: RemovalSettings
-  /** Images of the operator itself. No removal takes them. */
+  /** Images that the controller needs itself. They are never removed. */
   readonly ownImages: readonly string[]
   /** Minor version of the API server. */
   readonly serverMinor: number
   readonly log: Logger
 }
 
-/** What the Jobs of one node have shown at one moment. */
+/** The Jobs of one node, read at one moment. */
 interface Readings {
   readonly pulls: PullReadings
   readonly removals: RemovalReadings
 }
 
-/** The Job engine: short Jobs that are pinned to a node make its kubelet pull, and its runtime remove, images. */
+/**
+ * The Job engine. Short Jobs that are pinned to a node make the kubelet pull images,
+ * and make the container runtime remove images.
+ */
 export class JobEngine implements Engine {
   readonly #options: JobEngineOptions
-  /** What `verdicts` has read, for `release`. */
+  /** Readings of `verdicts`. `release` uses the same ones. */
   readonly #readings = new WeakMap<NodeView, Readings>()
   #serverMinor: number
 
@@ -97,7 +103,7 @@ export class JobEngine implements Engine {
   async step(input: StepInput, signal: AbortSignal): Promise<Step> {
     const readings = this.#read(input)
     const removal = await this.#startRemoval(input, readings.removals, signal)
-    // One start at a time. Images that make room go first.
+    // A node starts one Job at a time. Removals come first, because they free disk space.
     if (removal.isBusy) return removal
     const pull = await this.#startPull(input, readings.pulls, signal)
     const waits = [removal.lookAgainMs, pull.lookAgainMs].filter(ms => ms !== undefined)
@@ -115,7 +121,7 @@ export class JobEngine implements Engine {
 
   async release(view: NodeView, signal: AbortSignal): Promise<{ readonly lookAgainMs?: number }> {
     const { writer, pulls: settings } = this.#options
-    // A Job may have ended while the ledger was written. It is not in the ledger, and stays.
+    // A Job that ended while the ledger was written is not in the ledger yet, so it must stay.
     const { pulls, removals } = this.#readings.get(view) ?? this.#read(view)
     if (settings.retainJobs) await writer.retain(pulls.finished, signal)
     else await writer.deleteAll(pulls.finished, signal)
@@ -203,7 +209,7 @@ export class JobEngine implements Engine {
       await writer.createRemoval(request, node, settings, signal)
       return { evidence: removalEvidence(request, { kind: 'removing' }), isBusy: true, ...delay }
     } catch (error) {
-      // A node with more references to keep than a request holds still pulls.
+      // The node has more references to keep than a request can hold. Pulls still work.
       if (error instanceof InvalidRequestError) {
         return { ...nothing, evidence: removalEvidence(request, failed('RemovalFailed', error.message)) }
       }
@@ -261,7 +267,7 @@ export class JobEngine implements Engine {
       return { evidence, ...(lookAgainMs !== undefined && { lookAgainMs }) }
     } catch (error) {
       if (!isRefusal(error)) throw error
-      // A fault of one Job says nothing about Jobs of other caches.
+      // An invalid Job says nothing about the Jobs of other caches.
       if (error.code !== 'Invalid' && error.code !== 'BadRequest') {
         breaker.refuseNamespace('pulls', namespace, error.message, now)
       }
@@ -304,7 +310,7 @@ export class JobEngine implements Engine {
     })
   }
 
-  /** True where the registry is being asked for the digests of moving tags. The node is woken when it has answered. */
+  /** True where a request for the digests of moving tags is under way. Its answer wakes the node. */
   #askRegistry(nodeName: string, { images }: JobRequest): boolean {
     const { tags } = this.#options
     const open = images.filter(
@@ -314,7 +320,7 @@ export class JobEngine implements Engine {
     return open.length > 0
   }
 
-  /** Retained Jobs keep their images in use. They go where one of these is to be removed. */
+  /** Retained Jobs that have an image on the removal list. A Job's Pod keeps its images in use. */
   #retainedJobsInTheWay({ node, plan }: { node: NodeFacts; plan: NodeImagesSpec }) {
     const removals = (plan.remove ?? []).filter(({ stays }) => stays === undefined)
     const going = new Set(removals.map(({ image }) => image))

@@ -1,12 +1,12 @@
 import type { KubeObject } from '../../api/object.ts'
 
-/** A Job that uses a slot; one that removes images has no cache. */
+/** A Job that uses a slot. A removal Job has no cache. */
 type InFlight = KubeObject & { readonly cache?: string }
 
-/** Most Jobs at once where `--jobs-max-surge` is 0. */
-const AUTOMATIC_MOST = 100
+/** Greatest number of Jobs at the same time where `--jobs-max-surge` is 0. */
+const MAX_AUTOMATIC_SLOTS = 100
 
-/** A node that would start a Job and may not yet. */
+/** A node that waits for a slot. */
 interface Waiter {
   readonly node: string
   readonly cache: string
@@ -14,8 +14,9 @@ interface Waiter {
 }
 
 /**
- * Limits how many pull Jobs are in flight in the whole cluster, and shares them out: images that nobody has tried go
- * before catch-up, retries and refreshes, and the cache with the fewest Jobs in flight is next.
+ * Limits the number of Jobs in flight in the whole cluster, and decides which node is next.
+ * Images without an attempt come before catch-up, retries and refreshes.
+ * The cache with the fewest Jobs in flight is next.
  */
 export class JobSlots {
   readonly #inFlight: () => Iterable<InFlight>
@@ -23,13 +24,13 @@ export class JobSlots {
   readonly #maxSurge: number
   readonly #wake: (node: string) => void
   readonly #waiting = new Map<string, Waiter>()
-  /** Jobs that are being created: not among those in flight yet. */
+  /** Caches of Jobs that are being created, by node. These Jobs are not in flight yet. */
   readonly #reserved = new Map<string, string>()
 
   /**
-   * @param options.inFlight unfinished pull Jobs
-   * @param options.maxSurge 0: as many as nodes, 100 at most
-   * @param options.wake called with a node that may try again
+   * @param options.inFlight unfinished Jobs
+   * @param options.maxSurge greatest number of slots. 0: the number of nodes, at most 100.
+   * @param options.wake called with the name of a node that may try again
    */
   constructor(options: {
     inFlight: () => Iterable<InFlight>
@@ -44,9 +45,10 @@ export class JobSlots {
   }
 
   /**
-   * Takes a slot for one Job, or puts the node on the waiting list. A taken slot is given back by `release`.
+   * Takes a slot for one Job. True where a slot was free; `release` gives it back.
+   * Else the node is on the waiting list.
    *
-   * @param ended Jobs of this node that were read to their end: the new one takes over their slots
+   * @param ended ended Jobs of this node. The new Job takes over their slots.
    */
   tryTake(node: string, cache: string, urgent: boolean, ended: readonly InFlight[] = []): boolean {
     const used = this.#used()
@@ -64,17 +66,17 @@ export class JobSlots {
     return true
   }
 
-  /** The Job was made and is in the informer's store, or could not be made. */
+  /** Gives the slot back. Call it when the Job is in the informer's store, or when its creation failed. */
   release(node: string): void {
     this.#reserved.delete(node)
   }
 
-  /** The node has nothing to start any more. */
+  /** Takes the node off the waiting list. */
   leave(node: string): void {
     this.#waiting.delete(node)
   }
 
-  /** A Job ended: whoever waits and is next may try again. */
+  /** Wakes the next waiting nodes, as many as slots are free. Call it when a Job has ended. */
   wakeNext(): void {
     let free = this.#limit() - this.#used().size
     while (free > 0 && this.#waiting.size > 0) {
@@ -86,7 +88,7 @@ export class JobSlots {
     }
   }
 
-  /** Slots in use and nodes that wait for one, for a dump. */
+  /** Slots in use and waiting nodes, for the debug dump. */
   dump(): object {
     return {
       limit: this.#limit(),
@@ -104,10 +106,11 @@ export class JobSlots {
   }
 
   #limit(): number {
-    return this.#maxSurge > 0 ? this.#maxSurge : Math.min(AUTOMATIC_MOST, Math.max(1, this.#nodeCount()))
+    if (this.#maxSurge > 0) return this.#maxSurge
+    return Math.min(MAX_AUTOMATIC_SLOTS, Math.max(1, this.#nodeCount()))
   }
 
-  /** Caches of the slots in use, by Job. */
+  /** The cache of each slot in use, by Job. */
   #used(): Map<string, string> {
     const used = new Map<string, string>()
     for (const job of this.#inFlight()) used.set(slotOf(job), job.cache ?? '')

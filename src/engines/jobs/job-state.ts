@@ -20,7 +20,7 @@ const BY_OWNER = 'owner'
 const JOBS = { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job', namespaced: true } as const
 const PODS = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true } as const
 
-/** The Jobs of the engine and their Pods, as the API server has them. */
+/** The Jobs of the engine and their Pods, as informers see them. */
 export class JobState {
   readonly jobs: Resource<RawJob>
   readonly pullJobs: Informer<PullJob, RawJob>
@@ -62,7 +62,7 @@ export class JobState {
     })
   }
 
-  /** Its informers. */
+  /** The informers of Jobs and Pods. */
   get informers(): readonly [
     Informer<PullJob, RawJob>,
     Informer<PullPod, RawPod>,
@@ -72,7 +72,7 @@ export class JobState {
     return [this.pullJobs, this.pullPods, this.removalJobs, this.removalPods]
   }
 
-  /** Pull Jobs that are pinned to a node. */
+  /** The engine's own pull Jobs that are pinned to a node. */
   pullJobsOf(nodeName: string): readonly PullJob[] {
     return this.pullJobs.byIndex(BY_NODE, nodeName).filter(job => this.#isOurs(job))
   }
@@ -97,13 +97,13 @@ export class JobState {
     return this.removalPods.byIndex(BY_NODE, nodeName)
   }
 
-  /** Jobs that pull or remove now, on nodes that exist. */
+  /** Unfinished Jobs of nodes that exist. */
   *inFlight(): Generator<PullJob | RemovalJob> {
     yield* this.#pullsInFlight()
     for (const job of this.removalJobs.list()) if (this.#isInFlight(job)) yield job
   }
 
-  /** True where the Job of another node is pulling from this registry now. */
+  /** True where a Job of another node pulls from this registry now. */
   isPulledElsewhere(host: string, nodeName: string): boolean {
     for (const job of this.#pullsInFlight()) {
       if (job.nodeName !== nodeName && job.images.some(image => hostOf(image) === host)) return true
@@ -123,8 +123,9 @@ export class JobState {
   }
 
   /**
-   * An author who may make Jobs in a namespace may give them our labels and annotations. A Job is ours where a cache of the
-   * same namespace controls it. Another Job is no evidence, uses no slot, and is never deleted here.
+   * True where a cache of the same namespace controls the Job.
+   * Labels and annotations prove nothing: any user with the right to create Jobs can set them.
+   * A foreign Job is no evidence, uses no slot, and is never deleted here.
    */
   #isOurs({ cache, ownerUid, metadata }: PullJob): boolean {
     const owner = this.#cluster.compiled(cache)?.cache.metadata

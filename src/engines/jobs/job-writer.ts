@@ -14,20 +14,20 @@ import { AccountSecrets } from './helper-secrets.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 import type { JobState } from './job-state.ts'
 
-/** core/v1 Event, as far as it is read. */
+/** The fields of core/v1 Event that are read. */
 interface FailedCreate extends KubeObject {
   readonly message?: string
 }
 
-/** Finished Jobs that are retained for each cache. */
+/** Greatest number of retained Jobs of one cache. */
 const MAX_RETAINED = 50
-/** What the job controller says before it says why. */
+/** Start of the job controller's message. The cause follows. */
 const PREAMBLE = /^Error creating: (pods "[^"]*" is forbidden: )?/
 
-/** Explanations that are kept; each goes with its Job. */
+/** Greatest number of explanations in memory. Each is deleted with its Job. */
 const MAX_EXPLANATIONS = 1_000
 
-/** Makes, deletes and explains Jobs. */
+/** Creates Jobs, deletes them, and finds out why a Job has no Pod. */
 export class JobWriter {
   readonly #cluster: ClusterState
   readonly #state: JobState
@@ -36,12 +36,12 @@ export class JobWriter {
   readonly #accountSecrets: AccountSecrets
   readonly #log: Logger
   readonly #explanations = new Map<string, string>()
-  /** UIDs of Jobs whose deletion has not been seen yet. */
+  /** UIDs of deleted Jobs that the informer still shows. */
   readonly #deleted = new Set<string>()
-  /** UIDs of Jobs that were read to their end and are retained. */
+  /** UIDs of Jobs that are recorded in the ledger and retained for debugging. */
   readonly #retained = new Set<string>()
 
-  /** @param options.onRecovery called when Pods can be made again in a namespace where they could not */
+  /** @param options.onRecovery called when a namespace that refused Pods accepts them again */
   constructor(
     client: KubeClient,
     {
@@ -86,12 +86,12 @@ export class JobWriter {
     state.removalPods.subscribe(recover('removals'))
   }
 
-  /** Why a Job has no Pod, in the API server's words, by Job UID. */
+  /** The API server's message why a Job has no Pod, by Job UID. */
   get explanations(): ReadonlyMap<string, string> {
     return this.#explanations
   }
 
-  /** Makes the Job, or finds it made: its name says what it is. */
+  /** Creates the Job. A Job of the same name is the same Job, so it is no error. Throws KubeError. */
   async create(
     request: JobRequest,
     node: NodeFacts,
@@ -115,7 +115,11 @@ export class JobWriter {
     }
   }
 
-  /** Where it is the operator alone that names secrets, those of the Pod's account are named too: it would lose them else. */
+  /**
+   * Pull secrets of the Pod besides those of the cache.
+   * The API server adds the secrets of the service account only to a Pod that names none.
+   * Where the Pod names only the operator's secrets, the account's secrets must be named too.
+   */
   async #helperSecrets(
     { cache: { cache }, images: [first] }: JobRequest,
     { helperPullSecrets, serviceAccountName }: JobSettings,
@@ -127,7 +131,7 @@ export class JobWriter {
     return [...helperPullSecrets, ...(await this.#accountSecrets.namesOf(namespace, account, signal))]
   }
 
-  /** Makes a Job that removes images, or finds it made. */
+  /** Creates a removal Job. A Job of the same name is the same Job, so it is no error. Throws KubeError. */
   async createRemoval(
     request: RemovalRequest,
     node: NodeFacts,
@@ -144,12 +148,15 @@ export class JobWriter {
     }
   }
 
-  /** Jobs that are pinned to a node, without those that were read to their end and are only there to be looked at. */
+  /** Pull Jobs of a node, without the retained ones. */
   unread(nodeName: string): PullJob[] {
     return this.#state.pullJobsOf(nodeName).filter(job => !this.#retained.has(job.metadata.uid ?? ''))
   }
 
-  /** Retains the newest Jobs of each cache that have come to their end, or are about to, and deletes the others. */
+  /**
+   * Retains the newest Jobs of each cache that have ended or are about to end. Deletes the others.
+   * Throws KubeError.
+   */
   async retain(jobs: readonly PullJob[], signal: AbortSignal): Promise<void> {
     const finished = jobs.filter(job => job.finished || this.#isEnding(job))
     for (const { metadata } of finished) this.#retained.add(metadata.uid ?? '')
@@ -158,7 +165,7 @@ export class JobWriter {
     await this.deleteAll([...jobs.filter(job => !finished.includes(job)), ...surplus], signal)
   }
 
-  /** All its containers have started: it is read before the job controller says that it is complete. */
+  /** True where all containers have started. The Job is recorded before the job controller sets Complete. */
   #isEnding({ nodeName, metadata: { uid } }: PullJob): boolean {
     const pod = this.#state.pullPodsOf(nodeName).find(({ jobUid }) => jobUid === uid)
     const started = pod?.containers.map(
@@ -167,7 +174,7 @@ export class JobWriter {
     return started !== undefined && started.length > 0 && started.every(Boolean)
   }
 
-  /** The newest first. */
+  /** The retained Jobs of a cache, newest first. */
   #retainedOf(ownerUid: string): PullJob[] {
     const created = ({ metadata }: PullJob) => metadata.creationTimestamp ?? ''
     return this.#state
@@ -177,8 +184,8 @@ export class JobWriter {
   }
 
   /**
-   * Deletes Jobs together with their Pods. Those that are gone already are no error; one that cannot be deleted holds up no
-   * other, and its error is thrown at the end.
+   * Deletes Jobs together with their Pods. A missing Job is no error.
+   * If a Job cannot be deleted, the others still are. The first error is thrown at the end. Throws KubeError.
    */
   async deleteAll(jobs: readonly (PullJob | RemovalJob)[], signal: AbortSignal): Promise<void> {
     const failures: unknown[] = []
@@ -198,7 +205,7 @@ export class JobWriter {
         this.#log.debug({ job: name, node: job.nodeName }, 'Job deleted')
       } catch (error) {
         if (isKubeError(error, 'NotFound', 'Conflict')) continue
-        // Without an answer there is no better one for the next Job.
+        // The API server did not answer, so it will not answer for the next Job either.
         if (!isKubeError(error) || error.status === undefined) throw error
         failures.push(error)
       }
@@ -207,8 +214,8 @@ export class JobWriter {
   }
 
   /**
-   * Asks why a Job has no Pod: the job controller says so in an event, and nowhere else. True where something new was
-   * learned.
+   * Finds out why a Job has no Pod. The job controller reports it only in an event.
+   * True where an explanation was found that was not known before. Throws KubeError.
    */
   async explain(job: PullJob | RemovalJob, signal: AbortSignal): Promise<boolean> {
     const { uid = '', namespace } = job.metadata

@@ -1,23 +1,23 @@
 import type { KubeObject } from '../../api/object.ts'
 
-/** Time that the job controller has to make a Pod, before its events are asked why there is none. */
+/** Time that the job controller has to create a Pod. Then its events are searched for the cause. */
 const GRACE_MS = 3_000
-/** A Job without a Pod and without an explanation is given up after this. */
+/** Greatest age of a Job without a Pod and without an explanation. Then the Job counts as refused. */
 const LIMIT_MS = 30_000
 
 /** What a Job without a Pod means. */
 export type MissingPod =
-  /** The Pod is not made yet. `unexplained`: its events are to be asked. */
+  /** The Pod is not created yet. `unexplained` is true where the events have to be searched. */
   | { readonly kind: 'waiting'; readonly unexplained: boolean; readonly lookAgainMs: number }
-  /** The Pod was there and was not read. */
+  /** The Pod was deleted before it was read. */
   | { readonly kind: 'gone' }
-  /** No Pod can be made, in the words of the API server. */
+  /** No Pod can be created. The message is the API server's. */
   | { readonly kind: 'refused'; readonly message: string }
 
 /**
- * Reads a Job of any kind that has no Pod.
+ * Says what it means that a Job has no Pod. The Job pulls or removes.
  *
- * @param refusals why a Job has no Pod, by Job UID
+ * @param refusals the API server's message why a Job has no Pod, by Job UID
  * @param now milliseconds since the epoch
  */
 export function readMissingPod(

@@ -6,12 +6,13 @@ import type { PullMethod } from './job-settings.ts'
 import type { JobMethod } from './pull-job.ts'
 
 /**
- * Images of one Job. Ten stay within the burst of the kubelet's pull limit (`registryBurst` 10, `registryPullQPS` 5).
+ * Greatest number of images of one Job.
+ * Ten images stay within the burst of the kubelet's pull limit (`registryBurst` 10, `registryPullQPS` 5).
  * A Pod that asks for more waits for the image back-off.
  */
 export const BATCH_SIZE = 10
 
-/** What the next batch of a node is chosen with. */
+/** Facts about one node that decide its next batch. */
 export interface BatchInput {
   readonly desired: readonly DesiredImage[]
   readonly ledger: readonly LedgerEntry[]
@@ -25,15 +26,20 @@ export interface Batch {
   readonly cache: CompiledCache
   readonly method: JobMethod
   readonly images: readonly DesiredImage[]
+  /** True where the Job only proves that the node still has the images. */
   readonly proofOnly: boolean
+  /** True where one of the images has no attempt yet for the current request. */
   readonly urgent: boolean
 }
 
 /**
- * Chooses the images of the next Job of a node: images of one cache and one credential. Images that nobody has tried come
- * first. Caches take turns.
- * A registry that is untested gives one image. A registry that is open or limited gives one image alone, last, on one node
- * at a time: pulls on a node are serial, and a silent registry delays all of them.
+ * Chooses the images of the next Job of a node. All are of one cache and one credential.
+ * Images without an attempt come first. Caches take turns.
+ *
+ * An untested registry gives one image.
+ * A registry whose circuit is open or limited gives one image in a Job of its own, last, on one node at a
+ * time.
+ * Pulls on a node are serial, so a registry that does not answer delays all of them.
  */
 export function nextBatch(candidates: readonly DuePull[], input: BatchInput): Batch | undefined {
   const isFailing = (item: DuePull) => {
@@ -79,7 +85,7 @@ function firstGroup(candidates: readonly DuePull[], input: BatchInput): Group | 
   return first && { cache: first.cache, items: fillBatch(first.items, input) }
 }
 
-/** The oldest cache that may have Jobs. A cache whose namespace refuses Jobs delays no other. */
+/** The oldest active owner whose namespace accepts Jobs. */
 function oldestOwner({ desired }: DuePull, { caches, circuits }: BatchInput): CompiledCache | undefined {
   return desired.owners
     .map(owner => caches.get(owner))
@@ -91,8 +97,9 @@ function oldestOwner({ desired }: DuePull, { caches, circuits }: BatchInput): Co
 }
 
 /**
- * Images of different ranks never share a Job. The lowest rank is first.
- * The kubelet asks for an `Always` volume again at each sync of a waiting Pod, so images that failed go apart.
+ * The rank of an image. The lowest rank is first, and images of different ranks never share a Job.
+ * Failed images have a rank of their own: their Pod waits, and at each sync of a waiting Pod
+ * the kubelet asks the registry again for every volume with the policy `Always`.
  */
 function rankOf({ entry, due }: DuePull): number {
   if (due.urgent) return 0
@@ -101,7 +108,7 @@ function rankOf({ entry, due }: DuePull): number {
   return hasPullFailed(entry) ? 3 : 2
 }
 
-/** Failures that are not the fault of the image. It shares a Job with others again. */
+/** Failure reasons that do not blame the image. After one of them, the image may share a Job with others. */
 const BLAMELESS = new Set<string | undefined>([
   'HelperImageUnavailable',
   'NodeRefused',
@@ -125,7 +132,7 @@ function fillBatch(items: readonly DuePull[], input: BatchInput): DuePull[] {
   let hasFaulty = false
   for (const item of items) {
     if (chosen.length === BATCH_SIZE) break
-    // One slow image makes all images of a Job time out. Each of them gets a Job of its own.
+    // One slow image makes all images of its Job time out, so each slow image gets its own Job.
     const isSlow = item.entry?.attempt?.reason === 'Timeout'
     if (isSlow && chosen.length > 0) continue
     const always: boolean = hasAlways || item.desired.pullPolicy === 'Always'
@@ -141,14 +148,14 @@ function fillBatch(items: readonly DuePull[], input: BatchInput): DuePull[] {
     hasAlways = always
     hasFaulty = faulty
   }
-  // Registries that answer come first: one that may not answer delays no image of this batch.
+  // Registries that answer come first, so that an untested one does not delay their images.
   const order = (item: DuePull) => (input.circuits.registry(hostOf(item.desired.image)) === 'closed' ? 0 : 1)
   return chosen.toSorted(
     (a, b) => order(a) - order(b) || (entryKey(a.desired) < entryKey(b.desired) ? -1 : 1),
   )
 }
 
-/** When the cache last had a Job on this node. The cache that waited longest is next. */
+/** When the cache last had a Job on this node, in milliseconds since the epoch. 0 where it had none. */
 function lastTurn(cache: CompiledCache, { desired, ledger }: BatchInput): number {
   const keys = new Set(desired.filter(image => image.owners.includes(cache.owner)).map(entryKey))
   const times = ledger

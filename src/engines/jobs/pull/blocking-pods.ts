@@ -1,14 +1,15 @@
 import type { PullJob } from './pull-job.ts'
 import type { PullPod } from './pull-pod.ts'
 
-/** `state.waiting.reason` of a container whose images are being pulled. */
+/** `state.waiting.reason` of a container while the kubelet pulls its images. */
 const MID_PULL = new Set(['ContainerCreating', 'PodInitializing'])
-/** How long a deleted Pod may hold up a node; kubelets that pull in parallel let nothing wait at all. */
+/** Greatest time that a deleted Pod blocks a node. Kubelets that pull in parallel are not blocked at all. */
 const MAX_BLOCK_MS = 300_000
 
 /**
- * Whether a deleted Pod holds up the pulls of its node: the kubelet finishes the pull that it is at before it lets the
- * Pod go, and others wait behind it. A Job that is started now would only use up its deadline.
+ * True where a deleted Pod blocks the pulls of its node.
+ * The kubelet finishes the running pull before it removes the Pod, and other pulls wait for it.
+ * The deadline of a new Job would run out meanwhile.
  *
  * @param now milliseconds since the epoch
  */
@@ -19,8 +20,9 @@ export function blocksPulls(pod: PullPod, now: number): boolean {
 }
 
 /**
- * Images that Jobs of ours pull or mount now: who removes one of these finds it in use, or sees it come back. A deleted Pod
- * counts until its kubelet has let it go, though not longer than it may hold up the node.
+ * Images that our Jobs pull or mount now.
+ * The removal of such an image would find it in use, or the running pull would bring it back.
+ * A deleted Pod counts until the kubelet has removed it, for at most `MAX_BLOCK_MS`.
  *
  * @param now milliseconds since the epoch
  */

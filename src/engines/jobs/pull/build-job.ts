@@ -12,7 +12,7 @@ export interface JobManifest extends KubeObject {
   readonly spec: Record<string, unknown>
 }
 
-/** A Pod of ours disturbs nothing: no sidecars, in no autoscaler's way. */
+/** Annotations of a Job's Pod: no sidecars, and the cluster autoscaler may evict it. */
 const POD_ANNOTATIONS = {
   'sidecar.istio.io/inject': 'false',
   'linkerd.io/inject': 'disabled',
@@ -21,12 +21,13 @@ const POD_ANNOTATIONS = {
 }
 const POD_LABELS = { 'sidecar.istio.io/inject': 'false' }
 
-/** Collected by Kubernetes after that long, should nobody have read it. */
+/** Time after which Kubernetes deletes a finished Job, if the controller has not. */
 const TTL_S = 600
-const LABEL_MOST = 63
+const MAX_LABEL_LENGTH = 63
+/** Directory of the injected static binary. */
 const BIN = '/tmp/bin'
 
-/** core/v1 ResourceRequirements, as far as a template has them. */
+/** The fields of core/v1 ResourceRequirements that a template may set. */
 type Resources = NonNullable<NonNullable<ImageCacheSpec['jobTemplate']>['resources']>
 
 const RESOURCES: Resources = {
@@ -51,9 +52,9 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
     [CACHE_LABEL]: cacheLabel(cache.metadata.name),
   }
   const [first] = request.images
-  // The plan asks for nothing where a template has what it may not have.
+  // A cache whose template sets a forbidden field has no images in the plan, so no check is needed here.
   const serviceAccountName = template.serviceAccountName || settings.serviceAccountName
-  // Those of the cache first: the kubelet tries them in this order.
+  // The kubelet tries the secrets in this order: those of the cache are first.
   const secrets = new Set([
     ...(first?.pullSecrets ?? []).flatMap(({ name }) => name ?? []),
     ...settings.helperPullSecrets,
@@ -121,7 +122,7 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
   }
 }
 
-/** Image volumes: containers of our own mount the images; nothing of the images is executed. */
+/** Pull by image volumes: helper containers mount the images. Nothing in the images is executed. */
 function byVolumes(
   images: readonly DesiredImage[],
   helperImage: string,
@@ -154,7 +155,10 @@ function byVolumes(
   }
 }
 
-/** Containers of the images themselves, which run a static binary of ours and nothing of the image. */
+/**
+ * Pull by containers: each image's container runs the injected static binary.
+ * Nothing in the image is executed.
+ */
 function byContainers(
   images: readonly DesiredImage[],
   helperImage: string,
@@ -185,7 +189,8 @@ function byContainers(
   }
 }
 
-/** A legal label value for a name of up to 253 characters; the annotation holds the whole one. */
+/** A valid label value for a cache name of up to 253 characters. An annotation has the whole name. */
 function cacheLabel(name: string): string {
-  return name.length <= LABEL_MOST ? name : `${name.slice(0, LABEL_MOST - 9)}-${shortHash(name)}`
+  if (name.length <= MAX_LABEL_LENGTH) return name
+  return `${name.slice(0, MAX_LABEL_LENGTH - 9)}-${shortHash(name)}`
 }

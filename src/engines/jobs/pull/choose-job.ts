@@ -8,10 +8,13 @@ import { jobName } from './job-name.ts'
 import type { JobSettings } from './job-settings.ts'
 import type { PullJob } from './pull-job.ts'
 
-/** Time that Kubernetes gives a Job beyond its pulls. The controller's own deadline is shorter while it lives. */
+/**
+ * Time that `activeDeadlineSeconds` adds to the pull deadline.
+ * While the controller runs, it ends a Job earlier.
+ */
 const SAFETY_S = 600
 
-/** What the next pull Job of a node is chosen from. */
+/** Facts about one node that decide its next pull Job. */
 export interface ChooseInput extends BatchInput {
   readonly node: NodeFacts
   readonly ledger: readonly LedgerEntry[]
@@ -19,24 +22,30 @@ export interface ChooseInput extends BatchInput {
   readonly now: number
 }
 
-/** A pull Job that is to be made. */
+/** A pull Job to create. */
 export interface JobRequest {
   readonly name: string
   readonly cache: CompiledCache
   readonly method: PullJob['method']
   readonly images: readonly DesiredImage[]
-  /** True where only the node is asked whether it still has the images. */
+  /** True where the Job only proves that the node still has the images. */
   readonly proofOnly: boolean
   /** Revision of the newest request among its images. */
   readonly revision: number
-  /** When it is made, RFC 3339. */
+  /** Time of creation, RFC 3339. */
   readonly startedAt: string
   readonly activeDeadlineSeconds: number
-  /** False for catch-up, retries and re-checks: they yield to images that nobody has tried. */
+  /**
+   * True where one of the images has no attempt yet for the current request.
+   * Catch-up, retries and re-checks yield.
+   */
   readonly urgent: boolean
 }
 
-/** The next pull Job of a node. Undefined where all that is due waits for the trial of a registry on another node. */
+/**
+ * The next pull Job of a node.
+ * Undefined where all due images wait until another node has probed their registry.
+ */
 export function chooseJob(pulls: readonly DuePull[], input: ChooseInput): JobRequest | undefined {
   const batch = nextBatch(pulls, input)
   return batch && request(batch, input)
@@ -62,7 +71,7 @@ function asProof(image: DesiredImage): DesiredImage {
   return { ...image, pullPolicy: 'IfNotPresent' }
 }
 
-/** Keys of the images that Jobs pull now. */
+/** Ledger keys of the images of these Jobs. */
 export function keysInFlight(jobs: readonly PullJob[]): Set<string> {
   return new Set(
     jobs.flatMap(job => job.images.map(image => entryKey({ image, credential: job.credential }))),

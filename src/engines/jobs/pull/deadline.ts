@@ -7,30 +7,34 @@ import type { PullJob } from './pull-job.ts'
 import type { PullPod } from './pull-pod.ts'
 import type { ReadInput } from './read-job.ts'
 
-/** Greatest delay until the list of the node shows that one more image of the batch has come. */
+/** Greatest delay until the image list of the node shows another pulled image of the batch. */
 const LIST_LAG_MS = 60_000
 
-/** The pull deadline of one image of a cache, in milliseconds. A value that is no duration falls back to the flag. */
+/**
+ * The pull deadline of one image of a cache, in milliseconds.
+ * The flag's value where the cache has no valid one.
+ */
 export function pullDeadlineMs(cache: CompiledCache | undefined, settings: JobSettings): number {
   const own = cache?.cache.spec.pullDeadline
   if (!own) return settings.pullDeadlineMs
   try {
     return parseDuration(own) || settings.pullDeadlineMs
   } catch {
-    // The CRD checks the spelling. An object that is older than that check keeps the deadline of the flag.
+    // The CRD validates the field. Only an object from before that validation can have an invalid value.
     return settings.pullDeadlineMs
   }
 }
 
 /**
- * When a Job is given up, in milliseconds since the epoch.
- * The deadline counts for one image, from the end of the one before. Where the list of the node shows which images have
- * come, that is known. Elsewhere each image of the batch adds its own deadline.
+ * When a Job times out, in milliseconds since the epoch.
+ * The deadline is for one image, and starts at the end of the previous pull.
+ * Where the node shows which images are pulled, that end is known.
+ * Elsewhere the deadlines of all images of the batch are added up.
  */
 export function deadlineMs(job: PullJob, pod: PullPod, input: ReadInput): number {
   const cache = [...input.caches.values()].find(candidate => candidate.key === job.cache)
   const one = pullDeadlineMs(cache, input.settings)
-  // A kubelet whose clock is behind would have begun before the Job was made.
+  // The clock of the kubelet may be behind that of the API server.
   const created = Date.parse(job.metadata.creationTimestamp ?? '')
   const begun = Math.max(created, Date.parse(pod.startedAt ?? '') || created)
   if (job.images.length === 1) return begun + one
@@ -47,8 +51,9 @@ export function deadlineMs(job: PullJob, pod: PullPod, input: ReadInput): number
 }
 
 /**
- * True where the ledger follows the list of the node for all images of a Job. Image volumes need it: the kubelet pulls all
- * images of a Pod before it starts the first container, so no status tells how far it is.
+ * True where the ledger follows the image list of the node for all images of a Job.
+ * With image volumes, only that list shows progress: the kubelet pulls all images of a Pod
+ * before it starts the first container, so container statuses do not change.
  */
 function isListed(keys: ReadonlySet<string>, job: PullJob, { desired, inventory }: ReadInput): boolean {
   return (

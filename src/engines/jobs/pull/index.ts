@@ -1,14 +1,18 @@
 /**
- * Pull Jobs: a short Job for one node and a batch of images, pinned to the node. The kubelet pulls with all the
- * credentials that it has, and the operator needs no privilege.
+ * Pull Jobs. A pull Job is short, pinned to one node, and has a batch of images.
+ * The kubelet pulls with all its credentials, and the controller needs no privilege on the node.
  *
- * `readPullJobs` reads Jobs and their Pods. `chooseJob` chooses the images of the next Job. `nodeWait` says what a Job
- * waits for at its node. `buildJob` writes the manifest. All of it is pure.
+ * - `readPullJobs`: what Jobs and their Pods prove
+ * - `chooseJob`: the images of the next Job
+ * - `nodeWait`: what a Job waits for at its node
+ * - `buildJob`: the manifest
+ *
+ * All functions are pure.
  */
 export { imagesInPullJobs } from './blocking-pods.ts'
 export { type JobManifest, buildJob } from './build-job.ts'
 export { type JobRequest, chooseJob, keysInFlight } from './choose-job.ts'
-export { helperImageWords } from './helper-image.ts'
+export { helperImageMessage } from './helper-image.ts'
 export { jobHash } from './job-name.ts'
 export type { JobSettings } from './job-settings.ts'
 export { nodeWait } from './node-wait.ts'

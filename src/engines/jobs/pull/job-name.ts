@@ -6,8 +6,8 @@ const CACHE_PART = 40
 const HASH_PART = 10
 
 /**
- * Name of a Job: the cache's name, cut, and a hash of what makes the Job this one. Whoever comes to the same decision
- * comes to the same name, so that a crash or a second leader cannot make it twice.
+ * Name of a Job: the shortened cache name, and a hash of the decision to create the Job.
+ * The same decision always gives the same name. A crash or a second leader cannot create a Job twice.
  */
 export function jobName(
   { cache, owner }: CompiledCache,
@@ -30,7 +30,7 @@ export function jobName(
   const hash = createHash('sha256')
     .update(JSON.stringify([owner, nodeUid, method, parts]))
     .digest('hex')
-  // A name may end in a dot or a dash only before the hash is added; "a..-b" would be refused.
+  // The cut may leave a dot or a dash at the end. "a..-b" is not a valid name.
   const cut = cache.metadata.name.slice(0, CACHE_PART).replace(/[^a-z0-9]+$/, '')
   return `${cut}-${hash.slice(0, HASH_PART)}`
 }

@@ -1,12 +1,14 @@
 import type { PullVerdict } from '../../../core/ledger/index.ts'
 
-/** What a Job and its Pod say together. */
+/** What a Job and its Pod prove. */
 export interface JobReading {
-  /** Nothing more will be learned. The Job may go once this is recorded. */
+  /** True where the reading is final. The Job may be deleted once the ledger has it. */
   readonly done: boolean
-  /** By image, one for each image of the Job. */
+  /** One verdict for each image of the Job, by image. */
   readonly verdicts: ReadonlyMap<string, PullVerdict>
-  /** The API server dropped the image volumes without an error: it does not know them. */
+  /**
+   * True where the API server dropped the image volumes without an error, because it does not support them.
+   */
   readonly volumesDropped?: true
 }
 

@@ -6,12 +6,13 @@ export interface JobSettings {
   /** The operator's own image: one static busybox. */
   readonly helperImage: string
   /**
-   * Names of the Secrets that the helper image is pulled with, in the namespace of each Job. They are not part of the
-   * credential of any image.
+   * Names of the pull secrets of the helper image, in the namespace of each Job.
+   * They are not part of the credential of an image.
    */
   readonly helperPullSecrets: readonly string[]
-  /** For one image, from the end of the one before. */
+  /** Deadline for one image, from the end of the previous pull. */
   readonly pullDeadlineMs: number
+  /** True where finished Jobs are retained for debugging. */
   readonly retainJobs: boolean
   readonly serviceAccountName?: string
   readonly priorityClassName?: string

@@ -4,29 +4,32 @@ import { blocksPulls } from './blocking-pods.ts'
 import type { PullJob } from './pull-job.ts'
 import type { PullPod } from './pull-pod.ts'
 
-/** One pull within the kubelet's limit (`registryPullQPS` 5), in milliseconds. A batch of ten needs 2 s. */
+/**
+ * Share of one pull in the kubelet's limit (`registryPullQPS` 5), in milliseconds. A batch of ten needs 2 s.
+ */
 const PULL_COST_MS = 200
-/** With the policy `Always` the kubelet asks again each time it looks at the Pod, which is at least once. */
+/** With the policy `Always` the kubelet asks the registry again at each sync of the Pod, at least once. */
 const ALWAYS_COST_MS = 2 * PULL_COST_MS
-/** How soon a node with a deleted Pod that still pulls is looked at again. */
+/** Delay before the next reconcile while a deleted Pod still pulls. */
 const BLOCKED_LOOK_MS = 30_000
-/** Creation times have no fractions. Two Jobs of one node never share one. */
+/** Least time between two Jobs of a node. Creation times have no fractions of a second, and must differ. */
 const MIN_PACE_MS = 1_000
 
-/** What the pull Jobs of one node wait for at the node itself. Undefined where a Job may be made. */
+/** What the next pull Job waits for at its own node. Undefined where the Job may be created. */
 export function nodeWait(input: {
   readonly desired: readonly DesiredImage[]
   readonly ledger: readonly LedgerEntry[]
   /** Pull Jobs of this Node object. */
   readonly jobs: readonly PullJob[]
   readonly pods: readonly PullPod[]
-  /** Of the Jobs, those that still pull something that is wanted. */
+  /** The `jobs` that still pull a wanted image. */
   readonly running: readonly PullJob[]
+  /** True where a removal Job of the node runs. */
   readonly removalRuns: boolean
   readonly now: number
 }): Wait | undefined {
   if (input.running.length > 0) return { reason: 'PullRuns' }
-  // Its list of images to keep is older than the open pulls: it might remove one of them.
+  // The removal's list of images to keep is older than the open pulls, so it might remove one of them.
   if (input.removalRuns) return { reason: 'RemovalRuns' }
   if (input.pods.some(pod => blocksPulls(pod, input.now))) {
     return { reason: 'DeletedPod', inMs: BLOCKED_LOOK_MS }
@@ -36,8 +39,8 @@ export function nodeWait(input: {
 }
 
 /**
- * How long until the kubelet's limit has room for another batch.
- * Counts Jobs that exist by their annotation, and Jobs that are gone by the ledger.
+ * Time until the kubelet's limit has room for another batch, in milliseconds.
+ * Existing Jobs count by their annotation. Deleted Jobs count by the ledger.
  */
 function paceMs({
   desired,

@@ -3,9 +3,9 @@ import type { KubeObject } from '../../../api/object.ts'
 
 /**
  * How a Job makes the kubelet pull:
- * - `batch`: image volumes, one container of ours mounts all images; proves all of them or none
- * - `single`: image volumes, one container of ours for each image; every image has a status of its own
- * - `containers`: for older nodes, one container of each image runs an injected static binary
+ * - `batch`: image volumes. One helper container mounts all images, so the Job proves all images or none.
+ * - `single`: image volumes. One helper container for each image, so each image has its own status.
+ * - `containers`: for older nodes. One container of each image runs an injected static binary.
  */
 export type JobMethod = 'batch' | 'single' | 'containers'
 
@@ -15,17 +15,17 @@ export interface PullJob extends KubeObject {
   readonly nodeUid: string
   /** `namespace/name` of the cache that it pulls for. */
   readonly cache: string
-  /** UID of the ImageCache that controls it; empty where none does. */
+  /** UID of the ImageCache that controls the Job. Empty where none does. */
   readonly ownerUid: string
   readonly method: JobMethod
-  /** Absent where it pulls without secrets. */
+  /** Undefined where the Job pulls without secrets. */
   readonly credential?: string
-  /** Revision of the newest request that it answers. 0 where it does not say. */
+  /** Revision of the newest request that the Job answers. 0 where the annotation is missing or invalid. */
   readonly revision: number
-  /** When it was made, as exactly as is known, RFC 3339. */
+  /** Time of creation, RFC 3339, with fractions of a second where known. */
   readonly startedAt: string
   readonly images: readonly string[]
-  /** Complete or Failed. */
+  /** True where the Job is Complete or Failed. */
   readonly finished: boolean
 }
 
@@ -35,7 +35,7 @@ interface RawContainer {
   volumeMounts?: { name: string; mountPath: string }[]
 }
 
-/** batch/v1 Job, as far as it is read. */
+/** The fields of batch/v1 Job that are read. */
 export interface RawJob extends KubeObject {
   spec?: {
     template?: { spec?: { nodeName?: string; containers?: RawContainer[] } }
@@ -43,10 +43,12 @@ export interface RawJob extends KubeObject {
   status?: { conditions?: { type: string; status: string }[] }
 }
 
-/** Clocks of API servers differ; what lies further from a Job's creation was not written by us. */
+/**
+ * Greatest difference between clocks of API servers. A start that is later than that is not the controller's.
+ */
 const SKEW_MS = 60_000
 
-/** The projection of a Job of ours. */
+/** The projection of a pull Job. */
 export function projectJob(raw: RawJob): PullJob {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = raw.metadata
   const owner = raw.metadata.ownerReferences?.find(reference => reference.controller)
@@ -79,12 +81,14 @@ export function projectJob(raw: RawJob): PullJob {
   }
 }
 
-/** A whole number; 0 for other text. */
+/** The revision that an annotation holds. 0 where the text is not a whole number. */
 export function revisionOf(text = ''): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : 0
 }
 
-/** An author who may change annotations of Jobs must not make one last for ever. */
+/**
+ * Ignores a start that is too late. Else a user who edits the annotation could make the node wait for ever.
+ */
 function notAfter(time: string, created: string | undefined): string {
   return created !== undefined && Date.parse(time) > Date.parse(created) + SKEW_MS ? created : time
 }

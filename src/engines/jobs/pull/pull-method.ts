@@ -4,14 +4,15 @@ import type { PullMethod } from './job-settings.ts'
 /** Value of `--job-pull-method`. */
 export type PullMethodSetting = 'auto' | PullMethod
 
-/** Kubernetes minor version from which image volumes are on by default. */
+/** First Kubernetes minor version with image volumes on by default. */
 const KUBERNETES_MINOR = 35
 
 /**
- * How Jobs make this node's kubelet pull. Image volumes need the API server, the kubelet and the runtime: Kubernetes
- * 1.35, containerd 2.1 or CRI-O 1.31.
+ * Chooses how Jobs make the kubelet of this node pull.
+ * Image volumes need Kubernetes 1.35 (API server and kubelet), and containerd 2.1 or CRI-O 1.31.
  *
- * @param serverMinor minor version of the API server, 0 where it is unknown or it is known to drop image volumes
+ * @param serverMinor minor version of the API server.
+ *   0 where it is unknown, or where the API server drops image volumes.
  */
 export function choosePullMethod(
   node: NodeFacts,

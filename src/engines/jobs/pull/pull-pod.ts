@@ -1,11 +1,11 @@
 import type { KubeObject } from '../../../api/object.ts'
 
-/** State of a container: what the kubelet says, flattened. `none` until it has said anything. */
+/** State of a container as the kubelet reports it. `none` before the first report. */
 export interface ContainerState {
   readonly phase: 'none' | 'waiting' | 'running' | 'terminated'
   readonly reason: string
   readonly message: string
-  /** RFC 3339, of running or terminated containers. */
+  /** RFC 3339. Only running and terminated containers have it. */
   readonly startedAt?: string
 }
 
@@ -13,28 +13,28 @@ export interface ContainerState {
 export interface PullContainer {
   readonly name: string
   readonly image: string
-  /** Names of the volumes that it mounts. */
+  /** Names of the mounted volumes. */
   readonly mounts: readonly string[]
   readonly state: ContainerState
-  /** `repository@digest` as the runtime reports it; empty before. */
+  /** `repository@digest` as the runtime reports it. Empty before that report. */
   readonly imageId: string
 }
 
 /** The Pod of a pull Job: a projection of core/v1 Pod. */
 export interface PullPod extends KubeObject {
   readonly job: string
-  /** UID of the Job that controls it; empty where none does. */
+  /** UID of the Job that controls the Pod. Empty where none does. */
   readonly jobUid: string
   readonly nodeName: string
   readonly phase: string
-  /** Why the kubelet refused or evicted it. */
+  /** Why the kubelet refused or evicted the Pod. */
   readonly reason: string
   readonly message: string
-  /** When the kubelet took it up, RFC 3339; absent before. */
+  /** When the kubelet acknowledged the Pod, RFC 3339. Undefined before. */
   readonly startedAt?: string
-  /** Its sandbox stands: from now on it pulls. */
+  /** True where the Pod's sandbox is ready. The kubelet pulls only after that. */
   readonly sandboxReady: boolean
-  /** Image volumes by name: the reference as the API server stored it. */
+  /** References of the image volumes as the API server stored them, by name of the volume. */
   readonly imageVolumes: Readonly<Record<string, string>>
   readonly initContainers: readonly PullContainer[]
   readonly containers: readonly PullContainer[]
@@ -58,7 +58,7 @@ interface RawContainerStatus {
   state?: RawState
 }
 
-/** core/v1 Pod, as far as it is read. */
+/** The fields of core/v1 Pod that are read. */
 export interface RawPod extends KubeObject {
   spec?: {
     nodeName?: string
@@ -77,7 +77,7 @@ export interface RawPod extends KubeObject {
   }
 }
 
-/** The projection of a Pod of ours. */
+/** The projection of the Pod of a pull Job. */
 export function projectPod(raw: RawPod): PullPod {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, creationTimestamp, labels } = raw.metadata
   const owner = raw.metadata.ownerReferences?.find(reference => reference.controller)

@@ -4,38 +4,39 @@ import type { PullVerdict } from '../../../core/ledger/index.ts'
 import type { Inventory } from '../../../core/node/index.ts'
 import { readMissingPod } from '../missing-pod.ts'
 import { deadlineMs } from './deadline.ts'
-import { helperImageWords } from './helper-image.ts'
+import { helperImageMessage } from './helper-image.ts'
 import { type JobReading, all } from './job-reading.ts'
 import type { JobSettings } from './job-settings.ts'
 import type { PullJob } from './pull-job.ts'
 import type { PullPod } from './pull-pod.ts'
 import { readPod } from './read-pod.ts'
 
-/** What a pull Job is read with. */
+/** Facts about the node that a pull Job is read with. */
 export interface ReadInput {
   readonly desired: readonly DesiredImage[]
   readonly ledger: readonly LedgerEntry[]
   readonly inventory: Inventory
   readonly caches: ReadonlyMap<string, CompiledCache>
   readonly pods: readonly PullPod[]
-  /** Why a Job has no Pod, in the words of the API server, by Job UID. Present once asked. */
+  /** The API server's message why a Job has no Pod, by Job UID. Only Jobs that were explained have one. */
   readonly refusals: ReadonlyMap<string, string>
   readonly settings: JobSettings
   readonly now: number
 }
 
-/** What a Job says about its images, and whether its missing Pod has to be explained. */
+/** A Job and what it proves about its images. */
 export interface ReadJob {
   readonly job: PullJob
   readonly reading: JobReading
+  /** True where the Job has no Pod and its events have to be searched for the cause. */
   readonly unexplained: boolean
   /** When the reading may change by time alone, in milliseconds from now. */
   readonly lookAgainMs?: number
 }
 
-/** Reads a Job together with its Pod, if it has one. */
+/** Reads a Job and its Pod. */
 export function readJob(job: PullJob, input: ReadInput): ReadJob {
-  // By UID: an author who may make Pods may give them our labels.
+  // The UID is compared, because any user with the right to create Pods can set our labels.
   const pod = input.pods.find(
     candidate =>
       candidate.jobUid === job.metadata.uid && candidate.metadata.namespace === job.metadata.namespace,
@@ -48,7 +49,7 @@ export function readJob(job: PullJob, input: ReadInput): ReadJob {
   return { job, reading: timedOut(reading, pod), unexplained: false }
 }
 
-/** Adds what to do to the message about a helper image that needs credentials. */
+/** Adds advice to the message about a helper image that needs credentials. */
 function withAdvice(
   reading: JobReading,
   { metadata: { namespace = '' } }: PullJob,
@@ -56,7 +57,7 @@ function withAdvice(
 ): JobReading {
   const verdicts = [...reading.verdicts].map(([image, verdict]): [string, PullVerdict] => {
     if (verdict.kind !== 'failed' || verdict.reason !== 'HelperImageUnavailable') return [image, verdict]
-    return [image, { ...verdict, message: helperImageWords(verdict.message, namespace, helperPullSecrets) }]
+    return [image, { ...verdict, message: helperImageMessage(verdict.message, namespace, helperPullSecrets) }]
   })
   return { ...reading, verdicts: new Map(verdicts) }
 }

@@ -6,11 +6,15 @@ import type { PullVerdict } from '../../../core/ledger/index.ts'
 import { type JobReading, all } from './job-reading.ts'
 
 /**
- * Reads what a Pod proves about the images of its Job. Only statuses of containers count, never events, and never
- * "the Job ended, so all were pulled".
+ * Reads what a Pod proves about the images of its Job.
+ * Only container statuses count.
+ * Events prove nothing, and the end of the Job does not prove that all images were pulled.
  */
 
-/** `state.waiting.reason` while the kubelet cannot get an image (k8s.io/kubernetes pkg/kubelet/images/types.go). */
+/**
+ * `state.waiting.reason` while the kubelet cannot pull an image (k8s.io/kubernetes
+ * pkg/kubelet/images/types.go).
+ */
 const PULL_ERRORS = new Set([
   'ErrImagePull',
   'ImagePullBackOff',
@@ -21,7 +25,10 @@ const PULL_ERRORS = new Set([
   'SignatureValidationFailed',
 ])
 
-/** Reasons that come after all images of the container were pulled (pkg/kubelet/container/sync_result.go). */
+/**
+ * Waiting reasons that prove that all images of the container are pulled
+ * (pkg/kubelet/container/sync_result.go).
+ */
 const AFTER_PULL = new Set([
   'CreateContainerConfigError',
   'CreateContainerError',
@@ -32,15 +39,15 @@ const AFTER_PULL = new Set([
 ])
 
 /**
- * What the kubelet writes for every container of a Pod that ends, also for those that never had their image
- * (pkg/kubelet/status/status_manager.go, TerminatePod): it proves nothing.
+ * The kubelet writes this reason for every container of a Pod that ends, even if its image was never pulled
+ * (pkg/kubelet/status/status_manager.go, TerminatePod). It proves nothing.
  */
 const STATUS_UNKNOWN = 'ContainerStatusUnknown'
 
 /**
- * Reads a Pod.
+ * Reads a Pod of a pull Job.
  *
- * @param helperImage the operator's own image in that Pod
+ * @param helperImage reference of the helper image as the manifest has it
  */
 export function readPod(job: PullJob, pod: PullPod, helperImage: string): JobReading {
   const refused = refusal(pod)
@@ -52,10 +59,13 @@ export function readPod(job: PullJob, pod: PullPod, helperImage: string): JobRea
   }
   const done = [...verdicts.values()].every(verdict => verdict.kind !== 'pulling')
   if (done || (pod.phase !== 'Failed' && !pod.metadata.deletionTimestamp)) return { done, verdicts }
-  return { done: true, verdicts: settle(verdicts, pod) }
+  return { done: true, verdicts: finalVerdicts(verdicts, pod) }
 }
 
-/** The kubelet took the Pod and would not run it (pkg/kubelet/lifecycle/predicate.go, eviction). */
+/**
+ * The verdict of a Pod that the kubelet refused (pkg/kubelet/lifecycle/predicate.go, eviction).
+ * Undefined where the kubelet did not refuse it.
+ */
 function refusal(pod: PullPod): PullVerdict | undefined {
   const started = [...pod.initContainers, ...pod.containers].some(
     container => container.state.phase !== 'none',
@@ -64,7 +74,8 @@ function refusal(pod: PullPod): PullVerdict | undefined {
   return { kind: 'failed', reason: 'NodeRefused', message: `${pod.reason}: ${pod.message}` }
 }
 
-function settle(verdicts: ReadonlyMap<string, PullVerdict>, pod: PullPod): Map<string, PullVerdict> {
+/** The verdicts of a Pod that has ended: no image stays `pulling`. */
+function finalVerdicts(verdicts: ReadonlyMap<string, PullVerdict>, pod: PullPod): Map<string, PullVerdict> {
   const evicted = pod.reason === 'Evicted' || pod.reason === 'Preempting'
   const rest: PullVerdict = evicted
     ? { kind: 'failed', reason: 'NodeRefused', message: `${pod.reason}: ${pod.message}` }
@@ -74,14 +85,14 @@ function settle(verdicts: ReadonlyMap<string, PullVerdict>, pod: PullPod): Map<s
   )
 }
 
-/** What a webhook or a policy made of a Pod is not what was asked for: it proves nothing, and another is no better. */
+/** The verdict for an image that the stored Pod lacks. Another Job would be changed in the same way. */
 const CHANGED: PullVerdict = {
   kind: 'failed',
   reason: 'PullFailed',
   message: 'the Pod does not ask for this image: an admission webhook or a policy changed it',
 }
 
-/** Image volumes; undefined where the stored Pod has none at all. */
+/** Reads a Pod with image volumes. Undefined where the stored Pod has no image volume at all. */
 function readVolumes(job: PullJob, pod: PullPod, helperImage: string): Map<string, PullVerdict> | undefined {
   const mountedBy = new Map<string, PullContainer>()
   for (const container of pod.containers) {
@@ -122,7 +133,7 @@ function readBatch(
   )
 }
 
-/** One container of each image: the older way. */
+/** Reads a Pod of the method `containers`. */
 function readContainers(job: PullJob, pod: PullPod): Map<string, PullVerdict> {
   const [helper] = pod.initContainers
   const init = helper?.state
@@ -150,8 +161,12 @@ function readContainers(job: PullJob, pod: PullPod): Map<string, PullVerdict> {
 }
 
 /**
- * @param helpers names of the image that the container itself runs, where that is not the one to be proved (admission
- *   may have renamed it): an error that names it is the helper's
+ * Reads the state of one container.
+ *
+ * @param helpers references of the helper image that the container runs.
+ *   Admission may have changed the reference.
+ *   An error that names one of them is about the helper image.
+ *   Empty where the container runs the pulled image.
  */
 function readOne(state: ContainerState, helpers: readonly string[]): PullVerdict {
   if (state.phase === 'terminated' && state.reason === STATUS_UNKNOWN) return { kind: 'pulling' }
@@ -167,7 +182,7 @@ function readOne(state: ContainerState, helpers: readonly string[]): PullVerdict
   return reason === 'PullThrottled' ? { kind: 'unknown', message } : { kind: 'failed', reason, message }
 }
 
-/** True where the text names the image, as it was written or as the runtime writes it, as a whole word. */
+/** True where the text names the image as a whole word, as in the spec or as the runtime writes it. */
 function names(text: string, image: string): boolean {
   const reference = tryParseReference(image)
   const spellings = reference ? [image, normalizedName(reference)] : [image]

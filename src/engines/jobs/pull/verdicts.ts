@@ -5,22 +5,25 @@ import { jobHash } from './job-name.ts'
 import type { PullJob } from './pull-job.ts'
 import { type ReadInput, type ReadJob, readJob } from './read-job.ts'
 
-/** The pull Jobs of one node, read. */
+/** What the pull Jobs of one node prove. */
 export interface PullReadings {
   readonly evidence: readonly PullEvidence[]
-  /** Jobs that still pull an image that is wanted. */
+  /** Jobs that still pull a wanted image. */
   readonly running: readonly ReadJob[]
-  /** Jobs that may go once the ledger is written: they were read to their end, or nobody wants their images. */
+  /**
+   * Jobs that may be deleted once the ledger is written: their reading is final, or their images are not
+   * wanted.
+   */
   readonly finished: readonly PullJob[]
-  /** The API server does not keep image volumes. */
+  /** True where the API server does not keep image volumes. */
   readonly volumesDropped: boolean
 }
 
 /**
  * Reads the pull Jobs of one node.
  *
- * @param nodeUid UID of the Node. Jobs of an older Node of the same name are no evidence.
- * @param newestRevision greatest revision of the node. A Job that claims a greater one answers no request.
+ * @param nodeUid UID of the Node object. Jobs for an older Node object of the same name are no evidence.
+ * @param newestRevision greatest revision of the node's plan. A greater revision on a Job counts as 0.
  */
 export function readPullJobs(
   jobs: readonly PullJob[],
@@ -60,7 +63,7 @@ function evidenceOf({ job, reading }: ReadJob, newestRevision: number): PullEvid
   })
 }
 
-/** True where one of the images that the Job still pulls is wanted. */
+/** True where the Job still pulls a wanted image. */
 function isWanted({ job, reading }: ReadJob, desired: readonly DesiredImage[]): boolean {
   return desired.some(
     image => image.credential === job.credential && reading.verdicts.get(image.image)?.kind === 'pulling',

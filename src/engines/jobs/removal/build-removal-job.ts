@@ -7,11 +7,13 @@ import type { JobManifest } from '../pull/index.ts'
 import type { RemovalRequest } from './choose-removal.ts'
 import type { RemovalSettings } from './removal-settings.ts'
 
-/** Collected by Kubernetes after that long, should nobody have read it. */
+/** Time after which Kubernetes deletes a finished Job, if the controller has not. */
 const TTL_S = 600
-/** Time that a Job is given beyond its own before Kubernetes ends it; ours is the shorter one while we live. */
+/**
+ * Time that `activeDeadlineSeconds` adds to the deadline. While the controller runs, it ends a Job earlier.
+ */
 const SAFETY_S = 60
-/** Where the container finds the request, and the directories of the runtime's sockets. */
+/** Directories in the container: of the request file, and of the runtime's sockets. */
 const REQUEST_DIRECTORY = '/etc/kubefledged'
 const SOCKETS_DIRECTORY = '/run/runtime'
 
@@ -23,8 +25,10 @@ const ANNOTATIONS = {
 }
 
 /**
- * The manifest of a removal Job. Its Pod reaches the runtime's socket by a hostPath volume, as the socket's owner and
- * without any capability; what it is to remove comes by the downward API and is never part of a command line.
+ * The manifest of a removal Job.
+ * The Pod reaches the runtime's socket through a hostPath volume, as the owner of the socket, without
+ * capabilities.
+ * The list of images comes through the downward API and is never part of a command line.
  */
 export function buildRemovalJob(
   request: RemovalRequest,
@@ -89,7 +93,7 @@ export function buildRemovalJob(
             },
             ...directories.map((path, index) => ({
               name: `runtime-${index}`,
-              // Where it is not known which of several is there, a check would refuse the Pod.
+              // Of several candidates some do not exist, and the kubelet would refuse a Pod that checks them.
               hostPath: { path, type: directories.length === 1 ? 'Directory' : '' },
             })),
           ],

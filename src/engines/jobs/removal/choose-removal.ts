@@ -3,24 +3,28 @@ import { type LedgerEntry, type Removal, entryKey } from '../../../api/node-imag
 import { byKey } from '../../../core/ledger/index.ts'
 import type { NodeFacts } from '../../../core/node/index.ts'
 
-/** Images of one Job. So many answers, with words for failures, fit into a termination message. */
+/**
+ * Greatest number of images of one Job. Their answers, with failure messages, fit into a termination message.
+ */
 const BATCH_SIZE = 200
 
-/** A removal Job that is to be made. */
+/** A removal Job to create. */
 export interface RemovalRequest {
   readonly name: string
+  /** Ledger keys of the images, in the order of `remove`. */
   readonly keys: readonly string[]
+  /** References of the images to remove. */
   readonly remove: readonly string[]
-  /** References that stay on the node, whatever is removed. */
+  /** References that must stay on the node. */
   readonly keep: readonly string[]
   /** Revision of the newest request among its images. */
   readonly revision: number
-  /** When it is made, RFC 3339. */
+  /** Time of creation, RFC 3339. */
   readonly startedAt: string
 }
 
 /**
- * The next removal Job of a node. Undefined where nothing can be removed now.
+ * The next removal Job of a node. Undefined where no removal is due.
  *
  * @param removals removals that are due
  */
@@ -46,7 +50,7 @@ export function chooseRemoval(
     const { count = 0, finishedAt = '' } = entries.get(entryKey(removal))?.removal ?? {}
     return [removal.revision, count, finishedAt]
   })
-  // The same decision gives the same name: a crash cannot make the Job twice.
+  // The same decision always gives the same name, so a crash cannot create the Job twice.
   const hash = createHash('sha256')
     .update(JSON.stringify([node.metadata.uid ?? '', keys, tries]))
     .digest('hex')

@@ -1,7 +1,11 @@
 /**
- * Removal Jobs: a short Job for one node, in the controller's own namespace, that asks the container runtime of the node
- * to remove images. `readRemovalJobs` reads them, `chooseRemoval` chooses the next one, `buildRemovalJob` writes the
- * manifest. What the Job does on the node is in `cri/removal`.
+ * Removal Jobs. A removal Job is short, pinned to one node, and in the controller's own namespace.
+ * It asks the container runtime of the node to remove images.
+ * `cri/removal` has the code that runs on the node.
+ *
+ * - `readRemovalJobs`: what Jobs and their Pods prove
+ * - `chooseRemoval`: the images of the next Job
+ * - `buildRemovalJob`: the manifest
  */
 export { buildRemovalJob } from './build-removal-job.ts'
 export { type RemovalRequest, chooseRemoval } from './choose-removal.ts'

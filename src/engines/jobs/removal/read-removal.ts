@@ -2,35 +2,36 @@ import type { FailureReasonName } from '../../../api/failure-reasons.ts'
 import type { KeptReason } from '../../../api/kept-reasons.ts'
 import type { RemovalVerdict } from '../../../core/ledger/index.ts'
 import { type RemovalAnswer, type RemovalOutcome, parseResult } from '../../../cri/removal/index.ts'
-import { helperImageWords } from '../pull/index.ts'
+import { helperImageMessage } from '../pull/index.ts'
 import { readMissingPod } from '../missing-pod.ts'
 import type { RemovalJob, RemovalPod } from './removal-job.ts'
 
-/** What a removal Job says of its images. */
+/** What a removal Job proves about its images. */
 export interface RemovalReading {
   readonly job: RemovalJob
-  /** Nothing more will be learned. */
+  /** True where the reading is final. */
   readonly done: boolean
-  /** By key of the ledger, one for each image of the Job. */
+  /** One verdict for each image of the Job, by ledger key. */
   readonly verdicts: ReadonlyMap<string, RemovalVerdict>
+  /** True where the Job has no Pod and its events have to be searched for the cause. */
   readonly unexplained: boolean
   /** When the reading may change by time alone, in milliseconds from now. */
   readonly lookAgainMs?: number
 }
 
-/** What a removal Job is read with. */
+/** Facts that a removal Job is read with. */
 export interface RemovalReadInput {
   readonly pods: readonly RemovalPod[]
-  /** Why a Job has no Pod, in the words of the API server, by Job UID. Present once asked. */
+  /** The API server's message why a Job has no Pod, by Job UID. Only Jobs that were explained have one. */
   readonly refusals: ReadonlyMap<string, string>
   /** Names of the pull secrets of the operator. */
   readonly helperPullSecrets: readonly string[]
-  /** For one Job, in milliseconds. */
+  /** Deadline of one Job, in milliseconds. */
   readonly deadlineMs: number
   readonly now: number
 }
 
-/** Outcomes of the CRI client, as the ledger names them. */
+/** The ledger's verdict for each outcome of the CRI client. */
 const VERDICTS: Record<
   RemovalOutcome,
   { kind: 'removed' } | { kind: 'kept'; reason: KeptReason } | { kind: 'failed' }
@@ -45,13 +46,13 @@ const VERDICTS: Record<
   Failed: { kind: 'failed' },
 }
 
-const WORDS: Partial<Record<RemovalOutcome, string>> = {
+const MESSAGES: Partial<Record<RemovalOutcome, string>> = {
   SharedId: 'its content has another name on the node',
   Pinned: 'the runtime pins it',
   InvalidReference: 'not an image reference',
 }
 
-/** Reads a removal Job together with its Pod, if it has one. */
+/** Reads a removal Job and its Pod. */
 export function readRemoval(job: RemovalJob, input: RemovalReadInput): RemovalReading {
   const { namespace, name, creationTimestamp = '' } = job.metadata
   const pod = input.pods.find(
@@ -64,10 +65,12 @@ export function readRemoval(job: RemovalJob, input: RemovalReadInput): RemovalRe
     return { job, done: true, verdicts, unexplained: false }
   }
   if (result?.kind === 'Error') return allFailed(job, 'RemovalFailed', `${result.code}: ${result.message}`)
-  if (pod.phase === 'Failed' || pod.phase === 'Succeeded') return allFailed(job, failureOf(pod), wordsOf(pod))
+  if (pod.phase === 'Failed' || pod.phase === 'Succeeded') {
+    return allFailed(job, failureOf(pod), messageOf(pod))
+  }
   if (pod.stuck) {
-    const words = helperImageWords(wordsOf(pod), namespace ?? '', input.helperPullSecrets)
-    return allFailed(job, 'HelperImageUnavailable', words)
+    const message = helperImageMessage(messageOf(pod), namespace ?? '', input.helperPullSecrets)
+    return allFailed(job, 'HelperImageUnavailable', message)
   }
   if (pod.metadata.deletionTimestamp) return allFailed(job, 'RemovalFailed', 'its Pod was deleted')
   const left = Date.parse(creationTimestamp) + input.deadlineMs - input.now
@@ -102,7 +105,7 @@ function allFailed(job: RemovalJob, reason: FailureReasonName, message: string):
 
 function verdictOf(answer: RemovalAnswer | undefined): RemovalVerdict {
   if (!answer) return { kind: 'failed', reason: 'RemovalFailed', message: 'the Job gave no answer for it' }
-  const message = [WORDS[answer.outcome], answer.detail].filter(Boolean).join(': ')
+  const message = [MESSAGES[answer.outcome], answer.detail].filter(Boolean).join(': ')
   const verdict = VERDICTS[answer.outcome]
   return verdict.kind === 'failed'
     ? { kind: 'failed', reason: 'RemovalFailed', message }
@@ -111,13 +114,13 @@ function verdictOf(answer: RemovalAnswer | undefined): RemovalVerdict {
       : verdict
 }
 
-/** The node is the cause where the kubelet refused the Pod or evicted it. */
+/** `NodeRefused` where the kubelet refused or evicted the Pod. */
 function failureOf(pod: RemovalPod): FailureReasonName {
   return /^(OutOf|Evicted|UnexpectedAdmissionError|NodeAffinity|Taint)/.test(pod.reason)
     ? 'NodeRefused'
     : 'RemovalFailed'
 }
 
-function wordsOf({ reason, message, result }: RemovalPod): string {
+function messageOf({ reason, message, result }: RemovalPod): string {
   return [reason, message, result].filter(Boolean).join(': ') || 'its Pod ended without a result'
 }

@@ -2,19 +2,19 @@ import { REMOVAL_ANNOTATIONS } from '../../../api/constants.ts'
 import type { KubeObject } from '../../../api/object.ts'
 import { revisionOf } from '../pull/pull-job.ts'
 
-/** A Job that removes images from a node: a projection of batch/v1 Job. */
+/** A removal Job: a projection of batch/v1 Job. */
 export interface RemovalJob extends KubeObject {
   readonly nodeName: string
   readonly nodeUid: string
-  /** Revision of the newest request that it answers. 0 where it does not say. */
+  /** Revision of the newest request that the Job answers. 0 where the annotation is missing or invalid. */
   readonly revision: number
-  /** Keys of the ledger entries that it answers for, in the order of its request. */
+  /** Ledger keys of its images, in the order of its request. */
   readonly keys: readonly string[]
-  /** Complete or Failed. */
+  /** True where the Job is Complete or Failed. */
   readonly finished: boolean
 }
 
-/** batch/v1 Job, as far as it is read. */
+/** The fields of batch/v1 Job that are read. */
 export interface RawRemovalJob extends KubeObject {
   spec?: { template?: { spec?: { nodeName?: string } } }
   status?: { conditions?: { type: string; status: string }[] }
@@ -41,16 +41,16 @@ export interface RemovalPod extends KubeObject {
   readonly job: string
   readonly nodeName: string
   readonly phase: string
-  /** Why the kubelet refused, evicted or does not start it: its own words, or those about its container. */
+  /** Why the kubelet refused, evicted or does not start the Pod. From the Pod, else from its container. */
   readonly reason: string
   readonly message: string
-  /** What its container wrote before it ended; empty before. */
+  /** Termination message of the container. Empty before the container ends. */
   readonly result: string
-  /** The container waits for something that does not come by itself: its image, say. */
+  /** True where the container cannot start without help, for example because its image cannot be pulled. */
   readonly stuck: boolean
 }
 
-/** core/v1 Pod, as far as it is read. */
+/** The fields of core/v1 Pod that are read. */
 export interface RawRemovalPod extends KubeObject {
   spec?: { nodeName?: string }
   status?: {
@@ -66,8 +66,8 @@ export interface RawRemovalPod extends KubeObject {
   }
 }
 
-/** What a container that has not started waits for while all is well. */
-const IN_ORDER = new Set(['', 'ContainerCreating', 'PodInitializing'])
+/** `state.waiting.reason` of a container that starts normally. */
+const STARTING = new Set(['', 'ContainerCreating', 'PodInitializing'])
 
 /** The projection of the Pod of a removal Job. */
 export function projectRemovalPod(raw: RawRemovalPod): RemovalPod {
@@ -81,7 +81,7 @@ export function projectRemovalPod(raw: RawRemovalPod): RemovalPod {
     reason: raw.status?.reason ?? terminated?.reason ?? waiting?.reason ?? '',
     message: raw.status?.message ?? waiting?.message ?? '',
     result: terminated?.message ?? '',
-    stuck: waiting !== undefined && !IN_ORDER.has(waiting.reason ?? ''),
+    stuck: waiting !== undefined && !STARTING.has(waiting.reason ?? ''),
   }
 }
 

@@ -1,15 +1,16 @@
 /** Settings of removal Jobs. */
 export interface RemovalSettings {
-  /** The controller's own namespace, where these Jobs are. */
+  /** Namespace of the Jobs: the controller's own. */
   readonly namespace: string
-  /** Reference of the image that speaks CRI. */
+  /** Reference of the CRI client's image. */
   readonly criClientImage: string
-  /** Names of the Secrets that it is pulled with. */
+  /** Names of the pull secrets of that image. */
   readonly helperPullSecrets: readonly string[]
-  /** Path of the runtime's socket on all nodes. Empty: found by the runtime that the node reports. */
+  /** Path of the runtime's socket on all nodes. Empty: chosen by the runtime that the node reports. */
   readonly criSocketPath: string
+  /** True where the Pods use the node's network. */
   readonly hostNetwork: boolean
-  /** For one Job, in milliseconds. */
+  /** Deadline of one Job, in milliseconds. */
   readonly deadlineMs: number
   readonly priorityClassName?: string
 }

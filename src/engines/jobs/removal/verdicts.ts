@@ -2,15 +2,15 @@ import type { RemovalEvidence } from '../../../core/ledger/index.ts'
 import { type RemovalReadInput, type RemovalReading, readRemoval } from './read-removal.ts'
 import type { RemovalJob } from './removal-job.ts'
 
-/** The removal Jobs of one node, read. */
+/** What the removal Jobs of one node prove. */
 export interface RemovalReadings {
   readonly evidence: readonly RemovalEvidence[]
   readonly running: readonly RemovalReading[]
-  /** Jobs that may go once the ledger is written. */
+  /** Jobs that may be deleted once the ledger is written. */
   readonly finished: readonly RemovalJob[]
 }
 
-/** Reads the removal Jobs of one node. Jobs of an older Node of the same name are no evidence. */
+/** Reads the removal Jobs of one node. Jobs for an older Node object of the same name are no evidence. */
 export function readRemovalJobs(
   jobs: readonly RemovalJob[],
   input: RemovalReadInput,
