@@ -4,32 +4,35 @@ import type { ReleaseName } from './helm.ts'
 import type { ManifestClient } from './manifest-client.ts'
 import { type ManifestObject, manifestObjects } from './manifest.ts'
 
-/** The field manager of what is put back. */
+/** The field manager of repairs. */
 const FIELD_MANAGER = 'kubefledged-operator'
 
-/** What was found right: resource versions by object. Holds for one manifest only. */
-interface Seen {
+/** The last comparison with one manifest: resource versions of correct objects, by object. */
+interface Comparison {
   readonly manifest: string
   readonly versions: ReadonlyMap<string, string | undefined>
 }
 
 /**
- * Puts back what was deleted or changed of a release's objects. By server-side apply: the API server itself compares, so that what it
- * writes differently (`1000m` as `1`) is no difference, what others added stays, and no revision of the release is made. An object that
- * nobody wrote since it was found right costs one read.
+ * Restores deleted or changed objects of a release by server-side apply.
+ *
+ * - The API server compares, so a value that it normalizes (`1000m` to `1`) is no difference.
+ * - Fields that others added stay.
+ * - The release gets no new revision.
+ * - An object with an unchanged resource version costs one read and no write.
  */
 export class DriftRepair {
   readonly #objects: ManifestClient
-  readonly #seen = new Map<string, Seen>()
+  readonly #comparisons = new Map<string, Comparison>()
 
   constructor(objects: ManifestClient) {
     this.#objects = objects
   }
 
-  /** Answers what was put back, as `Kind name`. Throws KubeError. */
+  /** Restores the objects of a manifest. Returns the restored ones as `Kind name`. Throws KubeError. */
   async repair(release: ReleaseName, manifest: string, signal: AbortSignal): Promise<readonly string[]> {
     const key = keyOf(release)
-    const known = this.#seen.get(key)
+    const known = this.#comparisons.get(key)
     const before = known?.manifest === manifest ? known.versions : new Map<string, string>()
     const versions = new Map<string, string | undefined>()
     const repaired: string[] = []
@@ -39,24 +42,24 @@ export class DriftRepair {
       versions.set(name, version)
       if (changed) repaired.push(name)
     }
-    this.#seen.set(key, { manifest, versions })
+    this.#comparisons.set(key, { manifest, versions })
     return repaired
   }
 
-  /** Forgets a release that is gone. */
+  /** Forgets an uninstalled release. */
   forget(release: ReleaseName): void {
-    this.#seen.delete(keyOf(release))
+    this.#comparisons.delete(keyOf(release))
   }
 
   async #repairOne(
     object: ManifestObject,
     release: ReleaseName,
-    rightAt: string | undefined,
+    correctVersion: string | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly version: string | undefined; readonly changed: boolean }> {
     const { resource, wanted, live } = await this.#objects.locate(object, release, signal)
     const version = live?.metadata.resourceVersion
-    if (version !== undefined && version === rightAt) return { version, changed: false }
+    if (version !== undefined && version === correctVersion) return { version, changed: false }
     const applied = await resource.apply(wanted, { fieldManager: FIELD_MANAGER, force: true, signal })
     return {
       version: applied.metadata.resourceVersion,
@@ -69,7 +72,7 @@ function keyOf({ name, namespace }: ReleaseName): string {
   return `${namespace}/${name}`
 }
 
-/** What people and controllers write; without the API server's bookkeeping, and without what the object's own controller reports. */
+/** The object without status, and without the metadata that the API server manages. */
 function contentOf(object: KubeObject): unknown {
   const { labels, annotations } = object.metadata
   return { ...object, status: undefined, metadata: { labels, annotations } }

@@ -1,16 +1,16 @@
 import type { ExecFileException } from 'node:child_process'
 
 /**
- * What became of a run of helm, as a closed set.
+ * Why a run of helm failed, as a closed set:
  *
- * - `NotFound` there is no such release
- * - `Failed` helm refused or did not get through; the message is helm's own words
- * - `Aborted` the caller's signal fired
- * - `Unusable` helm cannot be started, or prints what it should not
+ * - `NotFound`: the release does not exist
+ * - `Failed`: helm reported an error or timed out; the message is helm's own
+ * - `Aborted`: the caller's signal fired
+ * - `Unusable`: helm cannot be started, or its output cannot be parsed
  */
 export type HelmErrorCode = 'NotFound' | 'Failed' | 'Aborted' | 'Unusable'
 
-/** Longest message that is shown. */
+/** Greatest length of a message. */
 const MAX_LENGTH = 1024
 
 /** The only error of a run of helm. */
@@ -23,21 +23,20 @@ export class HelmError extends Error {
     this.code = code
   }
 
-  /** The error for a process that did not end well. */
+  /** The error of a process that failed. */
   static of(cause: ExecFileException, stderr: string): HelmError {
-    // a string is what spawn failed with: ENOENT, EACCES
+    // A string code comes from a failed spawn: ENOENT, EACCES.
     if (typeof cause.code === 'string')
       return new HelmError('Unusable', `helm cannot be run: ${cause.message}`, { cause })
-    const words = helmWords(stderr)
-    if (words === 'release: not found') return new HelmError('NotFound', words, { cause })
-    return new HelmError('Failed', words || `helm ended without a word (${cause.signal ?? cause.code})`, {
-      cause,
-    })
+    const message = helmMessage(stderr)
+    if (message === 'release: not found') return new HelmError('NotFound', message, { cause })
+    const ending = `helm ended without a message (${cause.signal ?? cause.code})`
+    return new HelmError('Failed', message || ending, { cause })
   }
 }
 
-/** What helm said of an error: its standard error without the lines that are warnings of its libraries. */
-export function helmWords(stderr: string): string {
+/** Helm's error message: its standard error without the warnings of its libraries. */
+export function helmMessage(stderr: string): string {
   const lines = stderr
     .split('\n')
     .filter(line => !/^(WARNING: |level=|[IWE]\d{4} |Pulled: |Digest: )/.test(line))

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { HelmError, helmWords } from './helm-error.ts'
+import { HelmError, helmMessage } from './helm-error.ts'
 import { Helm } from './helm.ts'
 
 /** What the process does that stands here for helm: a script is enough to see what it is given and how it is ended. */
@@ -77,13 +77,13 @@ describe('Helm', () => {
   })
 })
 
-describe('helmWords', () => {
+describe('helmMessage', () => {
   it.each([
     ['Error: INSTALLATION FAILED: x\n', 'INSTALLATION FAILED: x'],
     ['W1121 12:00:00.000000       1 warnings.go:70] deprecated\nError: x\n', 'x'],
     ['level=WARN msg=a\nWARNING: Kubernetes configuration file is group-readable.\nError: x', 'x'],
     ['', ''],
-  ])('%j', (stderr, words) => {
-    expect(helmWords(stderr)).toBe(words)
+  ])('%j', (stderr, message) => {
+    expect(helmMessage(stderr)).toBe(message)
   })
 })

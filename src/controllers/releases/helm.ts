@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { HelmError } from './helm-error.ts'
 import { parseChartName, parseRelease, type Release } from './release.ts'
 
-/** Which release, and where. */
+/** Name and namespace of a release. */
 export interface ReleaseName {
   readonly name: string
   readonly namespace: string
@@ -12,22 +12,22 @@ export interface ReleaseName {
 export interface HelmOptions {
   /** Path of the program, or its name on the PATH. */
   readonly program: string
-  /** Directory for what helm caches; made by helm. */
+  /** Home directory of helm, for its caches. Helm creates it. */
   readonly home: string
-  /** Path of a kubeconfig file; empty: the service account of the Pod. */
+  /** Path of a kubeconfig file. Empty: the service account of the Pod. */
   readonly kubeconfig: string
-  /** URL of the API server; empty: as the kubeconfig says. */
+  /** URL of the API server. Empty: the kubeconfig's. */
   readonly master: string
   /** Called after every run of helm. */
   readonly onRun?: (command: HelmCommand, succeeded: boolean) => void
 }
 
-/** What helm is asked to do. */
+/** One task of helm, as metrics and errors name it. */
 export type HelmCommand = 'status' | 'metadata' | 'plan' | 'upgrade' | 'uninstall'
 
-/** How long helm waits for a hook of an upgrade, and for objects to be gone. */
+/** Helm's own timeout for hooks and for the deletion of objects. */
 const HOOK_TIMEOUT = '5m'
-/** When helm is ended. A hook's wait fits in. */
+/** Deadline of a run of helm, in milliseconds. The hook timeout fits in. */
 const DEADLINE_MS: Readonly<Record<HelmCommand, number>> = {
   status: 60_000,
   metadata: 60_000,
@@ -35,14 +35,15 @@ const DEADLINE_MS: Readonly<Record<HelmCommand, number>> = {
   upgrade: 330_000,
   uninstall: 330_000,
 }
-/** What helm has, from SIGTERM on, to write down that a release was cut off. */
+/** Time between SIGTERM and SIGKILL. Helm needs it to record that a release was interrupted. */
 const KILL_AFTER_MS = 5_000
-/** A release has the chart in it. */
+/** Greatest size of helm's output. A release contains the chart. */
 const MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 
 /**
- * The real helm, as a process for each call: arguments as a list and values on standard input, so that nothing of an object is ever read by
- * a shell. All throw HelmError; a signal that fires has helm end in order (`Aborted`).
+ * Runs helm, one process for each call.
+ * Arguments are a list and values go to standard input, so no shell reads any part of an object.
+ * All methods throw HelmError. If the signal fires, helm gets SIGTERM and the method throws `Aborted`.
  */
 export class Helm {
   readonly #options: HelmOptions
@@ -51,7 +52,7 @@ export class Helm {
     this.#options = options
   }
 
-  /** The release as it is stored; undefined where there is none. */
+  /** The newest revision of the release as helm stores it. Undefined where the release does not exist. */
   async status(release: ReleaseName, signal: AbortSignal): Promise<Release | undefined> {
     try {
       const args = ['status', release.name, `--namespace=${release.namespace}`, '--output=json']
@@ -62,27 +63,31 @@ export class Helm {
     }
   }
 
-  /** Name of the chart that the newest revision is of. Throws HelmError `NotFound` where there is no release. */
+  /**
+   * Name of the chart of the newest revision. Throws HelmError `NotFound` where the release does not exist.
+   */
   async chartName(release: ReleaseName, signal: AbortSignal): Promise<string> {
     const args = ['get', 'metadata', release.name, `--namespace=${release.namespace}`, '--output=json']
     return parseChartName(await this.#run('metadata', args, signal))
   }
 
-  /** What `upgrade` would make of the release; changes nothing. */
+  /** The release that `upgrade` would create. Changes nothing. */
   async plan(release: ReleaseName, chart: string, values: unknown, signal: AbortSignal): Promise<Release> {
     const args = [...upgradeArguments(release, chart), '--dry-run=server']
     return parseRelease(await this.#run('plan', args, signal, JSON.stringify(values)))
   }
 
-  /** Installs the release or upgrades it, to the chart with these values alone. */
+  /** Installs or upgrades the release. Values of earlier revisions are not reused. */
   async upgrade(release: ReleaseName, chart: string, values: unknown, signal: AbortSignal): Promise<Release> {
     const args = upgradeArguments(release, chart)
     return parseRelease(await this.#run('upgrade', args, signal, JSON.stringify(values)))
   }
 
   /**
-   * Uninstalls the release without its hooks and resolves when its objects are gone; nothing where there is none. A hook of a release that
-   * never worked cannot work either, and helm forgets a release of which it has failed.
+   * Uninstalls the release without its hooks, and resolves when its objects are deleted.
+   * Does nothing where the release does not exist.
+   * Hooks are skipped: those of a release that never worked would fail too, and helm then forgets the
+   * release.
    */
   async uninstall({ name, namespace }: ReleaseName, signal: AbortSignal): Promise<void> {
     const args = ['uninstall', name, '--namespace', namespace, '--no-hooks', '--ignore-not-found', '--wait']
@@ -145,7 +150,7 @@ export class Helm {
       const onAbort = () => end('called off')
       const deadline = setTimeout(() => end('out of time'), DEADLINE_MS[command])
       signal.addEventListener('abort', onAbort, { once: true })
-      // helm that cannot be started, or that ends before it reads, is told by the callback
+      // If helm cannot be started, or ends before it reads its input, the callback reports it.
       child.stdin?.on('error', () => {})
       child.stdin?.end(input)
     })
@@ -159,7 +164,7 @@ function upgradeArguments({ name, namespace }: ReleaseName, chart: string): stri
     chart,
     '--install',
     `--namespace=${namespace}`,
-    // without it, empty values would mean those of the release before
+    // Without this flag, helm reuses the values of the previous revision if the values are empty.
     '--reset-values',
     '--values=-',
     `--timeout=${HOOK_TIMEOUT}`,

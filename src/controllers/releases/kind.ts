@@ -2,24 +2,31 @@ import type { KubeObject } from '../../api/object.ts'
 import type { KubeClient, Logger, ResourceDef } from '../../kube/index.ts'
 import type { ReleaseStatus } from './status.ts'
 
-/** An object that asks for a release: its name is the release's, its namespace too, its spec the values of the chart. */
+/**
+ * An object that asks for a release. It has the name and the namespace of the release.
+ * Its spec is the chart's values.
+ */
 export interface ReleaseObject extends KubeObject {
   readonly spec?: Readonly<Record<string, unknown>>
   readonly status?: ReleaseStatus
 }
 
-/** A kind of such objects. */
+/** A kind of objects that ask for releases of one chart. */
 export interface ReleaseKind {
   readonly def: ResourceDef
   /** Path of the chart. */
   readonly chart: string
-  /** Names that the chart has and had. A release of a chart with another name is somebody else's. */
+  /** Present and former names of the chart. A release of another chart belongs to somebody else. */
   readonly chartNames: readonly string[]
-  /** Why a release must not be uninstalled yet, as a sentence; undefined: it may go. */
+  /**
+   * Why a release must not be uninstalled yet, as a sentence. Undefined where it may be uninstalled.
+   * Throws KubeError.
+   */
   readonly holdsUp: (client: KubeClient, signal: AbortSignal) => Promise<string | undefined>
   /**
-   * What is to be done once the release is gone, the last of this kind, and before its object is; done again where it failed. In the place of
-   * the chart's hooks, which are not run then. Throws KubeError.
+   * Cleans up after the last release of this kind is uninstalled, before its object is deleted.
+   * It replaces the chart's hooks, which do not run then. It is called again after a failure.
+   * Throws KubeError.
    */
   readonly afterLast: (
     client: KubeClient,
@@ -27,21 +34,24 @@ export interface ReleaseKind {
   ) => Promise<void>
 }
 
-/** Keeps an object until its release is uninstalled; all helm-operators know it, so that one of them can take over again. */
+/**
+ * Finalizer of an object until its release is uninstalled.
+ * All helm-operators know it, so one of them can take over.
+ */
 export const FINALIZER = 'uninstall-helm-release'
-/** The other name that helm-operators gave to it. */
-const ITS_OTHER_NAME = 'helm.sdk.operatorframework.io/uninstall-release'
+/** The same finalizer under the other name that helm-operators use. */
+const OTHER_FINALIZER_NAME = 'helm.sdk.operatorframework.io/uninstall-release'
 
-/** Whether the object is kept until its release is uninstalled. */
+/** True where the object has the finalizer. */
 export function isKept({ metadata }: ReleaseObject): boolean {
   return (metadata.finalizers ?? []).some(isOurs)
 }
 
-/** What stays of an object's finalizers when its release is gone. */
+/** The finalizers of others. */
 export function otherFinalizers({ metadata }: ReleaseObject): readonly string[] {
   return (metadata.finalizers ?? []).filter(name => !isOurs(name))
 }
 
 function isOurs(finalizer: string): boolean {
-  return finalizer === FINALIZER || finalizer === ITS_OTHER_NAME
+  return finalizer === FINALIZER || finalizer === OTHER_FINALIZER_NAME
 }

@@ -3,7 +3,7 @@ import { isKubeError, type KubeClient } from '../../kube/index.ts'
 import { releaseCaches } from '../caches/release-caches.ts'
 import type { ReleaseKind } from './kind.ts'
 
-/** `KubeFledged`: an installation of kube-fledged. */
+/** The kind `KubeFledged`: an installation of kube-fledged. */
 export function kubeFledgedKind(chart: string): ReleaseKind {
   return {
     def: {
@@ -14,16 +14,16 @@ export function kubeFledgedKind(chart: string): ReleaseKind {
       namespaced: true,
     },
     chart,
-    // the other one was that of kube-fledged 0.6
+    // The chart of kube-fledged 0.6 has the second name.
     chartNames: ['kube-fledged', 'kubefledged'],
-    holdsUp: endingCaches,
-    // whoever deletes them then has nobody to wait for
+    holdsUp: cachesBeingDeleted,
+    // No controller runs any more that would remove the finalizers of caches.
     afterLast: releaseCaches,
   }
 }
 
-/** Image caches that are being deleted wait for the controller to finish what it does for them. */
-async function endingCaches(client: KubeClient, signal: AbortSignal): Promise<string | undefined> {
+/** Blocks the uninstall while image caches are being deleted: the controller must finish their deletion. */
+async function cachesBeingDeleted(client: KubeClient, signal: AbortSignal): Promise<string | undefined> {
   const caches = client.resource({
     group: GROUP,
     version: VERSION,
@@ -38,7 +38,7 @@ async function endingCaches(client: KubeClient, signal: AbortSignal): Promise<st
     const { namespace, name } = ending[0].metadata
     return `waiting for ${ending.length} image caches that are being deleted, among them ${namespace}/${name}`
   } catch (error) {
-    // no definition, so no cache
+    // Without the CRD there are no caches.
     if (isKubeError(error, 'NotFound')) return undefined
     throw error
   }

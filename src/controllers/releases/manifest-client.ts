@@ -11,16 +11,18 @@ interface ApiResourceList {
   }[]
 }
 
-/** An object of a manifest and where it is in the cluster. */
+/** An object of a manifest, found in the cluster. */
 export interface LocatedObject {
   readonly resource: Resource<KubeObject>
-  /** With its namespace, where it has one. */
+  /** The object of the manifest. A namespaced object has its namespace. */
   readonly wanted: ManifestObject
-  /** As it is in the cluster; absent where it is not there. */
+  /** The object in the cluster. Undefined where it does not exist. */
   readonly live?: KubeObject
 }
 
-/** Finds the objects of manifests in the cluster. Where the API server serves which kind is asked once. Throws KubeError. */
+/**
+ * Finds the objects of manifests in the cluster. Discovery of each API group happens once. Throws KubeError.
+ */
 export class ManifestClient {
   readonly #client: KubeClient
   readonly #known = new Map<string, ResourceDef>()
@@ -29,7 +31,10 @@ export class ManifestClient {
     this.#client = client
   }
 
-  /** Looks an object of a release up. `NotFound` where there is no such kind. */
+  /**
+   * Looks up an object of a release. Throws KubeError:
+   * `NotFound` where the API server does not know the kind.
+   */
   async locate(object: ManifestObject, release: ReleaseName, signal: AbortSignal): Promise<LocatedObject> {
     const def = await this.#definitionOf(object, signal)
     const resource = this.#client.resource<KubeObject>(def)
@@ -41,7 +46,7 @@ export class ManifestClient {
       return { resource, wanted, live: await resource.get({ name, namespace, signal }) }
     } catch (error) {
       if (!isKubeError(error, 'NotFound')) throw error
-      // The path of a kind that is gone answers the same as that of an object.
+      // A deleted kind gives the same answer as a missing object, so the kind is discovered again.
       this.#known.delete(keyOf(object))
       await this.#definitionOf(object, signal)
       return { resource, wanted }
@@ -60,7 +65,7 @@ export class ManifestClient {
   async #discover(apiVersion: string, signal: AbortSignal): Promise<void> {
     const [version = '', group = ''] = apiVersion.split('/').toReversed()
     for (const { name: plural, kind, namespaced } of await this.#resources(group, version, signal)) {
-      // a name with a slash is a subresource
+      // A name with a slash is a subresource.
       if (!plural.includes('/')) {
         this.#known.set(keyOf({ apiVersion, kind }), { group, version, plural, kind, namespaced })
       }
@@ -76,7 +81,7 @@ export class ManifestClient {
     try {
       return (await this.#client.request<ApiResourceList>({ verb: 'get', path, signal })).resources
     } catch (error) {
-      // A group goes with the last of its kinds.
+      // An API group disappears with its last kind.
       if (isKubeError(error, 'NotFound')) return []
       throw error
     }

@@ -9,18 +9,20 @@ export interface ManifestObject extends KubeObject {
 }
 
 /**
- * The objects of a release's manifest, with the marks by which helm knows its own: with them a later release of that name takes over what
- * was put back. Throws TypeError where the text holds something else.
+ * The objects of a release's manifest, with the labels and annotations by which helm recognizes its objects.
+ * With them, a later release of the same name can adopt a restored object.
+ * Throws TypeError where the text is not a manifest.
  */
 export function manifestObjects(
   manifest: string,
   { name, namespace }: ReleaseName,
 ): readonly ManifestObject[] {
   return parseAllDocuments(manifest, { version: '1.1', customTags: likeGo }).flatMap(document => {
-    if (document.errors[0]) throw new TypeError('the manifest is no YAML', { cause: document.errors[0] })
+    if (document.errors[0])
+      throw new TypeError('the manifest is not valid YAML', { cause: document.errors[0] })
     const object: unknown = document.toJS()
     if (object === null) return []
-    if (!isObject(object)) throw new TypeError('the manifest has a document that is no object')
+    if (!isObject(object)) throw new TypeError('the manifest has a document that is not an object')
     const { labels, annotations } = object.metadata
     return {
       ...object,
@@ -37,7 +39,7 @@ export function manifestObjects(
   })
 }
 
-/** helm reads YAML 1.1 (`yes` is true, `0440` is octal) without its times and dates, which are strings. */
+/** Helm reads YAML 1.1 (`yes` is true, `0440` is octal), but reads times and dates as strings. */
 function likeGo(tags: Tags): Tags {
   return tags.filter(
     tag => typeof tag === 'string' || (tag.format !== 'TIME' && tag.tag !== 'tag:yaml.org,2002:timestamp'),

@@ -9,7 +9,9 @@ import {
 } from '../../kube/index.ts'
 import type { ReleaseKind, ReleaseObject } from './kind.ts'
 
-/** Deployments of releases: the objects of theirs whose loss is noticed at once. */
+/**
+ * Deployments of releases. A change of them starts a reconcile at once; other objects wait for the period.
+ */
 const DEPLOYMENTS = {
   group: 'apps',
   version: 'v1',
@@ -17,20 +19,23 @@ const DEPLOYMENTS = {
   kind: 'Deployment',
   namespaced: true,
 } as const
-const RELEASED = 'app.kubernetes.io/managed-by=Helm'
-/** Label with the name of the release, as charts have it by convention. */
+const HELM_SELECTOR = 'app.kubernetes.io/managed-by=Helm'
+/** Label with the name of the release, by convention of charts. */
 const RELEASE_LABEL = 'app.kubernetes.io/instance'
 
-/** Hears of an object that somebody else than its status changed; without the object, of one that is gone or whose release was changed. */
+/**
+ * Called when an object's spec has changed, with the object.
+ * Called without the object when it was deleted or when its release was changed.
+ */
 type Listener = (key: string, object?: ReleaseObject) => void
 
-/** The objects of one kind, in some namespaces or in all. */
+/** The objects of one kind, in the watched namespaces. */
 export class ReleaseObjects {
   readonly #resource: Resource<ReleaseObject>
   readonly #informers: ReadonlyMap<string, Informer<ReleaseObject>>
   readonly #deployments: readonly Informer<KubeObject>[]
 
-  /** @param namespaces empty: all */
+  /** @param namespaces the watched namespaces. Empty: all. */
   constructor(client: KubeClient, kind: ReleaseKind, namespaces: readonly string[], log: Logger) {
     this.#resource = client.resource<ReleaseObject>(kind.def)
     const deployments = client.resource<KubeObject>(DEPLOYMENTS)
@@ -45,48 +50,51 @@ export class ReleaseObjects {
       namespace =>
         new Informer(deployments, {
           namespace,
-          labelSelector: RELEASED,
+          labelSelector: HELM_SELECTOR,
           project: ({ metadata }) => ({ metadata: lean(metadata) }),
           log,
         }),
     )
   }
 
-  /** Its informers, for those who watch over them. */
+  /** All informers, for liveness checks. */
   get informers(): readonly (Pick<Informer<KubeObject>, 'run' | 'waitForSync' | 'hasSynced'> &
     WatchLiveness)[] {
     return [...this.#informers.values(), ...this.#deployments]
   }
 
-  /** True once all of them were seen. */
+  /** True where all informers have synced. */
   get hasSynced(): boolean {
     return this.informers.every(informer => informer.hasSynced)
   }
 
-  /** The object with this key, `namespace/name`, as it was seen last. */
+  /** The object with this key, `namespace/name`, as the informer has it. */
   get(key: string): ReleaseObject | undefined {
     const [namespace = ''] = key.split('/')
     return this.#of(namespace)?.get(key)
   }
 
-  /** All objects. */
+  /** All objects as the informers have them. */
   *list(): Generator<ReleaseObject> {
     for (const informer of this.#informers.values()) yield* informer.list()
   }
 
-  /** All objects as they are at the API server, which informers may be behind. Throws KubeError. */
+  /** All objects as the API server has them now. The informers may be behind. Throws KubeError. */
   async listNow(signal: AbortSignal): Promise<readonly ReleaseObject[]> {
     const scopes = [...this.#informers.keys()]
     const lists = await Promise.all(scopes.map(namespace => this.#resource.list({ namespace, signal })))
     return lists.flatMap(({ items }) => items)
   }
 
-  /** Puts in the answer of a write, before the watch brings it. */
+  /** Stores the answer of a write before the watch delivers it. */
   put(object: ReleaseObject): void {
     this.#of(object.metadata.namespace ?? '')?.upsert(withoutManagedFields(object))
   }
 
-  /** Tells of every object, then of every change of a spec, every deletion, and every change of a release's Deployment. */
+  /**
+   * Calls the listener for every existing object, then for every change of a spec, every deletion,
+   * and every change of a release's Deployment.
+   */
   subscribe(listener: Listener): void {
     for (const informer of this.#informers.values()) {
       informer.subscribe(({ type, object, previous }) => {
@@ -109,7 +117,7 @@ export class ReleaseObjects {
     await Promise.all(this.informers.map(informer => informer.run(signal)))
   }
 
-  /** Resolves when all of them were seen. */
+  /** Resolves when all informers have synced. */
   async waitForSync(signal: AbortSignal): Promise<void> {
     await Promise.all(this.informers.map(informer => informer.waitForSync(signal)))
   }

@@ -18,15 +18,15 @@ import { ReleaseRefusal } from './release-refusal.ts'
 import { ReleaseFailure, Releaser } from './releaser.ts'
 import { type Failure, type Outcome, statusAfter } from './status.ts'
 
-/** After a failure, until the next try. */
+/** Delay after a failure: at first, and at most. */
 const RETRY_BASE_MS = 5_000
 const RETRY_CAP_MS = 300_000
-/** Between two looks at what an uninstall waits for. */
-const LOOK_MS = 2_000
-/** How long an uninstall waits at most for what should go first. */
-const PATIENCE_MS = 900_000
+/** Time between two checks whether a release may be uninstalled. */
+const BLOCKER_LOOK_MS = 2_000
+/** Greatest time that an uninstall waits for its blocker. */
+const MAX_BLOCKED_MS = 900_000
 
-/** What a reconcile needs. */
+/** What the reconciler works with. */
 export interface ReconcilerOptions {
   readonly kind: ReleaseKind
   readonly client: KubeClient
@@ -34,25 +34,28 @@ export interface ReconcilerOptions {
   readonly objects: ReleaseObjects
   readonly events: EventRecorder
   readonly log: Logger
-  /** Between two looks at a release that is as it should be, in milliseconds. */
+  /** Time between two comparisons of a correct release with the cluster, in milliseconds. */
   readonly periodMs: number
 }
 
-/** What is remembered of an object of one generation; all of it can be found out again. */
+/**
+ * Memory about one generation of an object.
+ * A restart loses nothing, because all of it can be found out again.
+ */
 interface Memory {
   readonly generation: number | undefined
   readonly failures: JitteredBackoff
-  /** The revision that follows the spec, as `revisionOf` names it. */
-  rightAt?: string
+  /** The revision that matches the spec, as `revisionOf` names it. */
+  correctRevision?: string
 }
 
-/** What is being done for an object. */
+/** The running deploy of an object. */
 interface Work {
   readonly generation: number | undefined
   readonly stop: AbortController
 }
 
-/** Makes each object's release what its spec says, and keeps it so. */
+/** Installs, upgrades, repairs and uninstalls the release of each object, as its spec says. */
 export class ReleaseReconciler {
   readonly #options: ReconcilerOptions
   readonly #resource: Resource<ReleaseObject>
@@ -70,13 +73,16 @@ export class ReleaseReconciler {
     this.#drift = new DriftRepair(inCluster)
   }
 
-  /** Has helm end what it does for an older spec of the object: a hook that never gets through would hold up the spec that mends it. */
+  /**
+   * Stops helm's work for an older spec of the object.
+   * Else a hook that never succeeds would delay the spec that corrects it.
+   */
   supersede(key: string, { metadata }: ReleaseObject): void {
     const work = this.#working.get(key)
     if (work && work.generation !== metadata.generation) work.stop.abort()
   }
 
-  /** Deals with one object, by `namespace/name`. */
+  /** Reconciles the object with this key, `namespace/name`. Throws KubeError. */
   async reconcile(key: string, signal: AbortSignal): Promise<{ requeueAfterMs?: number }> {
     const object = this.#options.objects.get(key)
     if (!object) {
@@ -121,14 +127,14 @@ export class ReleaseReconciler {
         chart: kind.chart,
         chartNames: kind.chartNames,
         values: object.spec ?? {},
-        rightAt: memory.rightAt,
+        correctRevision: memory.correctRevision,
         pendingRevision: object.status?.pendingRevision,
         rememberPending: (pendingRevision: number | null) =>
           this.#write(object, { status: { pendingRevision } }, { subresource: 'status', signal }),
       }
       const superseded = AbortSignal.any([signal, work.stop.signal])
       const { release, changed } = await this.#releaser.deploy(name, wanted, superseded)
-      memory.rightAt = revisionOf(release)
+      memory.correctRevision = revisionOf(release)
       if (changed) events.record(object, 'Normal', 'Deployed', deployed(release).message)
       await this.#repair(object, release, signal)
       await this.#report(object, deployed(release), signal)
@@ -146,7 +152,7 @@ export class ReleaseReconciler {
     this.#options.events.record(object, 'Normal', 'Repaired', message)
   }
 
-  /** Answers when to look again; undefined when the release is gone. */
+  /** Returns the time until the next check, in milliseconds. Undefined where the release is uninstalled. */
   async #uninstall(object: ReleaseObject, signal: AbortSignal): Promise<number | undefined> {
     const { kind, client, log } = this.#options
     if (!isKept(object)) return undefined
@@ -157,11 +163,11 @@ export class ReleaseReconciler {
       await this.#setFinalizers(object, otherFinalizers(object), signal)
       return undefined
     }
-    const holdsUp = await kind.holdsUp(client, signal)
+    const blocker = await kind.holdsUp(client, signal)
     const waitedMs = client.now() - Date.parse(object.metadata.deletionTimestamp ?? '')
-    if (holdsUp !== undefined && waitedMs < PATIENCE_MS) {
-      await this.#report(object, { type: 'Uninstalling', message: holdsUp }, signal)
-      return LOOK_MS
+    if (blocker !== undefined && waitedMs < MAX_BLOCKED_MS) {
+      await this.#report(object, { type: 'Uninstalling', message: blocker }, signal)
+      return BLOCKER_LOOK_MS
     }
     await this.#releaser.uninstall(name, signal)
     this.#drift.forget(name)
@@ -171,7 +177,10 @@ export class ReleaseReconciler {
     return undefined
   }
 
-  /** Whether no other object stays. Of several that are being deleted at once, the last one finds so at least. */
+  /**
+   * True where all other objects are being deleted too.
+   * Several objects that are deleted at the same time may all count as the last one.
+   */
   async #isLast({ metadata: { uid } }: ReleaseObject, signal: AbortSignal): Promise<boolean> {
     const all = await this.#options.objects.listNow(signal)
     return all.every(({ metadata }) => metadata.uid === uid || metadata.deletionTimestamp !== undefined)
@@ -210,12 +219,15 @@ export class ReleaseReconciler {
   }
 }
 
-/** The object itself went meanwhile, and with it all that could be said of its release. Whoever watches it is told once more. */
+/** The object was deleted meanwhile, so there is nothing to report. The watch delivers the deletion. */
 class ObjectGone extends Error {
   override readonly name = 'ObjectGone'
 }
 
-/** What an error says of the release; undefined where it says nothing: the object was changed meanwhile, or the process ends. */
+/**
+ * What an error means for the release. Undefined where it means nothing:
+ * the object was changed meanwhile, or the process ends.
+ */
 function outcomeOf(error: unknown): Failure | undefined {
   if (error instanceof ReleaseFailure) {
     return { type: 'ReleaseFailed', reason: error.code, message: error.message }

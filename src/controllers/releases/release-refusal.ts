@@ -1,7 +1,9 @@
 import type { ReleaseName } from './helm.ts'
 import { type Release, storedAs } from './release.ts'
 
-/** The operator leaves a release alone because somebody else has it in hand; the message says who, and what to do. */
+/**
+ * The operator leaves a release alone because somebody else manages it. The message says who, and what to do.
+ */
 export class ReleaseRefusal extends Error {
   override readonly name = 'ReleaseRefusal'
   readonly code: 'ForeignRelease' | 'PendingRelease'
@@ -19,7 +21,7 @@ export class ReleaseRefusal extends Error {
     return new ReleaseRefusal('ForeignRelease', message)
   }
 
-  /** Another helm works on the release, or did until it was killed. */
+  /** Another helm works on the release, or was killed while it did. */
   static pending(release: Release, abandonedAfterMs: number): ReleaseRefusal {
     const { name, namespace, version, info } = release
     const message =

@@ -8,12 +8,15 @@ import { begunAt, isDeployed, isPending, type Release, revisionOf, storedAs } fr
 
 const SECRETS = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true } as const
 const HOOK_ANNOTATION = 'helm.sh/hook'
-/** helm's words where it finds a pending revision, and makes none. */
+/** Helm's message where it finds a pending revision. Helm then creates no revision. */
 const IN_PROGRESS = /another operation .* is in progress/
-/** Longest time that helm takes by its own timeout of 5 minutes: for hooks before, for objects, and for hooks behind. */
+/**
+ * Greatest time of a helm operation: three waits of 5 minutes, for hooks before, for objects, and for hooks
+ * after.
+ */
 const ABANDONED_MS = 900_000
 
-/** helm did not do what it was asked to do with a release; the message is helm's own words. */
+/** An operation of helm failed. The message is helm's own. */
 export class ReleaseFailure extends Error {
   override readonly name = 'ReleaseFailure'
   readonly code: 'InstallError' | 'UpgradeError' | 'UninstallError'
@@ -24,24 +27,28 @@ export class ReleaseFailure extends Error {
   }
 }
 
-/** What a release is to be, and what is known of it. */
+/** The wanted release, and facts about the current one. */
 export interface WantedRelease {
   /** Path of the chart. */
   readonly chart: string
   /** Names of charts whose releases may be changed. */
   readonly chartNames: readonly string[]
   readonly values: unknown
-  /** The revision that is known to be right, as `revisionOf` names it. */
-  readonly rightAt: string | undefined
-  /** Number of the revision that this operator was making when it was last heard of. */
+  /** The revision that is known to be correct, as `revisionOf` names it. */
+  readonly correctRevision: string | undefined
+  /** Number of the revision that this operator started last and that may be unfinished. */
   readonly pendingRevision: number | undefined
-  /** Remembers this number for later calls, before helm makes a revision of it; null: that revision is somebody else's. */
+  /**
+   * Stores the number of the revision that helm is about to create, for later calls.
+   * null: the pending revision belongs to somebody else.
+   */
   readonly rememberPending: (revision: number | null) => Promise<void>
 }
 
 /**
- * Has helm make releases, whatever state it finds them in, but for those that somebody else has in hand. Throws ReleaseRefusal,
- * ReleaseFailure, HelmError and KubeError.
+ * Deploys and uninstalls releases with helm, from any state of the release.
+ * It leaves alone a release that somebody else manages.
+ * Throws ReleaseRefusal, ReleaseFailure, HelmError and KubeError.
  */
 export class Releaser {
   readonly #helm: Helm
@@ -56,7 +63,7 @@ export class Releaser {
     this.#log = log
   }
 
-  /** Makes the release what is wanted. Where it is so already, helm writes nothing. */
+  /** Installs or upgrades the release. Where it is correct already, helm writes nothing. */
   async deploy(
     name: ReleaseName,
     wanted: WantedRelease,
@@ -64,9 +71,9 @@ export class Releaser {
   ): Promise<{ readonly release: Release; readonly changed: boolean }> {
     const { chart, values } = wanted
     const current = await this.#current(name, wanted, signal)
-    if (current && isRight(current, wanted)) return { release: current, changed: false }
+    if (current && isCorrect(current, wanted)) return { release: current, changed: false }
     return failingAs(current ? 'UpgradeError' : 'InstallError', async () => {
-      // What cannot even be planned must not leave a failed revision for every try.
+      // The plan finds errors without a revision. Else each try would leave a failed revision.
       const planned = await this.#helm.plan(name, chart, values, signal)
       if (current && isDeployed(current, planned)) return { release: current, changed: false }
       await wanted.rememberPending(planned.version)
@@ -74,14 +81,17 @@ export class Releaser {
       try {
         return { release: await this.#helm.upgrade(name, chart, values, signal), changed: true }
       } catch (error) {
-        // another helm came first
+        // Another helm started first, so the pending revision is not this operator's.
         if (error instanceof HelmError && IN_PROGRESS.test(error.message)) await wanted.rememberPending(null)
         throw error
       }
     })
   }
 
-  /** Name of the chart of the release, where it is none of these; undefined where it is one of them, or there is no release. */
+  /**
+   * Name of the release's chart, where it is not one of `chartNames`.
+   * Undefined where it is one of them, or where the release does not exist.
+   */
   async foreignChart(
     name: ReleaseName,
     chartNames: readonly string[],
@@ -96,7 +106,10 @@ export class Releaser {
     }
   }
 
-  /** Resolves when the release and its objects are gone, also those of hooks, which helm leaves where a hook failed. */
+  /**
+   * Uninstalls the release and resolves when its objects are deleted.
+   * Objects of hooks are deleted too: helm leaves them where a hook failed.
+   */
   async uninstall(name: ReleaseName, signal: AbortSignal): Promise<void> {
     await failingAs('UninstallError', async () => {
       const current = await this.#helm.status(name, signal)
@@ -115,7 +128,7 @@ export class Releaser {
     }
   }
 
-  /** The release as it is stored, freed from what a crash left of helm's work. */
+  /** The stored release, after the cleanup of an operation that a crash interrupted. */
   async #current(
     name: ReleaseName,
     wanted: WantedRelease,
@@ -123,7 +136,7 @@ export class Releaser {
   ): Promise<Release | undefined> {
     for (;;) {
       const current = await this.#helm.status(name, signal)
-      if (!current || isRight(current, wanted)) return current
+      if (!current || isCorrect(current, wanted)) return current
       const foreign = await this.foreignChart(name, wanted.chartNames, signal)
       if (foreign !== undefined) throw ReleaseRefusal.foreign(name, foreign)
       if (current.info.status === 'uninstalling') {
@@ -143,12 +156,12 @@ export class Releaser {
   }
 }
 
-/** It is known to be what is wanted. */
-function isRight(current: Release, { rightAt }: WantedRelease): boolean {
-  return current.info.status === 'deployed' && revisionOf(current) === rightAt
+/** True where the release is known to be correct. */
+function isCorrect(current: Release, { correctRevision }: WantedRelease): boolean {
+  return current.info.status === 'deployed' && revisionOf(current) === correctRevision
 }
 
-/** Does what is to end with something gone; it may be that already, with its kind. */
+/** Runs a deletion. A missing object or a missing kind is no error. */
 async function unlessGone(work: () => Promise<unknown>): Promise<void> {
   try {
     await work()

@@ -1,9 +1,9 @@
-/** What an object says of its release, in the words of helm-operator. */
+/** The status of an object that asks for a release, with the conditions and reasons of helm-operator. */
 
-/** The closed set of conditions. A condition that does not hold is absent. */
+/** The closed set of conditions. A condition that does not apply is absent. */
 export type ConditionType = 'Initialized' | 'Deployed' | 'ReleaseFailed' | 'Irreconcilable'
 
-/** meta/v1 Condition, without what helm-operators did not write. */
+/** The fields of meta/v1 Condition that helm-operators write. */
 export interface Condition {
   readonly type: ConditionType
   readonly status: 'True' | 'False'
@@ -13,32 +13,32 @@ export interface Condition {
   readonly lastTransitionTime: string
 }
 
-/** Written by the operator alone. */
+/** `status` of such an object. Only the operator writes it. */
 export interface ReleaseStatus {
-  /** Generation of the spec that the conditions speak of. */
+  /** Generation of the spec that the conditions are about. */
   readonly observedGeneration?: number
   readonly conditions?: readonly Condition[]
   readonly deployedRelease?: { readonly name: string; readonly revision: number }
-  /** The revision that the operator's helm was started to make; absent once a release is deployed. */
+  /** Number of the revision that the operator's helm started. Undefined once the release is deployed. */
   readonly pendingRevision?: number
 }
 
-/** How a reconcile ended that did not come to its end. */
+/** Outcome of a failed reconcile. */
 export type Failure =
-  /** helm did not do it; what was deployed before is deployed still. */
+  /** Helm failed. The revision that was deployed before is still deployed. */
   | {
       readonly type: 'ReleaseFailed'
       readonly reason: 'InstallError' | 'UpgradeError' | 'UninstallError'
       readonly message: string
     }
-  /** Not even what is deployed is known, it cannot be kept as it should be, or somebody else has it in hand. */
+  /** The release is unknown, cannot be repaired, or belongs to somebody else. */
   | {
       readonly type: 'Irreconcilable'
       readonly reason: 'ReconcileError' | 'ForeignRelease' | 'PendingRelease'
       readonly message: string
     }
 
-/** How a reconcile ended. */
+/** Outcome of a reconcile. */
 export type Outcome =
   | Failure
   | {
@@ -47,10 +47,10 @@ export type Outcome =
       readonly message: string
       readonly release: { readonly name: string; readonly revision: number }
     }
-  /** The object is being deleted, and so is its release. */
+  /** The object and its release are being deleted. */
   | { readonly type: 'Uninstalling'; readonly message: string }
 
-/** The status after an outcome. Conditions that stay keep their time. */
+/** The status after an outcome. A condition whose status is unchanged keeps its transition time. */
 export function statusAfter(
   before: ReleaseStatus | undefined,
   generation: number | undefined,

@@ -15,7 +15,7 @@ export type MissingPod =
   | { readonly kind: 'refused'; readonly message: string }
 
 /**
- * Says what it means that a Job has no Pod. The Job pulls or removes.
+ * Says why a Job has no Pod. Works for pull Jobs and for removal Jobs.
  *
  * @param refusals the API server's message why a Job has no Pod, by Job UID
  * @param now milliseconds since the epoch

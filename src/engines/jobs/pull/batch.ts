@@ -37,8 +37,7 @@ export interface Batch {
  * Images without an attempt come first. Caches take turns.
  *
  * An untested registry gives one image.
- * A registry whose circuit is open or limited gives one image in a Job of its own, last, on one node at a
- * time.
+ * A registry with an open or limited circuit gives one image in its own Job, last, on one node at a time.
  * Pulls on a node are serial, so a registry that does not answer delays all of them.
  */
 export function nextBatch(candidates: readonly DuePull[], input: BatchInput): Batch | undefined {

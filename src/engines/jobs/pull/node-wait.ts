@@ -5,7 +5,8 @@ import type { PullJob } from './pull-job.ts'
 import type { PullPod } from './pull-pod.ts'
 
 /**
- * Share of one pull in the kubelet's limit (`registryPullQPS` 5), in milliseconds. A batch of ten needs 2 s.
+ * Share of one pull in the kubelet's limit (`registryPullQPS` 5), in milliseconds.
+ * A batch of ten needs 2 s.
  */
 const PULL_COST_MS = 200
 /** With the policy `Always` the kubelet asks the registry again at each sync of the Pod, at least once. */

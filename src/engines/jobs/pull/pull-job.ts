@@ -44,7 +44,8 @@ export interface RawJob extends KubeObject {
 }
 
 /**
- * Greatest difference between clocks of API servers. A start that is later than that is not the controller's.
+ * Greatest difference between clocks of API servers.
+ * If a start is later than the creation by more, the controller did not write it.
  */
 const SKEW_MS = 60_000
 
@@ -87,7 +88,8 @@ export function revisionOf(text = ''): number {
 }
 
 /**
- * Ignores a start that is too late. Else a user who edits the annotation could make the node wait for ever.
+ * Ignores a start that is too late.
+ * Else a user who edits the annotation could make the node wait for ever.
  */
 function notAfter(time: string, created: string | undefined): string {
   return created !== undefined && Date.parse(time) > Date.parse(created) + SKEW_MS ? created : time

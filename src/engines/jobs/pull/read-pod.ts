@@ -12,8 +12,8 @@ import { type JobReading, all } from './job-reading.ts'
  */
 
 /**
- * `state.waiting.reason` while the kubelet cannot pull an image (k8s.io/kubernetes
- * pkg/kubelet/images/types.go).
+ * `state.waiting.reason` while the kubelet cannot pull an image
+ * (k8s.io/kubernetes pkg/kubelet/images/types.go).
  */
 const PULL_ERRORS = new Set([
   'ErrImagePull',

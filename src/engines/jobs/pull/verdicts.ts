@@ -11,8 +11,8 @@ export interface PullReadings {
   /** Jobs that still pull a wanted image. */
   readonly running: readonly ReadJob[]
   /**
-   * Jobs that may be deleted once the ledger is written: their reading is final, or their images are not
-   * wanted.
+   * Jobs that may be deleted once the ledger is written.
+   * Their reading is final, or their images are not wanted.
    */
   readonly finished: readonly PullJob[]
   /** True where the API server does not keep image volumes. */
