@@ -2,7 +2,9 @@ import { chooseSubcommand, helpText, type Subcommand } from './process/subcomman
 import { USAGE_EXIT_CODE, UsageError } from './base/usage-error.ts'
 import { VERSION } from './base/version.ts'
 
-/** The program: one bundle, one subcommand per process. A subcommand loads nothing of the others. */
+/**
+ * The entry point: one bundle, one subcommand per process. A process loads only the code of its subcommand.
+ */
 
 const RUN: Readonly<Record<Subcommand, (argv: readonly string[]) => Promise<number>>> = {
   controller: async argv => (await import('./programs/controller/main.ts')).runController(argv),

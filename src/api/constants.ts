@@ -1,65 +1,74 @@
-/** Names on the wire: groups, labels, annotations. Users and monitors select on these; they never change. */
+/**
+ * Names in API objects: group, labels, annotations, finalizer.
+ * Users and monitoring select by them, so they never change.
+ */
 
 /** API group of `ImageCache` and `NodeImages`. */
 export const GROUP = 'kubefledged.io'
 /** The only served and stored version. */
 export const VERSION = 'v1alpha2'
-/** `apiVersion` of our objects. */
+/** `apiVersion` of `ImageCache` and `NodeImages`. */
 export const API_VERSION = `${GROUP}/${VERSION}`
 
-/** Any value asks for a re-check of every image of the cache; removed when that is done. */
+/**
+ * Annotation that requests a refresh of all images of the cache. Any value counts.
+ * Removed when the refresh is done.
+ */
 export const REFRESH_ANNOTATION = 'kubefledged.io/refresh-imagecache'
-/** Any value asks for the removal of the cache's images from the nodes; removed when that is done. */
+/**
+ * Annotation that requests the removal of the cache's images from the nodes. Any value counts.
+ * Removed when done.
+ */
 export const PURGE_ANNOTATION = 'kubefledged.io/purge-imagecache'
 
-/** Finalizer of a cache whose `deletionPolicy` is `Purge`: it goes when its images have. */
+/** Finalizer of a cache whose `deletionPolicy` is `Purge`. Removed when the nodes have removed its images. */
 export const PURGE_FINALIZER = 'kubefledged.io/purge'
 
-/** Labels of every Job and Pod that pulls for a cache; `imagecache` is added with the (shortened) cache name. */
+/** Labels of every pull Job and its Pod. `CACHE_LABEL` is added to them. */
 export const JOB_LABELS = {
   app: 'kubefledged',
   kubefledged: 'kubefledged-image-manager',
   controller: 'fledged',
 } as const
-/** Selects every Job and Pod of ours. */
+/** Selects all pull Jobs and their Pods. */
 export const JOB_SELECTOR = 'app=kubefledged,kubefledged=kubefledged-image-manager'
-/** Label with the cache's name, shortened with a hash where it exceeds 63 characters. */
+/** Label with the cache's name. A name of more than 63 characters is shortened and gets a hash. */
 export const CACHE_LABEL = 'imagecache'
-/** Annotations of a pull Job: what a label could not hold. */
+/** Annotations of a pull Job. */
 export const JOB_ANNOTATIONS = {
   /** Full `namespace/name` of the cache. */
   cache: 'kubefledged.io/imagecache',
-  /** UID of the Node object that the Job was made for. */
+  /** UID of the Job's Node object. */
   nodeUid: 'kubefledged.io/node-uid',
-  /** How the Job makes the kubelet pull: see `JobMethod`. */
+  /** How the Job makes the kubelet pull: a `JobMethod`. */
   method: 'kubefledged.io/pull-method',
-  /** What it pulls with: `DesiredImage.credential`. */
+  /** Credential of the pulls: `DesiredImage.credential`. */
   credential: 'kubefledged.io/credential',
-  /** Revision of the newest request that it answers. */
+  /** Revision of the newest request that the Job answers. */
   revision: 'kubefledged.io/revision',
-  /** When it was made, RFC 3339 with fractions, which creation times have not. */
+  /** Time of creation, RFC 3339 with fractions of a second. `creationTimestamp` has none. */
   startedAt: 'kubefledged.io/started-at',
-  /** The images that it pulls, one a line. */
+  /** The images that the Job pulls, one per line. */
   images: 'kubefledged.io/images',
 } as const
 
-/** Labels of every Job and Pod that removes images from a node; they are in the controller's own namespace. */
+/** Labels of every removal Job and its Pod. These Jobs are in the controller's own namespace. */
 export const REMOVAL_LABELS = {
   app: 'kubefledged',
   kubefledged: 'kubefledged-image-remover',
   controller: 'fledged',
 } as const
-/** Selects them. */
+/** Selects all removal Jobs and their Pods. */
 export const REMOVAL_SELECTOR = 'app=kubefledged,kubefledged=kubefledged-image-remover'
-/** Annotations of a removal Job; the request itself is an annotation of its Pod. */
+/** Annotations of a removal Job. `request` is an annotation of its Pod. */
 export const REMOVAL_ANNOTATIONS = {
-  /** UID of the Node object that the Job was made for. */
+  /** UID of the Job's Node object. */
   nodeUid: 'kubefledged.io/node-uid',
-  /** Revision of the newest request that it answers. */
+  /** Revision of the newest request that the Job answers. */
   revision: 'kubefledged.io/revision',
-  /** Keys of the ledger entries that it answers for, one a line, in the order of the request. */
+  /** Ledger keys of the images that the Job removes, one per line, in the order of the request. */
   keys: 'kubefledged.io/images',
-  /** What is to be removed, as JSON: read by the Pod through the downward API. */
+  /** The images to remove and to keep, as JSON. The Pod reads it through the downward API. */
   request: 'kubefledged.io/purge-request',
 } as const
 

@@ -2,34 +2,36 @@ import * as z from 'zod'
 import type { KubeObject } from './object.ts'
 import { nodeSelector, toleration, imagePullSecret, duration, quantity } from './common.ts'
 
-/** `ImageCache`: which images belong on which nodes. The schema is the one source of the types and of the CRD. */
+/** `ImageCache`: which images belong on which nodes. The types and the CRD are generated from this schema. */
 
 const cacheList = z.object({
-  images: z.array(z.string()).meta({ description: 'References of the images that the nodes shall hold.' }),
+  images: z.array(z.string()).meta({ description: 'References of the images that the nodes must have.' }),
   nodeSelector: z
     .record(z.string(), z.string())
     .optional()
-    .meta({ description: 'Labels that a node must have, all of them. Absent or empty: every node.' }),
+    .meta({ description: 'A node must have all these labels. Absent or empty: every node.' }),
   nodeAffinity: nodeSelector
     .optional()
-    .meta({ description: 'As in a Pod: a node must match one of the terms, and nodeSelector as well.' }),
+    .meta({
+      description: 'As in a Pod: a node must match one of the terms. It must match nodeSelector as well.',
+    }),
   tolerations: z.array(toleration).optional().meta({
     description:
-      'When given, only nodes whose NoSchedule and NoExecute taints these tolerate. Absent: every taint is tolerated.',
+      'Selects only nodes whose NoSchedule and NoExecute taints are all tolerated. Absent: every taint is tolerated.',
   }),
 })
 
 const refresh = z.object({
-  interval: duration.optional().meta({ description: 'How often, such as 30m; 0s: never.' }),
+  interval: duration.optional().meta({ description: 'Time between two refreshes, such as 30m. 0s: never.' }),
   schedule: z
     .string()
     .optional()
-    .meta({ maxLength: 256, description: 'When, as a cron expression; goes before interval.' }),
+    .meta({ maxLength: 256, description: 'Times of refreshes, as a cron expression. Overrides interval.' }),
   timeZone: z
     .string()
     .optional()
-    .meta({ maxLength: 64, description: 'Of the schedule, such as Europe/Berlin; absent: UTC.' }),
-  suspend: z.boolean().optional().meta({ description: 'No periodic refresh of this cache.' }),
+    .meta({ maxLength: 64, description: 'Time zone of schedule, such as Europe/Berlin. Absent: UTC.' }),
+  suspend: z.boolean().optional().meta({ description: 'If true, this cache has no periodic refresh.' }),
 })
 
 const jobTemplate = z.object({
@@ -46,21 +48,25 @@ const jobTemplate = z.object({
     .optional()
     .meta({
       description:
-        'Of each container, in place of requests of 1m CPU, 16Mi memory and 1Mi ephemeral-storage and their limits.',
+        'Resources of each container. Replaces the default requests (1m CPU, 16Mi memory, 1Mi ephemeral-storage) and limits.',
     }),
   priorityClassName: z.string().optional().meta({
     maxLength: 253,
-    description: 'Of the Pods. Only where --job-template-allow has it; never a system- class.',
+    description:
+      'Priority class of the Pods. Only if --job-template-allow names this field. Never a class that begins with system-.',
   }),
   serviceAccountName: z.string().optional().meta({
     maxLength: 253,
     description:
-      "Of the Pods, in the cache's namespace; its pull secrets count. Only where --job-template-allow has it.",
+      "Service account of the Pods, in the cache's namespace. Its pull secrets are used too. Only if --job-template-allow names this field.",
   }),
   runtimeClassName: z
     .string()
     .optional()
-    .meta({ maxLength: 253, description: 'Of the Pods. Only where --job-template-allow has it.' }),
+    .meta({
+      maxLength: 253,
+      description: 'Runtime class of the Pods. Only if --job-template-allow names this field.',
+    }),
 })
 
 const failure = z.object({
@@ -74,18 +80,22 @@ const imageStatus = z.object({
   digest: z
     .string()
     .optional()
-    .meta({ description: 'What the nodes hold, where that is known and the same on all.' }),
-  desired: z.int32().meta({ description: 'Nodes that shall hold it.' }),
-  present: z.int32().meta({ description: 'Nodes that hold it.' }),
-  pulling: z.int32().optional().meta({ description: 'Nodes that are pulling it.' }),
-  failed: z.int32().optional().meta({ description: 'Nodes where the last attempt failed.' }),
+    .meta({
+      description: 'Digest of the image on the nodes. Absent if it is unknown or differs between nodes.',
+    }),
+  desired: z.int32().meta({ description: 'Number of nodes that must have the image.' }),
+  present: z.int32().meta({ description: 'Number of nodes that have the image.' }),
+  pulling: z.int32().optional().meta({ description: 'Number of nodes that are pulling the image.' }),
+  failed: z.int32().optional().meta({ description: 'Number of nodes where the last pull failed.' }),
 })
 
 const keptImages = z.object({
   image: z.string(),
-  reason: z.string().meta({ description: 'InUse, WantedByOthers, NotOurs, or why the node gets no work.' }),
-  message: z.string().optional().meta({ description: 'Who uses it, on the first of the nodes.' }),
-  count: z.int32().meta({ description: 'Nodes.' }),
+  reason: z
+    .string()
+    .meta({ description: 'InUse, WantedByOthers, NotOurs, or the reason why the node gets no work.' }),
+  message: z.string().optional().meta({ description: 'What uses the image on the first of the nodes.' }),
+  count: z.int32().meta({ description: 'Number of nodes.' }),
   examples: z.array(z.string()),
 })
 
@@ -100,56 +110,72 @@ const condition = z.object({
 
 /** `spec` of an ImageCache. */
 export const imageCacheSpec = z.object({
-  cacheSpec: z.array(cacheList).meta({ description: 'Lists of images, each with the nodes that it is for.' }),
+  cacheSpec: z.array(cacheList).meta({ description: 'Lists of images, each with a selection of nodes.' }),
   imagePullSecrets: z
     .array(imagePullSecret)
     .optional()
-    .meta({ description: "Secrets in the cache's namespace that the kubelet pulls with." }),
+    .meta({ description: "Pull secrets in the cache's namespace." }),
   pullPolicy: z
     .enum(['IfNotPresent', 'Always'])
     .optional()
     .meta({ description: 'Overrides --image-pull-policy for this cache.' }),
   pullDeadline: duration.optional().meta({
-    description: 'Overrides --image-pull-deadline-duration for this cache. Counts per image.',
+    description:
+      'Maximum time for the pull of one image on one node. Overrides --image-pull-deadline-duration for this cache.',
   }),
   refresh: refresh
     .optional()
     .meta({ description: 'Overrides --image-cache-refresh-frequency for this cache.' }),
-  suspend: z.boolean().optional().meta({ description: 'Do nothing for this cache.' }),
+  suspend: z
+    .boolean()
+    .optional()
+    .meta({ description: 'If true, the controller does nothing for this cache.' }),
   deletionPolicy: z.enum(['Retain', 'Purge']).optional().meta({
     description:
-      'What becomes of the images when this object is deleted: Retain (the default) leaves them on the nodes, Purge removes them first.',
+      'What happens to the images when this object is deleted. Retain (the default): they stay on the nodes. Purge: they are removed first.',
   }),
   jobTemplate: jobTemplate
     .optional()
     .meta({ description: 'Additions to the Jobs that pull for this cache.' }),
 })
 
-/** `status` of an ImageCache. The first six fields are the old ones; they follow actions only. */
+/**
+ * `status` of an ImageCache. The first six fields are those of kube-fledged 0.11.
+ * They change only with actions.
+ */
 export const imageCacheStatus = z.object({
   status: z
     .string()
     .optional()
-    .meta({ description: 'Processing, Succeeded, Failed, NoImagesPulledOrDeleted.' }),
-  reason: z.string().optional().meta({ description: 'The action that status speaks of.' }),
+    .meta({ description: 'Processing, Succeeded, Failed or NoImagesPulledOrDeleted.' }),
+  reason: z.string().optional().meta({ description: 'The action that status is about.' }),
   message: z.string().optional(),
   failures: z
     .record(z.string(), z.array(failure))
     .optional()
-    .meta({ description: 'By image: where it failed and why, at most 10 nodes each.' }),
-  startTime: z.iso.datetime().optional().meta({ description: 'When the last action began.' }),
-  completionTime: z.iso.datetime().optional().meta({ description: 'When it ended; absent while it runs.' }),
-  moreFailures: z.int32().optional().meta({ description: 'Failures that are not listed for want of room.' }),
+    .meta({ description: 'Failures by image: the node and the reason. At most 10 nodes per image.' }),
+  startTime: z.iso.datetime().optional().meta({ description: 'When the last action started.' }),
+  completionTime: z.iso
+    .datetime()
+    .optional()
+    .meta({ description: 'When the last action ended. Absent while it runs.' }),
+  moreFailures: z
+    .int32()
+    .optional()
+    .meta({ description: 'Number of failures that are not listed because the object would be too large.' }),
   observedGeneration: z.int().optional(),
   refreshRevision: z.int().optional().meta({
     description:
-      'Number of refreshes that were asked for by annotation. Each node pulls again for a new number.',
+      'Number of refreshes that were requested by annotation. Each node pulls again when it grows.',
   }),
   refreshAnnotation: z.string().optional().meta({
     description:
-      'Short hash of the value of the refresh annotation that the running or last refresh carries out.',
+      'Short hash of the value of the refresh annotation that the running or last refresh answers.',
   }),
-  purgeRevision: z.int().optional().meta({ description: 'Number of purges that were asked for.' }),
+  purgeRevision: z
+    .int()
+    .optional()
+    .meta({ description: 'Number of purges that were requested by annotation.' }),
   conditions: z
     .array(condition)
     .optional()
@@ -157,18 +183,28 @@ export const imageCacheStatus = z.object({
   nodes: z
     .object({ desired: z.int32(), ready: z.int32(), skipped: z.int32().optional() })
     .optional()
-    .meta({ description: 'Nodes that shall be warm, that are, and that are left out.' }),
+    .meta({
+      description: 'Number of nodes that must have images, that have all of them, and that are skipped.',
+    }),
   skipped: z
     .array(z.object({ reason: z.string(), count: z.int32(), examples: z.array(z.string()) }))
     .optional()
-    .meta({ description: 'Nodes that the selectors match and that get no work, by reason.' }),
+    .meta({ description: 'Nodes that match the selectors but get no work, by reason.' }),
   kept: z
     .array(keptImages)
     .optional()
-    .meta({ description: 'Images that were to be removed and stay on nodes, by reason.' }),
-  moreKept: z.int32().optional().meta({ description: 'Kept images that are not listed for want of room.' }),
+    .meta({ description: 'Images that a removal kept on nodes, by reason.' }),
+  moreKept: z
+    .int32()
+    .optional()
+    .meta({
+      description: 'Number of kept images that are not listed because the object would be too large.',
+    }),
   images: z.array(imageStatus).optional(),
-  moreImages: z.int32().optional().meta({ description: 'Images that are not listed for want of room.' }),
+  moreImages: z
+    .int32()
+    .optional()
+    .meta({ description: 'Number of images that are not listed because the object would be too large.' }),
   summary: z
     .object({ images: z.string(), nodes: z.string() })
     .optional()
@@ -179,7 +215,7 @@ export const imageCacheStatus = z.object({
 export type ImageCacheSpec = z.infer<typeof imageCacheSpec>
 /** `status` of an ImageCache. */
 export type ImageCacheStatus = z.infer<typeof imageCacheStatus>
-/** One list of images and the nodes that it is for. */
+/** One list of images with its selection of nodes. */
 export type CacheList = z.infer<typeof cacheList>
 /** One entry of `status.failures`. */
 export type Failure = z.infer<typeof failure>
@@ -190,7 +226,7 @@ export type KeptImages = z.infer<typeof keptImages>
 /** One condition, as in core Kubernetes. */
 export type Condition = z.infer<typeof condition>
 
-/** The object as the API server gives it. */
+/** An ImageCache as the API server returns it. */
 export interface ImageCache extends KubeObject {
   readonly spec: ImageCacheSpec
   readonly status?: ImageCacheStatus

@@ -17,7 +17,7 @@ import { logFlags } from '../../process/flags/log-flags.ts'
 import { GUARDED_FIELDS } from '../../core/demand/index.ts'
 import { VERSION } from '../../base/version.ts'
 
-/** The controller's flags. A flag that kube-fledged has keeps its name and default. */
+/** The controller's flags. Flags of kube-fledged 0.11 keep their names and defaults. */
 
 /** All flags, by group of the help. Throws `UsageError` if an environment variable is invalid. */
 export function controllerFlags(env: Environment) {

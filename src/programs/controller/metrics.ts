@@ -5,7 +5,7 @@ import type { KubeClient, WorkQueue } from '../../kube/index.ts'
 import { ProcessMetrics } from '../../process/metrics.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
-/** What Prometheus may scrape of the controller. */
+/** The controller's metrics for Prometheus. */
 export class Metrics extends ProcessMetrics {
   constructor(
     client: KubeClient,
@@ -41,7 +41,7 @@ export class Metrics extends ProcessMetrics {
   }
 }
 
-/** One word for an entry of the ledger. */
+/** The state of a ledger entry, for the metric. */
 function stateOf(entry: LedgerEntry): 'Pending' | 'Pulling' | 'Present' | 'Failed' | 'Removing' {
   if (entry.removal?.state === 'Waiting' || entry.removal?.state === 'Removing') return 'Removing'
   if (isPresent(entry)) return 'Present'

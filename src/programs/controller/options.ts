@@ -5,60 +5,63 @@ import { parseFlags } from '../../process/flags/parse-flags.ts'
 import type { GuardedField } from '../../core/demand/index.ts'
 import { controllerFlags } from './flags.ts'
 
-/** What the controller was told on its command line. Frozen. */
+/** The controller's options, from its command line and environment. Frozen. */
 export interface ControllerOptions {
-  /** Longest time for one image on one node, in milliseconds. */
+  /** Maximum time for the pull of one image on one node, in milliseconds. */
   readonly imagePullDeadlineMs: number
-  /** In milliseconds; 0: never. */
+  /** Time between two refreshes of a cache, in milliseconds. 0: never. */
   readonly imageCacheRefreshFrequencyMs: number
-  /** `host[:port]` of each. */
+  /** Registries that speak plain HTTP, as `host[:port]`. */
   readonly insecureRegistries: readonly string[]
-  /** Whether the controller reads pull secrets, where it has the right to. */
+  /** True where the controller reads pull secrets. It then needs the right to get them. */
   readonly readPullSecrets: boolean
   readonly imagePullPolicy: PullPolicy
-  /** Age at which an unlisted image is proved again, in milliseconds. */
+  /** Age after which the presence of an unlisted image is proved again, in milliseconds. */
   readonly recheckIntervalMs: number
   readonly jobPullMethod: 'auto' | 'image-volumes' | 'containers'
-  /** Jobs in flight; 0: automatic. */
+  /** Maximum number of Jobs in flight. 0: automatic. */
   readonly jobsMaxSurge: number
   readonly jobRetentionPolicy: 'delete' | 'retain'
-  /** Empty: none. */
+  /** Priority class of the Pods of Jobs. Empty: none. */
   readonly jobPriorityClassName: string
-  /** Of the pods of Jobs. Empty: the namespace's default. */
+  /** Service account of the Pods of Jobs. Empty: the namespace's default. */
   readonly serviceAccountName: string
   /** Fields of `spec.jobTemplate` that authors of caches may set. */
   readonly jobTemplateAllow: readonly GuardedField[]
-  /** Reference of the image with the static binary for pull pods. */
+  /** Reference of the image with the static binary for pull Pods. */
   readonly busyboxImage: string
-  /** Whether Jobs that delete images use the node's network. */
+  /** True where Jobs that remove images use the node's network. */
   readonly imageDeleteJobHostNetwork: boolean
-  /** Absolute path on all nodes; empty: by what each node says that it runs. */
+  /**
+   * Absolute path of the runtime's socket on all nodes. Empty: chosen by the runtime that each node reports.
+   */
   readonly criSocketPath: string
-  /** Reference of the image that asks a node's runtime to delete images. */
+  /** Reference of the image that asks a node's runtime to remove images. */
   readonly criClientImage: string
-  /** Longest time that a deletion waits for a purge, in milliseconds. */
+  /** Maximum time that the deletion of a cache waits for its purge, in milliseconds. */
   readonly purgeDeadlineMs: number
-  /** Path; empty: the service account of the pod. */
+  /** Path of a kubeconfig file. Empty: the service account of the Pod. */
   readonly kubeconfig: string
-  /** URL of the API server; empty: as the kubeconfig says. */
+  /** URL of the API server. Empty: the kubeconfig's. */
   readonly master: string
-  /** Requests per second. */
+  /** Maximum requests to the API server per second. */
   readonly kubeApiQps: number
   readonly kubeApiBurst: number
-  /** The controller's own. */
+  /** The controller's own namespace. */
   readonly namespace: string
-  /** Name of the controller's own Pod; empty: unknown, or not in a Pod. */
+  /** Name of the controller's own Pod. Empty: unknown, or the controller does not run in a Pod. */
   readonly podName: string
   readonly leaderElect: boolean
   readonly metricsBindAddress: BindAddress
   readonly logLevel: LogLevel
-  /** Sentences to log at the start. */
+  /** Warnings to log at the start, as sentences. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Reads the arguments that follow the program's name. `{ help }` where help was asked for: the text to print. Throws
- * `UsageError`.
+ * Parses the arguments after the program's name.
+ * Returns `{ help }`, the text to print, where help was asked for.
+ * Throws `UsageError`.
  */
 export function parseControllerOptions(
   argv: readonly string[],

@@ -4,7 +4,10 @@ import type { EventRecorder, KubeClient, Leader, Logger, ResourceDef } from '../
 
 const PODS: ResourceDef = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true }
 
-/** Name of a controller in the Lease: `POD_NAMESPACE_UUID`. The UUID tells it from an earlier process of the same Pod. */
+/**
+ * Identity of a controller in the Lease: `POD_NAMESPACE_UUID`.
+ * The UUID differs for each process of the same Pod.
+ */
 export function newIdentity(podName: string, namespace: string): string {
   return `${podName || hostname()}_${namespace}_${randomUUID()}`
 }
@@ -13,14 +16,17 @@ export function newIdentity(podName: string, namespace: string): string {
 interface OtherControllerOptions {
   readonly client: KubeClient
   readonly events: EventRecorder
-  /** Namespace of the controller. */
+  /** Namespace of this controller. */
   readonly namespace: string
-  /** Name of the controller's Pod. Empty: its host name. */
+  /** Name of this controller's Pod. Empty: the host name. */
   readonly podName: string
   readonly log: Logger
 }
 
-/** Says, once for each namespace, that a controller of another namespace works and this one waits: in the log and by an Event. */
+/**
+ * Reports that a controller in another namespace works and that this one waits.
+ * It reports each namespace once, in the log and as an Event.
+ */
 export class OtherController {
   readonly #options: OtherControllerOptions
   readonly #told = new Set<string>()
@@ -29,7 +35,7 @@ export class OtherController {
     this.#options = options
   }
 
-  /** Notes the leader. Says nothing where that is a replica of the same namespace. */
+  /** Reports the leader, if it is in another namespace. */
   note(leader: Leader): void {
     const { log } = this.#options
     const [pod = '', namespace = leader.namespace, uuid] = leader.identity.split('_')
@@ -43,7 +49,7 @@ export class OtherController {
     this.#record(message).catch((err: unknown) => log.warn({ err }, 'cannot record an event'))
   }
 
-  /** Records an Event of the controller's Pod, where the Pod is found. */
+  /** Records an Event of the controller's Pod, if the Pod is found. */
   async #record(message: string): Promise<void> {
     const { client, events, namespace, podName } = this.#options
     const fieldSelector = `metadata.name=${podName || hostname()}`

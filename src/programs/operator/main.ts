@@ -14,14 +14,16 @@ import { ReleaseObjects } from '../../controllers/releases/objects.ts'
 import { type OperatorOptions, parseOperatorOptions } from './options.ts'
 import { ReleaseReconciler } from '../../controllers/releases/reconciler.ts'
 
-/** Name of the Lease that the leader holds, and of the component in events. */
+/** The operator: installs kube-fledged with its Helm chart, as KubeFledged objects say. */
+
+/** Name of the leader's Lease, and of the component in events. */
 const COMPONENT = 'kubefledged-operator'
-/** Runs of helm at one time. */
+/** Greatest number of releases that are reconciled at the same time. */
 const WORKERS = 2
-/** How long what was recorded may take to be written when the operator stops. */
+/** Greatest time to write recorded events when the operator stops. */
 const FLUSH_MS = 2_000
 
-/** Runs the operator until it is told to stop. Resolves to the exit code; throws `UsageError`. */
+/** Runs the operator until it is told to stop. Resolves to the exit code. Throws `UsageError`. */
 export async function runOperator(argv: readonly string[]): Promise<number> {
   return runUntilStopped(COMPONENT, parseOperatorOptions(argv, process.env), run)
 }
@@ -84,7 +86,7 @@ async function run(options: OperatorOptions, log: pino.Logger, stop: AbortContro
           identity: `${hostname()}_${randomUUID()}`,
           signal,
           lead,
-          // A process that starts anew knows nothing that is no longer true.
+          // A restart discards memory that may be stale.
           onLost: () => stop.abort(),
           log,
         })

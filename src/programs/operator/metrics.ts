@@ -4,7 +4,7 @@ import { ProcessMetrics } from '../../process/metrics.ts'
 import type { HelmCommand } from '../../controllers/releases/helm.ts'
 import type { ReleaseObjects } from '../../controllers/releases/objects.ts'
 
-/** What Prometheus may scrape of the operator. */
+/** The operator's metrics for Prometheus. */
 export class OperatorMetrics extends ProcessMetrics {
   readonly #runs: Counter<'command' | 'result'>
 

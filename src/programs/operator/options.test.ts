@@ -25,7 +25,7 @@ describe('parseOperatorOptions', () => {
     expect(namespacesOf('kube-fledged')).toMatchObject({ namespaces: ['kube-fledged'] })
     expect(namespacesOf('a, b,a')).toMatchObject({ namespaces: ['a', 'b'] })
     expect(() => namespacesOf('a,B_')).toThrow(
-      new UsageError('InvalidValue', '--watch-namespace: "B_" is no name of a namespace'),
+      new UsageError('InvalidValue', '--watch-namespace: "B_" is not a valid name of a namespace'),
     )
   })
 

@@ -4,36 +4,38 @@ import { parseFlags } from '../../process/flags/parse-flags.ts'
 import { UsageError } from '../../base/usage-error.ts'
 import { operatorFlags } from './flags.ts'
 
-/** What the operator was told on its command line. Frozen. */
+/** The operator's options, from its command line and environment. Frozen. */
 export interface OperatorOptions {
-  /** Empty: all. */
+  /** The watched namespaces. Empty: all. */
   readonly namespaces: readonly string[]
+  /** Time between two comparisons of a release with the cluster, in milliseconds. */
   readonly reconcilePeriodMs: number
-  /** Path. */
+  /** Path of the chart. */
   readonly chart: string
-  /** Path, or name on the PATH. */
+  /** Path of the helm program, or its name on the PATH. */
   readonly helm: string
-  /** Path; empty: the service account of the pod. */
+  /** Path of a kubeconfig file. Empty: the service account of the Pod. */
   readonly kubeconfig: string
-  /** URL of the API server; empty: as the kubeconfig says. */
+  /** URL of the API server. Empty: the kubeconfig's. */
   readonly master: string
-  /** The operator's own. */
+  /** The operator's own namespace. */
   readonly namespace: string
   readonly leaderElect: boolean
   readonly metricsBindAddress: BindAddress
   readonly logLevel: LogLevel
-  /** Sentences to log at the start. */
+  /** Warnings to log at the start, as sentences. */
   readonly warnings: readonly string[]
 }
 
 const PROGRAM = {
   name: 'kubefledged-operator',
-  description: 'Installs kube-fledged as KubeFledged objects say, by its Helm chart, and keeps it so.',
+  description: 'Installs kube-fledged with its Helm chart, as KubeFledged objects say, and repairs it.',
 }
 
 /**
- * Reads the arguments that follow the program's name. `{ help }` where help was asked for: the text to print. Throws
- * `UsageError`.
+ * Parses the arguments after the program's name.
+ * Returns `{ help }`, the text to print, where help was asked for.
+ * Throws `UsageError`.
  */
 export function parseOperatorOptions(
   argv: readonly string[],
@@ -53,6 +55,6 @@ function namespacesOf(list: string): readonly string[] {
   if (wrong === undefined) return names
   throw new UsageError(
     'InvalidValue',
-    `--watch-namespace: ${JSON.stringify(wrong.slice(0, 80))} is no name of a namespace`,
+    `--watch-namespace: ${JSON.stringify(wrong.slice(0, 80))} is not a valid name of a namespace`,
   )
 }
