@@ -73,15 +73,15 @@ export const imageCacheCrd: CustomResourceDefinition = definition({
       name: 'Nodes',
       type: 'string',
       jsonPath: '.status.summary.nodes',
-      description: 'Nodes that hold all of their images, of those that shall',
+      description: 'Nodes that have all their images, of the nodes that must have images',
     },
     { name: 'Reason', type: 'string', jsonPath: '.status.reason', priority: 1 },
     { name: 'Message', type: 'string', jsonPath: '.status.message', priority: 1 },
     AGE,
   ],
   schema: object({
-    description: 'ImageCache says which images the nodes shall hold.',
-    spec: { ...structural(imageCacheSpec), description: 'What the nodes shall hold.' },
+    description: 'ImageCache says which images the nodes must have.',
+    spec: { ...structural(imageCacheSpec), description: 'Which images the nodes must have.' },
     status: { ...structural(imageCacheStatus), description: 'What they hold. Written by the controller.' },
     required: ['spec'],
   }),
@@ -128,10 +128,10 @@ export const nodeImagesCrd: CustomResourceDefinition = definition({
   ],
   schema: object({
     description:
-      'NodeImages is the ledger of one node: the images that it shall hold and what happened to them.',
+      'NodeImages is the ledger of one node: the images that it must have and what happened to them.',
     spec: {
       ...structural(nodeImagesSpec),
-      description: 'What the node shall hold. Written by the controller.',
+      description: 'Which images the node must have. Written by the controller.',
     },
     status: { ...structural(nodeImagesStatus), description: 'What happened to each image on the node.' },
     required: [],

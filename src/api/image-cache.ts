@@ -10,11 +10,9 @@ const cacheList = z.object({
     .record(z.string(), z.string())
     .optional()
     .meta({ description: 'A node must have all these labels. Absent or empty: every node.' }),
-  nodeAffinity: nodeSelector
-    .optional()
-    .meta({
-      description: 'As in a Pod: a node must match one of the terms. It must match nodeSelector as well.',
-    }),
+  nodeAffinity: nodeSelector.optional().meta({
+    description: 'As in a Pod: a node must match one of the terms. It must match nodeSelector as well.',
+  }),
   tolerations: z.array(toleration).optional().meta({
     description:
       'Selects only nodes whose NoSchedule and NoExecute taints are all tolerated. Absent: every taint is tolerated.',
@@ -60,13 +58,10 @@ const jobTemplate = z.object({
     description:
       "Service account of the Pods, in the cache's namespace. Its pull secrets are used too. Only if --job-template-allow names this field.",
   }),
-  runtimeClassName: z
-    .string()
-    .optional()
-    .meta({
-      maxLength: 253,
-      description: 'Runtime class of the Pods. Only if --job-template-allow names this field.',
-    }),
+  runtimeClassName: z.string().optional().meta({
+    maxLength: 253,
+    description: 'Runtime class of the Pods. Only if --job-template-allow names this field.',
+  }),
 })
 
 const failure = z.object({
@@ -77,12 +72,9 @@ const failure = z.object({
 
 const imageStatus = z.object({
   image: z.string(),
-  digest: z
-    .string()
-    .optional()
-    .meta({
-      description: 'Digest of the image on the nodes. Absent if it is unknown or differs between nodes.',
-    }),
+  digest: z.string().optional().meta({
+    description: 'Digest of the image on the nodes. Absent if it is unknown or differs between nodes.',
+  }),
   desired: z.int32().meta({ description: 'Number of nodes that must have the image.' }),
   present: z.int32().meta({ description: 'Number of nodes that have the image.' }),
   pulling: z.int32().optional().meta({ description: 'Number of nodes that are pulling the image.' }),
@@ -180,12 +172,9 @@ export const imageCacheStatus = z.object({
     .array(condition)
     .optional()
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
-  nodes: z
-    .object({ desired: z.int32(), ready: z.int32(), skipped: z.int32().optional() })
-    .optional()
-    .meta({
-      description: 'Number of nodes that must have images, that have all of them, and that are skipped.',
-    }),
+  nodes: z.object({ desired: z.int32(), ready: z.int32(), skipped: z.int32().optional() }).optional().meta({
+    description: 'Number of nodes that must have images, that have all of them, and that are skipped.',
+  }),
   skipped: z
     .array(z.object({ reason: z.string(), count: z.int32(), examples: z.array(z.string()) }))
     .optional()
@@ -194,12 +183,9 @@ export const imageCacheStatus = z.object({
     .array(keptImages)
     .optional()
     .meta({ description: 'Images that a removal kept on nodes, by reason.' }),
-  moreKept: z
-    .int32()
-    .optional()
-    .meta({
-      description: 'Number of kept images that are not listed because the object would be too large.',
-    }),
+  moreKept: z.int32().optional().meta({
+    description: 'Number of kept images that are not listed because the object would be too large.',
+  }),
   images: z.array(imageStatus).optional(),
   moreImages: z
     .int32()
