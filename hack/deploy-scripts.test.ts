@@ -72,7 +72,7 @@ describe('hack/deploy/yaml.sh apply', () => {
     'refuses the repository %j',
     async repository => {
       const { stderr } = await yaml('apply', { env: { CONTROLLER_IMAGE_REPO: repository } })
-      expect(stderr).toContain('is no repository such as')
+      expect(stderr).toContain('is not a repository such as')
     },
   )
 
