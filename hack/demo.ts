@@ -1,7 +1,7 @@
 /**
- * `make demo`: pushes generated images into the cluster's registry, creates an ImageCache, and shows its
- * status
- * until `Succeeded`. Then it lists the images of each node's runtime as proof. The cluster stays up.
+ * `make demo`: pushes generated images into the cluster's registry, creates an ImageCache,
+ * and shows its status until `Succeeded`. Then it lists the images of each node's runtime as proof.
+ * The cluster stays up.
  */
 import { connectCluster } from '../test/harness/cluster.ts'
 import { pushImage } from '../test/harness/image-builder.ts'

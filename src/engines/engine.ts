@@ -6,7 +6,7 @@ import type { Inventory, NodeFacts } from '../core/node/index.ts'
 /** One node as an engine sees it. */
 export interface NodeView {
   readonly node: NodeFacts
-  /** The plan: what the node is to hold. */
+  /** The plan: which images the node must have. */
   readonly plan: NodeImagesSpec
   /** The ledger as it is stored. */
   readonly ledger: readonly LedgerEntry[]
@@ -25,7 +25,7 @@ export interface Verdicts {
   readonly lookAgainMs?: number
 }
 
-/** What a node is to do, and what limits it. */
+/** The open work of a node, and its limits. */
 export interface StepInput extends NodeView {
   /** The ledger with the evidence of the engine in it. */
   readonly ledger: readonly LedgerEntry[]
@@ -34,15 +34,15 @@ export interface StepInput extends NodeView {
   readonly inventory: Inventory
 }
 
-/** What open work can wait for: a closed table, for the log and the dump. */
+/** What open work can wait for, as a closed set. The texts are for the log and the debug dump. */
 export const WAITS = {
-  /** Ends by itself in the course of a pull. */
+  /** These end by themselves in the course of a pull. */
   PullRuns: 'a pull Job of this node runs',
   RemovalRuns: 'a removal Job of this node runs',
   PullLimit: "the kubelet's limit on pulls",
   TagDigest: 'the registry is asked for the digest of a moving tag',
   ImagePulled: 'an image that is to be removed is being pulled',
-  /** Something holds the node back. */
+  /** These delay the node. */
   DeletedPod: 'the kubelet finishes the pull of a deleted Pod first',
   JobSlot: 'all Job slots are taken (--jobs-max-surge)',
   NamespaceRefuses: 'the namespace refuses Jobs',
@@ -52,7 +52,10 @@ export const WAITS = {
 /** What open work waits for. */
 export interface Wait {
   readonly reason: keyof typeof WAITS
-  /** When to try again should no event come before, in milliseconds from now. Absent: an event comes. */
+  /**
+   * Time until the next try, in milliseconds, if no event comes earlier.
+   * Undefined where an event always comes.
+   */
   readonly inMs?: number
 }
 
@@ -62,32 +65,34 @@ export interface Step {
   readonly evidence: Evidence
   /** Why open work was not started. */
   readonly wait?: Wait
-  /** When to try again, in milliseconds from now, should no event come before. */
+  /** Time until the next try, in milliseconds, if no event comes earlier. */
   readonly lookAgainMs?: number
 }
 
 /**
- * An engine makes the plan of one node true, and tells what it has learned. The rest is shared by all engines: recording,
- * pauses, due times, failure reasons.
+ * An engine carries out the plan of one node, and reports the results of its attempts.
+ * The controller does the rest for all engines: the ledger, pauses, due times, failure reasons.
  *
- * The controller calls `verdicts`, then `step`, writes the ledger, then calls `release`. Each call can be cut off at any
- * point and made again: an engine finds its attempts in the cluster, not in its memory.
+ * The controller calls `verdicts`, then `step`, writes the ledger, then calls `release`.
+ * Each call can be interrupted at any point and repeated: an engine finds its attempts in the cluster,
+ * not in its memory.
  */
 export interface Engine {
   /** What is on the node. */
   inventory(node: NodeFacts): Inventory
   /** What attempts to pull or to remove have shown. No I/O. */
   verdicts(view: NodeView): Verdicts
-  /** Starts at most what may be started now. Throws KubeError. */
+  /** Starts the attempts that may be started now. Throws KubeError. */
   step(input: StepInput, signal: AbortSignal): Promise<Step>
   /**
-   * The ledger with the evidence is written: attempts that `verdicts` read to their end are cleaned up. Throws KubeError.
+   * Cleans up the ended attempts of `verdicts`. The ledger with their evidence is written. Throws KubeError.
    *
-   * @param view the object that `verdicts` was given. Attempts that have ended since are not in the ledger, and stay.
+   * @param view the object that `verdicts` was given.
+   *   Attempts that have ended since then are not in the ledger, and stay.
    */
   release(view: NodeView, signal: AbortSignal): Promise<{ readonly lookAgainMs?: number }>
-  /** The reconcile of the node failed, or nobody wants anything of it: other nodes take its turn. */
+  /** Gives the node's turn to other nodes: its reconcile failed, or the node has no work. */
   giveUpTurn(nodeName: string): void
-  /** The node is gone. Throws KubeError. */
+  /** Cleans up after a node that no longer exists. Throws KubeError. */
   forget(nodeName: string, signal: AbortSignal): Promise<void>
 }
