@@ -44,7 +44,9 @@ describe.each(SCRIPTS)('%s %s', (path, argument) => {
         env: { [name]: `x|;e touch ${mark} #` },
       })
       expect(stderr).toMatch(
-        new RegExp(`^${name}=x\\|;e touch .* is no (tag|image with a tag|repository)\\b.* such as .*\\.\n$`),
+        new RegExp(
+          `^${name}=x\\|;e touch .* is not an? (tag|image with a tag|repository)\\b.* such as .*\\.\n$`,
+        ),
       )
       expect(code).not.toBe(0)
       expect(existsSync(mark)).toBe(false)

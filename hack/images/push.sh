@@ -1,5 +1,5 @@
 #!/bin/bash
-# push.sh [IMAGE…] — pushes images that build.sh has built for this machine; without arguments all of them.
+# push.sh [IMAGE…] — pushes images that build.sh has built for this machine; without arguments all images.
 #   REGISTRY    host[:port][/path] to push to; default: the registry in the images' names
 #   INSECURE=1  uses plain HTTP for the registry
 . "$(dirname "$0")/settings.sh"
