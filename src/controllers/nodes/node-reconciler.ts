@@ -74,7 +74,7 @@ export class NodeReconciler {
     }
   }
 
-  /** Writes what the node is to hold. Undefined where nobody wants anything of it. */
+  /** Writes the plan of the node. Undefined where no cache wants an image on it. */
   async #writePlan(node: NodeFacts, signal: AbortSignal): Promise<NodeImages | undefined> {
     const { cluster, writer, refreshes, tagAnswers, log } = this.#options
     const { name, uid } = node.metadata
