@@ -1,9 +1,10 @@
-# The product's images. `make images` prepares dist/image/ and builds them, with Docker's buildx or with buildah.
-#   controller      Node.js and the bundled program; no shell, user 65532
-#   cri-client      the same content as user 0, which owns the sockets of container runtimes
-#   webhook-server  the same layers, started under its name
-#   operator        the same layers, helm, and the chart that it installs
-#   busybox         one static binary, which the operator injects into Pods that pull images
+# The images of kube-fledged.
+# `make images` prepares dist/image/ and builds them, with Docker's buildx or with buildah.
+#   controller      Node.js and the bundled program. No shell, user 65532.
+#   cri-client      The same layers, user 0: that user owns the sockets of container runtimes.
+#   webhook-server  The same layers, with the entry point of the webhook server.
+#   operator        The same layers, helm, and the chart that the operator installs.
+#   busybox         One static binary. The controller injects it into Pods that pull images.
 ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
 FROM ${BASE_IMAGE} AS node
@@ -24,7 +25,7 @@ FROM controller AS webhook-server
 ENTRYPOINT ["/opt/bin/kubefledged-webhook-server"]
 LABEL org.opencontainers.image.title=kubefledged-webhook-server
 
-# Needs no capability: the owner may write to the socket.
+# The container needs no capability, because the owner of the socket may write to it.
 FROM controller AS cri-client
 USER 0:0
 ENTRYPOINT ["/opt/bin/kubefledged-cri-client"]

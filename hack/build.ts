@@ -1,11 +1,11 @@
 /**
- * Bundles the program into `dist/program`: `main.js`, and beside it a file for what each subcommand alone needs, so that
- * a process does not load the others' code. Run by `make build`.
+ * Bundles the program into `dist/program`: `main.js`, and chunks with the code of each subcommand.
+ * A process loads only the code of its own subcommand. `make build` runs this script.
  */
 import { rm } from 'node:fs/promises'
 import { build } from 'esbuild'
 
-/** Packages in CommonJS ask for `require`, which an ES module does not have. */
+/** CommonJS packages need `require`, which ES modules do not have. */
 const banner = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
 const OUT = 'dist/program'
 

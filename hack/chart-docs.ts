@@ -1,7 +1,13 @@
 /**
- * Writes what is generated of the chart and the manifests: the table of the chart's values, from their comments; the rules of the
- * controller's roles, from the manifests of deploy/, for the chart and for the operator, which must hold what it grants; the tables of all
- * roles in docs/security.md; and the tables of flags in docs/flags.md. With `--check` it writes nothing and fails where a file differs.
+ * Generates files of the chart, the manifests and the documentation:
+ *
+ * - docs/helm-parameters.md, from the comments in the chart's values.yaml
+ * - the rules of the controller's roles for the chart, from the manifests of deploy/
+ * - the same rules for the operator, because it must hold every right that it grants
+ * - the tables of roles in docs/security.md
+ * - the tables of flags in docs/flags.md
+ *
+ * With `--check` it writes nothing and fails if a file is not up to date.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -16,16 +22,16 @@ import { listedManifests, withRights } from './rights-docs.ts'
 export const ROOT = join(import.meta.dirname, '..')
 const CHART = 'charts/kube-fledged'
 
-/** A value of the chart, as its values.yaml has it. */
+/** A value of the chart. */
 export interface ChartValue {
   /** Keys joined by dots. */
   readonly path: string
   readonly value: unknown
-  /** Empty where values.yaml says nothing of it. */
+  /** Description. Empty where values.yaml has none. */
   readonly doc: string
 }
 
-/** Every value that is not a group of others, in the order of the file. */
+/** All values in the order of the file. A map of values is not a value itself. */
 export function chartValues(yaml: string): readonly ChartValue[] {
   const { contents } = parseDocument(yaml)
   if (!isMap(contents)) throw new TypeError('values.yaml is not a map')
@@ -37,7 +43,7 @@ function leaves(map: YAMLMap, parents: readonly string[]): ChartValue[] {
     if (!isScalar(key)) throw new TypeError(`a key below ${parents.join('.')} is not a scalar`)
     const path = [...parents, String(key.value)]
     if (isMap(value) && value.items.length > 0) return leaves(value, path)
-    // The comment of a map's first key is the map's.
+    // The YAML parser gives the comment of a map's first key to the map.
     const comment = key.commentBefore ?? (map.items[0]?.key === key ? map.commentBefore : undefined)
     return [
       { path: path.join('.'), value: (value as Node | null)?.toJSON() ?? null, doc: docOf(comment ?? '') },
@@ -45,7 +51,7 @@ function leaves(map: YAMLMap, parents: readonly string[]): ChartValue[] {
   })
 }
 
-/** The paragraph after ` -- `. */
+/** The text after ` -- `, as one line. */
 function docOf(comment: string): string {
   const [, doc = ''] = / -- ([^]*)$/.exec(comment) ?? []
   return doc
@@ -54,7 +60,7 @@ function docOf(comment: string): string {
     .join(' ')
 }
 
-/** docs/helm-parameters.md. */
+/** The content of docs/helm-parameters.md. */
 export function parametersDocument(values: readonly ChartValue[]): string {
   const rows = values.map(
     ({ path, value, doc }) => `| \`${path}\` | ${shown(value)} | ${doc.replaceAll('|', String.raw`\|`)} |`,
@@ -62,8 +68,8 @@ export function parametersDocument(values: readonly ChartValue[]): string {
   return `<!-- Generated from ${CHART}/values.yaml by \`node hack/chart-docs.ts\`. Do not edit. -->
 # Parameters of the Helm chart
 
-Set them with \`--set\` or in a file given with \`--values\`. A value that the chart does not know, or of the wrong type, is refused with a
-sentence that names it.
+Set them with \`--set\` or in a file given with \`--values\`.
+The chart refuses an unknown value and a value of the wrong type. The error names the value.
 
 | Parameter | Default | Description |
 | --- | --- | --- |
@@ -87,7 +93,7 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
     [`${CHART}/files/clusterrole-controller.yaml`]: clusterRole,
     [`${CHART}/files/role-controller.yaml`]: role,
     'deploy/kubefledged-operator/deploy/clusterrole_granted.yaml': `# Generated from deploy/kubefledged-clusterrole-controller.yaml and -role-controller.yaml by \`node hack/chart-docs.ts\`. Do not edit.
-# What the controller may do, which the operator grants to it and so must hold itself.
+# The controller's rights. The operator grants them to the controller, so it must hold them itself.
 ${granted('kubefledged-operator-granted', clusterRole)}---
 ${granted('kubefledged-operator-releases-granted', role)}`,
     'docs/security.md': await securityDocument(read),
@@ -124,7 +130,7 @@ function rules(role: string): string {
   })
 }
 
-/** Paths of generated files that are missing or differ from what would be written. */
+/** Paths of generated files that are missing or not up to date. */
 export async function staleFiles(): Promise<readonly string[]> {
   const stale = []
   for (const [path, content] of Object.entries(await generatedFiles())) {

@@ -1,6 +1,7 @@
 /**
- * `make demo`: fills the cluster's registry with images made here, creates an ImageCache, shows its way to `Succeeded`,
- * and proves it by what each node's runtime lists. The cluster stays up to be tried.
+ * `make demo`: pushes generated images into the cluster's registry, creates an ImageCache,
+ * and shows its status until `Succeeded`. Then it lists the images of each node's runtime as proof.
+ * The cluster stays up.
  */
 import { connectCluster } from '../test/harness/cluster.ts'
 import { pushImage } from '../test/harness/image-builder.ts'
@@ -74,19 +75,19 @@ Try next (the cluster stays up):
     kubectl -n kube-fledged get imagecaches -w                        # watch it, in another shell
     kubectl -n kube-fledged edit imagecache demo                      # add an image, or one that does not exist
     kubectl -n kube-fledged annotate imagecache demo kubefledged.io/refresh-imagecache=
-    kubectl get nodeimages -o yaml                                    # what every node shall hold, and does
-  make cluster-up NODES=3                                             # a node that joins is warmed at once
+    kubectl get nodeimages -o yaml                                    # what each node must have, and has
+  make cluster-up NODES=3                                             # a new node gets the images at once
   make cluster-down                                                   # leaves nothing behind`)
 process.exitCode = ended === 'Succeeded' ? 0 : 1
 
-/** Prints every change of the status until the action has ended; answers how. */
+/** Prints every change of the status until the action has ended. Returns the final status. */
 async function follow(): Promise<string> {
   let shown = ''
   while (performance.now() - began < DEADLINE_MS) {
     const { status } = await cluster.kubectlJson<Cache>(['-n', 'kube-fledged', 'get', 'imagecache', 'demo'])
     const present = (status?.images ?? []).reduce((sum, image) => sum + image.present, 0)
     const desired = (status?.images ?? []).reduce((sum, image) => sum + image.desired, 0)
-    const line = `${status?.status ?? '(seen by nobody yet)'}: ${present} of ${desired} images on nodes, ${status?.summary?.nodes ?? '0/0'} nodes warm`
+    const line = `${status?.status ?? '(no status yet)'}: ${present} of ${desired} images on nodes, ${status?.summary?.nodes ?? '0/0'} nodes warm`
     if (line !== shown) say(line)
     shown = line
     if (status?.status && status.status !== 'Processing') {
@@ -95,6 +96,6 @@ async function follow(): Promise<string> {
     }
     await new Promise(resolve => setTimeout(resolve, LOOK_MS))
   }
-  say('Still not done. Look at: kubectl -n kube-fledged logs deploy/kubefledged-controller')
+  say('Not done in time. See: kubectl -n kube-fledged logs deploy/kubefledged-controller')
   return 'Timeout'
 }

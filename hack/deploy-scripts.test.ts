@@ -44,7 +44,9 @@ describe.each(SCRIPTS)('%s %s', (path, argument) => {
         env: { [name]: `x|;e touch ${mark} #` },
       })
       expect(stderr).toMatch(
-        new RegExp(`^${name}=x\\|;e touch .* is no (tag|image with a tag|repository)\\b.* such as .*\\.\n$`),
+        new RegExp(
+          `^${name}=x\\|;e touch .* is not an? (tag|image with a tag|repository)\\b.* such as .*\\.\n$`,
+        ),
       )
       expect(code).not.toBe(0)
       expect(existsSync(mark)).toBe(false)
@@ -72,7 +74,7 @@ describe('hack/deploy/yaml.sh apply', () => {
     'refuses the repository %j',
     async repository => {
       const { stderr } = await yaml('apply', { env: { CONTROLLER_IMAGE_REPO: repository } })
-      expect(stderr).toContain('is no repository such as')
+      expect(stderr).toContain('is not a repository such as')
     },
   )
 

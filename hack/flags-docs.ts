@@ -4,9 +4,9 @@ import type { FlagGroups } from '../src/process/flags/parse-flags.ts'
 /** Tables of flags for docs/flags.md, generated from the flags themselves. */
 
 /**
- * docs/flags.md.
+ * The content of docs/flags.md.
  *
- * @param programs the flags of each program, by its name
+ * @param programs the flags of each program, by name of the program
  */
 export function flagsDocument(programs: Readonly<Record<string, FlagGroups>>): string {
   const sections = Object.entries(programs).map(

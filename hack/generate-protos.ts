@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** Writes the codecs of `*.proto` into their `generated` folders; with --check only says whether they are current. */
+/**
+ * Generates the codecs of `*.proto` into their `generated` folders.
+ * With `--check` it writes nothing and fails if a file is not up to date.
+ */
 
 const ROOT = join(import.meta.dirname, '..')
 const BIN = join(ROOT, 'node_modules', '.bin')
@@ -43,7 +46,7 @@ try {
       const target = join(ROOT, to, name)
       if (!check) await writeFile(target, content)
       else if ((await readFile(target, 'utf8')) !== content) {
-        console.error(`${to}/${name} is not what its proto says: npm run generate:protos`)
+        console.error(`${to}/${name} is not up to date. Run: npm run generate:protos`)
         process.exitCode = 1
       }
     }

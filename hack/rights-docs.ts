@@ -1,7 +1,7 @@
 import { isMap, isScalar, isSeq, parseAllDocuments, type Document, type Node } from 'yaml'
 import * as z from 'zod'
 
-/** Tables of what roles grant, for people: made from the manifests of the roles and the comments in them. */
+/** Tables of rights for docs/security.md, generated from the manifests of roles and their comments. */
 
 const Rule = z.object({
   apiGroups: z.array(z.string()),
@@ -10,19 +10,22 @@ const Rule = z.object({
   verbs: z.array(z.string()),
 })
 
-/** `<!-- rights: PATH -->` and the text up to `<!-- end of rights -->`, which is made from the manifest at PATH. */
+/**
+ * A generated section: from `<!-- rights: PATH -->` to `<!-- end of rights -->`.
+ * PATH is the manifest of the roles.
+ */
 const SECTION = /<!-- rights: (\S+) -->\n[^]*?<!-- end of rights -->/g
 
-/** Paths of the manifests whose rights a text lists. */
+/** Paths of the manifests in the sections of a text. */
 export function listedManifests(text: string): readonly string[] {
   return [...text.matchAll(SECTION)].map(([, path = '']) => path)
 }
 
 /**
- * The text with every section of rights made anew.
+ * The text with all its sections generated again.
+ * Throws TypeError where a manifest is missing or has no roles.
  *
- * @param manifests by their paths
- * @throws TypeError where a manifest is missing or not one of roles
+ * @param manifests contents of manifests, by path
  */
 export function withRights(text: string, manifests: ReadonlyMap<string, string>): string {
   return text.replace(SECTION, (_, path: string) => {
@@ -39,7 +42,7 @@ function rightsTable(role: Document): string {
   const rows = rules.items.map((item, index) => {
     if (!isMap(item)) throw new TypeError('a rule is not a map')
     const { apiGroups, resources, resourceNames = [], verbs } = Rule.parse(item.toJSON())
-    // The comment of a list's first item is the list's.
+    // The YAML parser gives the comment of a list's first item to the list.
     const why = commentOf(item) || (index === 0 ? commentOf(rules) : '')
     const names = resourceNames.length > 0 ? ` ${code(resourceNames)} only` : ''
     return `| ${code(apiGroups.map(group => group || 'core'))} | ${code(resources)}${names} | ${verbs.join(', ')} | ${why} |`
@@ -49,7 +52,7 @@ function rightsTable(role: Document): string {
   return `${head}\n\n| API group | resources | verbs | for |\n| --- | --- | --- | --- |\n${rows.join('\n')}`
 }
 
-/** The comment that a manifest begins with; it is kept at the first key. */
+/** The comment at the start of a manifest. The YAML parser gives it to the first key. */
 function introductionOf({ contents }: Document): string {
   const key = isMap(contents) ? contents.items[0]?.key : undefined
   return commentOf(isScalar(key) ? key : contents)

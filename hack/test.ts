@@ -1,6 +1,7 @@
 /**
- * `make test`: every check and every test, on clusters of its own that it starts and ends. The last line sums up the tests of all runs;
- * a step that fails otherwise counts as one failure. Exits with 0 only when tests ran and nothing failed.
+ * `make test`: runs all checks and all tests, on clusters of its own that it starts and stops.
+ * The last line has the totals of all tests. A failed step without a failed test counts as one failure.
+ * The exit code is 0 only if tests ran and nothing failed.
  */
 import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
@@ -8,9 +9,12 @@ import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
 const REPORTS = join(ROOT, '.cache/test')
-/** Not the cluster of `make cluster-up`, which somebody may be using. */
+/** A cluster of its own, because the cluster of `make cluster-up` may be in use. */
 const CLUSTER_DIR = process.env.CLUSTER_DIR ?? join(ROOT, '.cache/test-cluster')
-/** End-to-end tests mostly wait. So two files run at once, each on a cluster that it has to itself (about 1.5 GB of memory). */
+/**
+ * End-to-end tests mostly wait, so two files run at the same time.
+ * Each has its own cluster (about 1.5 GB of memory).
+ */
 const CLUSTER_DIRS = [CLUSTER_DIR, `${CLUSTER_DIR}-2`]
 
 interface Totals {
@@ -22,7 +26,10 @@ const totals: Totals = { passed: 0, failed: 0 }
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
 
-/** Runs a command to its end and answers whether it succeeded; prints how long it took. A failure is counted where `count` says so. */
+/**
+ * Runs a command and prints its duration. True where the command succeeded.
+ * A failure adds to the totals, unless the caller counts.
+ */
 async function step(
   name: string,
   command: readonly string[],
@@ -55,7 +62,10 @@ function succeeds(command: readonly string[], signal?: AbortSignal): Promise<boo
   })
 }
 
-/** Runs a project of vitest and adds up its tests. A run without a test, or one that failed without saying so of a test, is a failure. */
+/**
+ * Runs a vitest project and adds its tests to the totals.
+ * A run without tests counts as a failure, and so does a failed run without a failed test.
+ */
 async function tests(project: string): Promise<boolean> {
   const report = join(REPORTS, `${project}.json`)
   const command = [
@@ -92,7 +102,7 @@ function numberOf(report: unknown, key: string): number {
 }
 
 async function endToEnd(): Promise<void> {
-  // With E2E_KUBECONFIG the tests go to somebody else's cluster, which is not ours to start or end.
+  // With E2E_KUBECONFIG the tests use an existing cluster. This script neither starts nor stops it.
   if (process.env.E2E_KUBECONFIG) {
     await tests('e2e')
     return
@@ -112,7 +122,7 @@ async function endToEnd(): Promise<void> {
   }
 }
 
-/** Makes a target for one cluster after the other, until one fails. */
+/** Runs a make target for one cluster after the other. Stops at the first failure. */
 async function onEveryCluster(target: string): Promise<boolean> {
   for (const folder of CLUSTER_DIRS) {
     if (!(await step(`${target} of ${folder}`, ['make', target, `CLUSTER_DIR=${folder}`]))) return false

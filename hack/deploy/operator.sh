@@ -1,9 +1,15 @@
 #!/bin/bash
-# operator.sh apply|remove|apply-webhook-server|remove-webhook-server — installs the product by its operator, or removes both, in the cluster
-# of kubectl's current context: the manifests of deploy/kubefledged-operator/deploy, and the KubeFledged object kube-fledged, whose spec has
-# the values of the Helm chart. KUBEFLEDGED_NAMESPACE is the object's namespace, OPERATOR_NAMESPACE the operator's (the same where unset);
-# OPERATOR_IMAGE_REPO, CONTROLLER_IMAGE_REPO, … and RELEASE_VERSION replace the image names; YES=1 removes without a question; KUBECTL is the
-# command to use.
+# operator.sh apply|remove|apply-webhook-server|remove-webhook-server
+# Installs the operator, which installs kube-fledged, or removes both.
+# It works on the cluster of kubectl's current context.
+# It applies the manifests of deploy/kubefledged-operator/deploy and the KubeFledged object kube-fledged.
+# The spec of that object has the values of the Helm chart.
+#   KUBEFLEDGED_NAMESPACE  namespace of the object
+#   OPERATOR_NAMESPACE     namespace of the operator; default: the same
+#   OPERATOR_IMAGE_REPO, CONTROLLER_IMAGE_REPO, …, RELEASE_VERSION
+#                          replace the images in the manifests
+#   YES=1                  removes without a question
+#   KUBECTL                the kubectl command
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/removal.sh"
 cd "$REPO/deploy/kubefledged-operator/deploy"
@@ -17,7 +23,7 @@ DEFINITION=crds/charts.helm.kubefledged.io_kubefledgeds_crd.yaml
 CRD_NAMES=($KUBEFLEDGEDS "${CRD_NAMES[@]}")
 OPERATOR=(service_account.yaml clusterrole.yaml clusterrole_granted.yaml clusterrole_binding.yaml role.yaml role_binding.yaml operator.yaml)
 
-# manifest FILE: with the namespaces and the images of this installation
+# manifest FILE: prints the manifest with the namespaces and the images of this installation
 manifest() {
   local value script
   script=(-e "s|namespace: .*# OPERATOR_NAMESPACE|namespace: $OPERATOR_NAMESPACE|"
@@ -29,19 +35,20 @@ manifest() {
   sed -E "${script[@]}" "$1" | with_images
 }
 
-# namespace NAME [LEVEL]: makes it where it is missing, with a Pod Security level of its own; one that is there stays as it is
+# namespace NAME [LEVEL]: creates the namespace with this Pod Security level.
+# An existing namespace stays as it is.
 namespace() { is_there namespace "$1" || namespace_manifest "$@" | $KUBECTL apply -f -; }
 
-# field JSONPATH [FLAG…]: of the object
+# field JSONPATH [FLAG…]: prints a field of the KubeFledged object
 field() { $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get "$OBJECT" -o "jsonpath=$1" "${@:2}"; }
 
-# deployments: of the release, by name
+# deployments: prints the names of the release's Deployments
 deployments() {
   $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" get deployments -l "app.kubernetes.io/instance=$NAME,app.kubernetes.io/managed-by=Helm" \
     -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}'
 }
 
-# carried_out: waits until the operator has carried out the object as it is now, and what it made is ready
+# carried_out: waits until the operator has deployed the object's current spec and the Deployments are ready
 carried_out() {
   local end=$((SECONDS + 300)) wrong='{.status.conditions[?(@.type=="ReleaseFailed")].message}{.status.conditions[?(@.type=="Irreconcilable")].message}'
   until [ "$(field '{.metadata.generation}')" = "$(field '{.status.observedGeneration}')" ]; do
@@ -62,14 +69,15 @@ apply() {
   $KUBECTL wait --for=condition=Established --timeout=60s "crd/$KUBEFLEDGEDS"
   for file in "${OPERATOR[@]}"; do manifest "$file" | $KUBECTL apply -f -; done
   rolled_out "$OPERATOR_NAMESPACE" kubefledged-operator
-  # The manifest leaves the webhook server out, for those who begin. Where it is on, it stays; an object that does not say has it on, as the chart does.
+  # The manifest has the webhook server off, for a simple start. If the webhook server is on, it stays on.
+  # An object without this field has it on, because that is the chart's default.
   there=$(field '{.metadata.name}={.spec.webhookServer.enable}' --ignore-not-found)
   case $there in '' | *=false) ;; *) edit='/^  webhookServer:/,/enable:/ s/enable: false/enable: true/' ;; esac
   manifest crds/charts.helm.kubefledged.io_v1alpha2_kubefledged_cr.yaml | sed "$edit" | $KUBECTL apply -f -
   carried_out
 }
 
-# webhook_server true|false
+# webhook_server true|false: switches the webhook server on or off
 webhook_server() {
   $KUBECTL -n "$KUBEFLEDGED_NAMESPACE" patch "$OBJECT" --type=merge --patch "{\"spec\": {\"webhookServer\": {\"enable\": $1}}}"
   carried_out
@@ -82,10 +90,12 @@ apply_webhook_server() {
 
 remove_webhook_server() { webhook_server false; }
 
-# gone SECONDS RESOURCE: deletes all objects and waits until their finalizers are done; nothing where there is no such resource
+# gone SECONDS RESOURCE: deletes all objects and waits for their finalizers.
+# Does nothing if the CRD does not exist.
 gone() { ! is_there crd "$2" || $KUBECTL delete "$2" --all --all-namespaces --ignore-not-found --timeout="${1}s"; }
 
-# refuse_others: ends the script where something else has installed kube-fledged, or the operator is in another namespace
+# refuse_others: ends the script if kube-fledged was installed in another way,
+# or if the operator is in another namespace
 refuse_others() {
   local objects operator yaml
   objects=$(kubefledged_objects)
@@ -102,7 +112,8 @@ refuse_others() {
   refuse_helm "$objects"
 }
 
-# First what waits for the controller, then what waits for the operator.
+# remove: deletes the caches first, because their finalizers need the controller.
+# Then it deletes the KubeFledged objects, because their finalizers need the operator.
 remove() {
   local i namespace namespaces
   namespaces=$(printf '%s\n' "$KUBEFLEDGED_NAMESPACE" "$OPERATOR_NAMESPACE" | sort -u)

@@ -1,34 +1,35 @@
 # shellcheck shell=bash
-# removal.sh — what is asked before a removal: who has installed kube-fledged, and whether the user wants all of this gone.
+# removal.sh — checks before a removal: how kube-fledged was installed, and whether the user confirms.
 
 KUBEFLEDGEDS=kubefledgeds.charts.helm.kubefledged.io
 CRD_NAMES=(imagecaches.kubefledged.io nodeimages.kubefledged.io)
 
-# yaml_namespace COMPONENT: the namespace in which make deploy-using-yaml has installed it; nothing where it has not
+# yaml_namespace COMPONENT: prints the namespace in which make deploy-using-yaml has installed the component.
+# Prints nothing if the component is not installed.
 yaml_namespace() {
   $KUBECTL get clusterrolebindings --field-selector "metadata.name=kubefledged-$1" -l app.kubernetes.io/managed-by!=Helm \
     -o 'jsonpath={.items[*].subjects[?(@.kind=="ServiceAccount")].namespace}'
 }
 
-# operator_namespace: where an operator is installed; nothing where there is none
+# operator_namespace: prints the namespaces with an operator
 operator_namespace() {
   $KUBECTL get deployments --all-namespaces --field-selector metadata.name=kubefledged-operator -o 'jsonpath={.items[*].metadata.namespace}'
 }
 
-# kubefledged_objects: `NAMESPACE NAME` of each
+# kubefledged_objects: prints `NAMESPACE NAME` of each KubeFledged object
 kubefledged_objects() {
   ! is_there crd $KUBEFLEDGEDS ||
     $KUBECTL get $KUBEFLEDGEDS --all-namespaces -o 'jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{"\n"}{end}'
 }
 
-# helm_releases: `NAMESPACE NAME` of each release of the chart, also those of an operator
+# helm_releases: prints `NAMESPACE NAME` of each release of the chart, including releases of an operator
 helm_releases() {
   local what='{.metadata.labels.helm\.sh/chart} {.metadata.namespace} {.metadata.annotations.meta\.helm\.sh/release-name}'
   $KUBECTL get deployments --all-namespaces -l app.kubernetes.io/managed-by=Helm -o "jsonpath={range .items[*]}$what{\"\\n\"}{end}" |
     sed -n 's/^kube-fledged-[^ ]* //p' | sort -u
 }
 
-# refuse_helm OBJECTS: ends the script where Helm has a release that is none of these KubeFledged objects
+# refuse_helm OBJECTS: ends the script if Helm has a release without one of these KubeFledged objects
 refuse_helm() {
   local releases namespace name
   releases=$(helm_releases)
@@ -39,10 +40,11 @@ refuse_helm() {
   done <<<"$releases"
 }
 
-# count RESOURCE: how many objects there are in all namespaces
+# count RESOURCE: prints the number of objects in all namespaces
 count() { $KUBECTL get "$1" --all-namespaces -o name | awk 'END {print NR}'; }
 
-# confirmed NAMESPACE…: shows what is removed and from which cluster, and asks. Does not ask with YES=1, or where no terminal is there to answer.
+# confirmed NAMESPACE…: shows the objects to remove and their cluster, and asks the user.
+# Does not ask with YES=1 or without a terminal.
 confirmed() {
   local crd objects namespace answer
   echo "kubectl's context: $($KUBECTL config view --minify -o 'jsonpath={.contexts[0].name} ({.clusters[0].cluster.server})' || echo none)"

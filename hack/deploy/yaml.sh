@@ -1,19 +1,25 @@
 #!/bin/bash
-# yaml.sh apply|update|remove|apply-webhook-server|remove-webhook-server — installs, updates or removes the product, or its webhook server, by
-# the manifests of deploy/, in the cluster of kubectl's current context. The namespace is KUBEFLEDGED_NAMESPACE, else the one in the manifests.
-# CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO, CRI_CLIENT_IMAGE_REPO, BUSYBOX_IMAGE_REPO and RELEASE_VERSION replace what the manifests
-# say of images; YES=1 removes without a question; KUBECTL is the command to use.
+# yaml.sh apply|update|remove|apply-webhook-server|remove-webhook-server
+# Installs, updates or removes kube-fledged or its webhook server with the manifests of deploy/.
+# It works on the cluster of kubectl's current context.
+#   KUBEFLEDGED_NAMESPACE  the namespace; default: the one in the manifests
+#   CONTROLLER_IMAGE_REPO, WEBHOOK_SERVER_IMAGE_REPO, CRI_CLIENT_IMAGE_REPO, BUSYBOX_IMAGE_REPO,
+#   RELEASE_VERSION        replace the images in the manifests
+#   YES=1                  removes without a question
+#   KUBECTL                the kubectl command
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/removal.sh"
 cd "$REPO/deploy"
 CRDS=(kubefledged-crd.yaml kubefledged-crd-nodeimages.yaml)
 OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,deployment}-controller.yaml)
-# The configuration is the last to come and the first to go: while it is there, the API server asks the webhook server.
+# The webhook configuration is applied last and deleted first.
+# While it exists, the API server calls the webhook server.
 WEBHOOK_OBJECTS=(kubefledged-{serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,service,poddisruptionbudget,deployment}-webhook-server.yaml)
 WEBHOOK=kubefledged-validatingwebhook.yaml
 WEBHOOK_SECRET=kubefledged-webhook-server-keys
 
-# namespaces_of_manifests: each that they name, once. The name of the Namespace itself counts only where it was edited.
+# namespaces_of_manifests: prints the namespaces in the manifests, each once.
+# The name of the Namespace object counts only if the user has edited it.
 namespaces_of_manifests() {
   {
     sed -n -E 's/^ +namespace: *"?([^ "#]+).*/\1/p' "${OBJECTS[@]}" "${WEBHOOK_OBJECTS[@]}" $WEBHOOK
@@ -27,12 +33,13 @@ case $NAMESPACE in
 esac
 a_namespace "$NAMESPACE"
 
-# manifest FILE: with the namespace and the images of this installation
+# manifest FILE: prints the manifest with the namespace and the images of this installation
 manifest() {
   sed -E -e "s|^( +)namespace: .*|\1namespace: $NAMESPACE|" -e "s|system:serviceaccount:[^:]*:|system:serviceaccount:$NAMESPACE:|" "$1" | with_images
 }
 
-# only_here COMPONENT TARGET: ends the script where the component is installed in another namespace: its cluster-wide objects are needed there
+# only_here COMPONENT TARGET: ends the script if the component is installed in another namespace.
+# That installation needs the same cluster-wide objects.
 only_here() {
   local there
   there=$(yaml_namespace "$1")
@@ -46,7 +53,7 @@ apply_objects() {
     namespace_manifest "$NAMESPACE" | $KUBECTL apply -f -
   fi
   for file in "${CRDS[@]}"; do
-    # server-side: the schema is larger than the annotation that a client-side apply keeps
+    # Server-side apply, because the schema is too large for the annotation of a client-side apply.
     $KUBECTL apply --server-side --force-conflicts -f "$file"
   done
   $KUBECTL wait --for=condition=Established --timeout=60s "${CRD_NAMES[@]/#/crd/}"
@@ -69,7 +76,7 @@ apply_webhook_server() {
 }
 
 generation() { $KUBECTL -n "$NAMESPACE" get deployment "$1" --ignore-not-found -o jsonpath='{.metadata.generation}'; }
-# renewed DEPLOYMENT GENERATION: restarts it where applying its manifest has not
+# renewed DEPLOYMENT GENERATION: restarts the Deployment if it still has this generation
 renewed() {
   [ "$(generation "$1")" != "$2" ] || { $KUBECTL -n "$NAMESPACE" rollout restart "deployment/$1" && rolled_out "$NAMESPACE" "$1"; }
 }
@@ -89,7 +96,7 @@ update() {
   $KUBECTL -n "$NAMESPACE" get pods -l app=kubefledged
 }
 
-# delete_all FILE…: in their order
+# delete_all FILE…: deletes the objects of the files in this order
 delete_all() {
   local file
   for file in "$@"; do manifest "$file" | $KUBECTL delete -f - --ignore-not-found --timeout=120s; done
@@ -101,7 +108,8 @@ remove_webhook_server() {
   $KUBECTL -n "$NAMESPACE" delete secret $WEBHOOK_SECRET --ignore-not-found
 }
 
-# refuse_operator: ends the script where an operator has installed kube-fledged. It would install it again, or its objects would wait for it.
+# refuse_operator: ends the script if an operator has installed kube-fledged.
+# The operator would install it again. Without the operator, the deletion of its objects would wait for ever.
 refuse_operator() {
   local object operator
   object=$(kubefledged_objects | sed -n 1p)
@@ -111,7 +119,8 @@ refuse_operator() {
     "To remove it, type: make remove-kubefledged-and-operator KUBEFLEDGED_NAMESPACE=${object% *}${operator:+ OPERATOR_NAMESPACE=$operator}"
 }
 
-# The caches go first, while the controller is there to end what it does for them: a purge has 10 minutes.
+# remove: deletes the caches first, while the controller can still finish their purge.
+# A purge takes up to 10 minutes.
 remove() {
   local crd
   refuse_operator

@@ -1,6 +1,8 @@
 #!/bin/bash
-# base.sh ARCH — prints the name of a base image for linux/ARCH made of Debian packages: what Node.js needs (C++ runtime, certificates) and nothing that could
-# be executed. Licences stay. For machines that cannot fetch the default base image. The packages are fetched once and kept in the cache.
+# base.sh ARCH — builds a base image for linux/ARCH from Debian packages, and prints its name.
+# It is for machines that cannot fetch the default base image.
+# The packages are fetched once and kept in the cache.
+# The image has what Node.js needs (C++ runtime, certificates), the licences, and no programs.
 . "$(dirname "$0")/settings.sh"
 
 arch=${1:?Usage: base.sh ARCH}
@@ -18,7 +20,8 @@ mkdir -p "$CACHE"
 tar=$CACHE/base-$recipe-$arch.tar
 if [ ! -f "$tar" ]; then
   echo "Fetching Debian packages for the base image of linux/$arch (about 20 s) …" >&2
-  # extract: the packages' files without running their scripts, so no shell is needed in the result and nothing is emulated
+  # The variant "extract" unpacks the packages without their scripts.
+  # So the image needs no shell, and the build needs no emulation.
   mmdebstrap --quiet --format=tar --architectures="$arch" --skip=check/qemu --variant=extract --skip=output/dev --include=$packages --extract-hook='
     set -eu
     cd "$1"

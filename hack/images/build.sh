@@ -1,11 +1,12 @@
 #!/bin/bash
-# build.sh [IMAGE…] — builds images of the Dockerfile (all of them without arguments): with Docker's buildx where an engine answers, else
-# with buildah.
-#   TARGET_PLATFORMS  linux/amd64,linux/arm64; this machine's where it is not set
-#   BUILD_OUTPUT      --load keeps them on this machine (default); --push pushes them, also as :latest; Docker takes any --output=…
-#   PROGRESS          auto (default), plain, …, as buildx has it
-#   BASE_IMAGE        what the ones with Node.js are made from
-#   INSECURE=1        speaks plain HTTP to the registry
+# build.sh [IMAGE…] — builds images of the Dockerfile; without arguments all of them.
+# It uses Docker's buildx if a Docker engine answers, else buildah.
+#   TARGET_PLATFORMS  such as linux/amd64,linux/arm64; default: the platform of this machine
+#   BUILD_OUTPUT      --load (default) keeps the images on this machine; --push pushes them, also as :latest;
+#                     with Docker also any --output=…
+#   PROGRESS          progress output of buildx: auto (default), plain, …
+#   BASE_IMAGE        base of the images with Node.js
+#   INSECURE=1        uses plain HTTP for the registry
 . "$(dirname "$0")/settings.sh"
 cd "$REPO"
 [ $# -gt 0 ] || set -- "${IMAGES[@]}"
@@ -14,7 +15,8 @@ architectures=$(architectures)
 hack/images/context.sh "$@"
 
 revision=$(git describe --always --abbrev=40 --exclude '*' --dirty 2>/dev/null || true) # the commit
-# dockerfile: with the values of its labels. Not by --build-arg, which buildah does not see when it looks for a step in its cache.
+# dockerfile: prints the Dockerfile with the values of its labels.
+# It does not use --build-arg, because buildah ignores build arguments when it looks up a step in its cache.
 dockerfile() { sed "s|\${VERSION}|$RELEASE_VERSION|; s|\${REVISION}|$revision|" Dockerfile; }
 
 by_docker() {
@@ -25,32 +27,32 @@ by_docker() {
     case $output in --push | *push=true*) tags+=(--tag "$(repository "$image"):latest") ;; esac
     dockerfile | docker buildx build --platform "$(sed 's|^|linux/|' <<<"$architectures" | paste -sd, -)" --target "$image" "${tags[@]}" \
       ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --progress "${PROGRESS:-auto}" --file - "$output" . ||
-      die "Docker could not build${BUILD_OUTPUT:+, or $BUILD_OUTPUT,} $(image "$image"); its words are above." \
-        "It takes the builder of \`make install-buildx\` to build for several platforms, and with INSECURE=1 to fetch a base image by plain HTTP."
+      die "Docker could not build${BUILD_OUTPUT:+, or $BUILD_OUTPUT,} $(image "$image"); its message is above." \
+        "Builds for several platforms, and base images over plain HTTP (INSECURE=1), need the builder of \`make install-buildx\`."
   done
 }
 
-# platform_image IMAGE ARCHITECTURE: builds it and prints its ID
+# platform_image IMAGE ARCHITECTURE: builds the image and prints its ID
 platform_image() {
   local base=${BASE_IMAGE:-} quiet=--quiet id_file
   [ -n "$base" ] || [ "$1" = busybox ] || base=$(hack/images/base.sh "$2")
   [ "${PROGRESS:-auto}" != plain ] || quiet=
   id_file=$(mktemp)
-  # a fixed time stamp: the same content is the same image
+  # With a fixed timestamp, the same content gives the same image.
   dockerfile | buildah bud --isolation chroot --layers ${quiet:+"$quiet"} --timestamp 0 --platform "linux/$2" \
     ${INSECURE:+--tls-verify=false} ${base:+--build-arg "BASE_IMAGE=$base"} --target "$1" --iidfile "$id_file" --file - . | sed '/^[0-9a-f]*$/d' >&2 ||
-    die "buildah could not build $1 for linux/$2; its words are above."
+    die "buildah could not build $1 for linux/$2; its message is above."
   cat "$id_file"
   rm "$id_file"
 }
 
 by_buildah() {
   local image architecture id of_image list ids i=0
-  ids=() # of each image, in the order of the arguments: its IDs by platform
+  ids=() # for each image, in the order of the arguments: its IDs, one per platform
   case $output in
     --push) ;;
     --load) [ "$(wc -w <<<"$architectures")" -eq 1 ] || die "BUILD_OUTPUT=--load keeps one platform, but TARGET_PLATFORMS names several." ;;
-    *) die "BUILD_OUTPUT=$output needs Docker; without it there are --load and --push." ;;
+    *) die "BUILD_OUTPUT=$output needs Docker. Without Docker, use --load or --push." ;;
   esac
   need_buildah
   for image in "$@"; do
@@ -69,9 +71,9 @@ by_buildah() {
       buildah tag "${of_image[0]}" "$(image "$image")"
       [ "$output" = --load ] || push_release "$(image "$image")" "$image"
     else
-      # A list of this machine would break when one of its images goes.
+      # The list is deleted after the push. A list that stays would break when one of its images is deleted.
       list=localhost/kubefledged-$image-platforms:$$
-      # shellcheck disable=SC2064 # the name as it is now
+      # shellcheck disable=SC2064 # the trap needs the present value of the name
       trap "buildah manifest rm $list >/dev/null" EXIT
       buildah manifest create "$list" "${of_image[@]}" >/dev/null
       push_release "$list" "$image"
@@ -81,7 +83,7 @@ by_buildah() {
   done
 }
 
-# push_release SOURCE IMAGE
+# push_release SOURCE IMAGE: pushes it with the release's tag and as :latest
 push_release() {
   push "$1" "$(image "$2")"
   push "$1" "$(repository "$2"):latest"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# clean.sh [IMAGE…] — removes the built images from this machine; without arguments all of them, and the Debian packages in them, so that the
-# next build fetches the current ones. Nothing happens to registries.
+# clean.sh [IMAGE…] — removes the built images from this machine. It changes nothing in registries.
+# Without arguments it removes all images and the cached Debian packages.
+# The next build then fetches current packages.
 . "$(dirname "$0")/settings.sh"
 if [ $# = 0 ]; then
   set -- "${IMAGES[@]}"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# context.sh IMAGE… — lays out dist/image/, all that the Dockerfile copies for these images, for this machine's architecture or those of
-# TARGET_PLATFORMS.
+# context.sh IMAGE… — fills dist/image/ with the files that the Dockerfile copies into these images.
+# The architectures are those of TARGET_PLATFORMS; default: that of this machine.
 . "$(dirname "$0")/settings.sh"
 cd "$REPO"
 context=dist/image
@@ -8,19 +8,22 @@ context=dist/image
 
 rm -rf "$context/opt"
 mkdir -p "$context/opt/kubefledged" "$context/opt/bin"
-# One option fits into this line. Semi-spaces of 2 MB keep the young generation, and so the resident size of a mostly idle process, small.
+# The first line of a script can hold one option. Semi-spaces of 2 MB keep the young generation small,
+# and so the resident memory of a mostly idle process.
 cp -r dist/program/chunks "$context/opt/kubefledged/"
 { echo '#!/usr/local/bin/node --max-semi-space-size=2'; cat dist/program/main.js; } >"$context/opt/kubefledged/main.js"
 chmod 755 "$context/opt/kubefledged/main.js"
 echo '{"type":"module"}' >"$context/opt/kubefledged/package.json"
-# The program picks its subcommand by the name that it was called by.
+# The program chooses its subcommand by the name of the called file.
 for name in controller webhook-server cri-client operator; do ln -s ../kubefledged/main.js "$context/opt/bin/kubefledged-$name"; done
 
-# place SOURCE DESTINATION: keeps what is current, since a builder hashes 120 MB anew when it is touched
+# place SOURCE DESTINATION: copies a file only if it differs.
+# A builder hashes a touched file again, and the files have up to 120 MB.
 place() { cmp -s "$1" "$2" || install -m 755 "$1" "$2"; }
-# npm_of_machine ARGUMENT…: npm on the machine's own Node.js, as `make deps` runs it: that one trusts the machine's certificates.
+# npm_of_machine ARGUMENT…: runs npm with the machine's own Node.js, as `make deps` does.
+# That Node.js trusts the machine's certificates.
 npm_of_machine() { PATH=$(tr : '\n' <<<"$PATH" | grep -v -e '/hack/bin$' -e '/node_modules/\.bin$' | paste -sd: -) npm "$@"; }
-# node_of ARCH: path of its Node.js; npm installs only the one for this machine.
+# node_of ARCH: prints the path of Node.js for the architecture. npm installs only the one for this machine.
 node_of() {
   local package=node-linux-${1/amd64/x64} version
   if [ ! -f "node_modules/$package/bin/node" ]; then
@@ -36,7 +39,7 @@ node_of() {
   fi
 }
 
-# busybox_of ARCH: path of a static one
+# busybox_of ARCH: prints the path of a static busybox for the architecture
 busybox_of() {
   local binary=dist/busybox-$1 id
   if docker_answers; then
@@ -48,7 +51,7 @@ busybox_of() {
     binary=$CACHE/busybox-bookworm-$1
     if [ ! -s "$binary" ]; then
       mkdir -p "$CACHE"
-      # extract: the package's files, of which none is executed
+      # The variant "extract" unpacks the package and executes none of its files.
       mmdebstrap --quiet --architectures="$1" --skip=check/qemu --variant=extract --format=tar --include=busybox-static bookworm - |
         tar -xO ./bin/busybox >"$binary.new" || die "mmdebstrap could not fetch busybox-static for $1 from Debian bookworm."
       mv "$binary.new" "$binary"
@@ -56,7 +59,7 @@ busybox_of() {
   fi
   echo "$binary"
 }
-# busybox_tree ARCH BINARY
+# busybox_tree ARCH BINARY: lays out the files of the busybox image
 busybox_tree() {
   local bin=$context/busybox-$1/bin applet
   mkdir -p "$bin"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# helm.sh ARCH — compiles the helm that the operator's image carries for linux/ARCH (amd64, arm64, arm) from its pinned Go module, and prints
-# its path in the cache. By the machine's own Go, else by a container with one.
+# helm.sh ARCH — compiles helm for the operator's image, and prints its path in the cache.
+# ARCH is amd64, arm64 or arm, for Linux. The source is a pinned Go module.
+# It uses the machine's own Go, else Go in a container.
 . "$(dirname "$0")/settings.sh"
 module=$REPO/hack/cluster/tools/helm
 arch=${1:?Usage: helm.sh ARCH}
@@ -27,7 +28,7 @@ elif docker_answers; then
     --env GOPROXY --env HTTP_PROXY --env HTTPS_PROXY "golang:$version" go "${build[@]}" "/cache/${new##*/}" helm.sh/helm/v3/cmd/helm >&2 ||
     die "helm could not be compiled in a container of golang:$version."
 else
-  die "Go is missing, which compiles helm for the operator's image, and no Docker engine answers. See https://go.dev/dl/"
+  die "Go is missing and no Docker engine answers. One of them must compile helm for the operator's image. See https://go.dev/dl/"
 fi
 chmod 755 "$new"
 mv "$new" "$helm"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# install-buildx.sh — prepares this machine to build the images for several platforms: a builder of Docker's buildx where an engine answers,
-# else buildah. No emulation: the Dockerfile only copies.
+# install-buildx.sh — prepares this machine to build the images for several platforms.
+# It creates a builder of Docker's buildx if a Docker engine answers, else it installs buildah.
+# No emulation is needed, because the Dockerfile only copies files.
 . "$(dirname "$0")/settings.sh"
 if ! docker_answers; then
   need_buildah
@@ -9,13 +10,14 @@ if ! docker_answers; then
 fi
 
 docker buildx version >/dev/null 2>&1 || die "Docker has no buildx: install its package docker-buildx-plugin (or docker-buildx)."
-# The builder fetches the base image and pushes, so it is the one that has to know the proxies. The network is the machine's: a registry on
-# localhost is one here too. Made anew, because an older one keeps what it was told.
+# The builder fetches the base image and pushes the images, so it needs the proxies.
+# It uses the machine's network, so localhost is the same host for it.
+# It is created again each time, because an existing builder keeps its old options.
 options=(--driver-opt network=host)
 for name in http_proxy https_proxy no_proxy; do
   [ -z "${!name:-}" ] || options+=(--driver-opt "\"env.$name=${!name}\"")
 done
-# As buildah has it: HTTPS that is not verified, or plain HTTP.
+# INSECURE means the same as for buildah: HTTPS without verification, or plain HTTP.
 if [ -n "${INSECURE:-}" ]; then
   config=$(mktemp)
   trap 'rm -f "$config"' EXIT

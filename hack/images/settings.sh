@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# settings.sh — names and platforms of the images. Sourced by the scripts of this folder and of hack/deploy; callers override by environment.
-# All of them run with bash 3.2 and the tools of macOS, but for what only Linux does (buildah, base images).
+# settings.sh — names and platforms of the images. The scripts of this folder and of hack/deploy source it.
+# Environment variables override the defaults.
+# The scripts need bash 3.2 and the tools of macOS. Only buildah and the base images need Linux.
 set -euo pipefail
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/kubefledged
@@ -11,24 +12,24 @@ CONTROLLER_IMAGE_REPO=${CONTROLLER_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-c
 CRI_CLIENT_IMAGE_REPO=${CRI_CLIENT_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-cri-client}
 WEBHOOK_SERVER_IMAGE_REPO=${WEBHOOK_SERVER_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-webhook-server}
 OPERATOR_IMAGE_REPO=${OPERATOR_IMAGE_REPO:-ghcr.io/kubefledged/kubefledged-operator}
-# Beside the controller's: kube-fledged had the four above, so whoever names those need not know of a fifth.
+# Default: next to the controller's image. Users of kube-fledged 0.11 know only the four variables above.
 BUSYBOX_IMAGE_REPO=${BUSYBOX_IMAGE_REPO:-$(sed 's|[^/]*$|kubefledged-busybox|' <<<"$CONTROLLER_IMAGE_REPO")}
-# without Node.js: who installs need not have it
+# Read with sed, because an installation must not need Node.js.
 RELEASE_VERSION=${RELEASE_VERSION:-v$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$REPO/package.json")}
-# They become part of sed's scripts, where nothing else may stand: GNU's sed can run commands.
+# The names become part of sed scripts, so they are checked: GNU sed can run commands.
 host='([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(:[0-9]+)?'
 component='[a-z0-9]+([._-]+[a-z0-9]+)*'
 for name in CONTROLLER_IMAGE_REPO CRI_CLIENT_IMAGE_REPO WEBHOOK_SERVER_IMAGE_REPO OPERATOR_IMAGE_REPO BUSYBOX_IMAGE_REPO; do
   [[ ${!name} =~ ^($host/)?$component(/$component)*$ ]] ||
-    die "$name=${!name} is no repository such as ghcr.io/kubefledged/kubefledged-controller, which has neither a tag nor a digest."
+    die "$name=${!name} is not a repository such as ghcr.io/kubefledged/kubefledged-controller. It must not have a tag or a digest."
 done
 tag='[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}'
-[[ $RELEASE_VERSION =~ ^$tag$ ]] || die "RELEASE_VERSION=$RELEASE_VERSION is no tag such as v1.2.3."
-# As in the oldest kube-fledged: the name of the controller's image, tag included.
+[[ $RELEASE_VERSION =~ ^$tag$ ]] || die "RELEASE_VERSION=$RELEASE_VERSION is not a tag such as v1.2.3."
+# Variable of the oldest kube-fledged: the name of the controller's image, including the tag.
 FLEDGED_REPOSITORY=${FLEDGED_REPOSITORY:-}
 [[ $FLEDGED_REPOSITORY =~ ^(($host/)?$component(/$component)*:$tag)?$ ]] ||
-  die "FLEDGED_REPOSITORY=$FLEDGED_REPOSITORY is no image with a tag, such as registry.example.com/me/fledged:v1."
-# npm and the builders know both ways to write them, apt only the small letters.
+  die "FLEDGED_REPOSITORY=$FLEDGED_REPOSITORY is not an image with a tag, such as registry.example.com/me/fledged:v1."
+# npm and the builders accept both spellings of the proxy variables. apt accepts only lower case.
 for name in http_proxy https_proxy no_proxy; do
   upper=$(tr '[:lower:]' '[:upper:]' <<<"$name")
   [ -z "${!upper:-}" ] || [ -n "${!name:-}" ] || export "$name=${!upper}"
@@ -37,7 +38,7 @@ done
 # IMAGES: the targets of the Dockerfile that are images
 IMAGES=(controller webhook-server cri-client operator busybox)
 
-# repository IMAGE: what it is called, without a tag
+# repository IMAGE: prints the name of the image without the tag
 repository() {
   case $1 in
     controller) if [ -n "$FLEDGED_REPOSITORY" ]; then echo "${FLEDGED_REPOSITORY%:*}"; else echo "$CONTROLLER_IMAGE_REPO"; fi ;;
@@ -49,7 +50,7 @@ repository() {
   esac
 }
 
-# image IMAGE: what it is called, with the tag
+# image IMAGE: prints the name of the image with the tag
 image() {
   local repository tag=$RELEASE_VERSION
   repository=$(repository "$1")
@@ -57,10 +58,10 @@ image() {
   echo "$repository:$tag"
 }
 
-# short_hash: of standard input. macOS has shasum in place of sha256sum.
+# short_hash: prints a hash of standard input. macOS has shasum instead of sha256sum.
 short_hash() { { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; } | cut -c1-12; }
 
-# architectures: those of TARGET_PLATFORMS, or this machine's
+# architectures: prints the architectures of TARGET_PLATFORMS; default: that of this machine
 architectures() {
   local platform
   [ -n "${TARGET_PLATFORMS:-}" ] || TARGET_PLATFORMS=linux/$(uname -m)
@@ -75,32 +76,32 @@ architectures() {
 
 docker_answers() { command -v docker >/dev/null && docker info >/dev/null 2>&1; }
 
-# on_this_machine IMAGE
+# on_this_machine IMAGE: succeeds if the image is on this machine
 on_this_machine() {
   if docker_answers; then docker image inspect "$1" >/dev/null 2>&1; else buildah inspect --type image "$1" >/dev/null 2>&1; fi
 }
 
-# push SOURCE TARGET: pushes an image, or a list of images, of this machine; INSECURE=1 speaks plain HTTP
+# push SOURCE TARGET: pushes an image or a list of images of this machine; INSECURE=1 uses plain HTTP
 push() {
-  local words pushed=0 hint="CONTROLLER_IMAGE_REPO and the other *_IMAGE_REPO variables name the registry; log in to it first."
-  local plain="INSECURE=1 speaks plain HTTP to it."
+  local output failed=0 hint="CONTROLLER_IMAGE_REPO and the other *_IMAGE_REPO variables name the registry; log in to it first."
+  local plain="Use INSECURE=1 for a registry with plain HTTP."
   if docker_answers; then
-    words=$({ docker tag "$1" "$2" && docker push --quiet "$2"; } 2>&1) || pushed=1
+    output=$({ docker tag "$1" "$2" && docker push --quiet "$2"; } 2>&1) || failed=1
     [ "$1" = "$2" ] || docker image rm "$2" >/dev/null 2>&1 || true
-    plain="Docker speaks plain HTTP to the registries that insecure-registries in its daemon.json names."
+    plain="Docker uses plain HTTP for the registries in insecure-registries of its daemon.json."
   elif buildah manifest exists "$1" 2>/dev/null; then
-    words=$(buildah manifest push --all --format oci ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1) || pushed=1
+    output=$(buildah manifest push --all --format oci ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1) || failed=1
   else
-    words=$(buildah push --quiet ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1) || pushed=1
+    output=$(buildah push --quiet ${INSECURE:+--tls-verify=false} "$1" "docker://$2" 2>&1) || failed=1
   fi
-  if [ $pushed != 0 ]; then
-    case $words in *"HTTP response to HTTPS client"*) hint=$plain ;; esac
-    die "$2 could not be pushed: $(tail -1 <<<"$words" | sed 's/^.*"docker:[^"]*": //; s/^.* at destination: //'). $hint"
+  if [ $failed != 0 ]; then
+    case $output in *"HTTP response to HTTPS client"*) hint=$plain ;; esac
+    die "$2 could not be pushed: $(tail -1 <<<"$output" | sed 's/^.*"docker:[^"]*": //; s/^.* at destination: //'). $hint"
   fi
   echo "$2"
 }
 
-# need_buildah: what it takes to build without Docker, installed where it is missing
+# need_buildah: installs the packages for builds without Docker, if they are missing
 need_buildah() {
   [ "$(id -u)" = 0 ] || die "No Docker engine answers, and building the images without one needs root, for buildah."
   command -v apt-get >/dev/null || die "No Docker engine answers, and building the images without one needs Debian or Ubuntu, for buildah and mmdebstrap."

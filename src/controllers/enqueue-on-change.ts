@@ -25,8 +25,9 @@ export interface Queues {
 }
 
 /**
- * Enqueues the keys that a change concerns. The outcome depends on the state of the cluster, never on the change that was
- * seen: a key too many costs one reconcile, and each key is reconciled when the controller starts.
+ * Enqueues the keys that a change concerns.
+ * A reconcile depends on the state of the cluster, never on the change.
+ * So an unneeded key only costs one reconcile, and each key is reconciled when the controller starts.
  */
 export function enqueueOnChange({
   cluster,
@@ -93,7 +94,9 @@ export function enqueueOnChange({
   }
 }
 
-/** True where the counts of caches may change: they depend on eligibility and labels, not on the image list. */
+/**
+ * True where the counts of caches may change. They depend on eligibility and labels, not on the image list.
+ */
 function concernsCaches(before: NodeFacts, after: NodeFacts): boolean {
   const essence = ({ metadata, ready, unschedulable, taints, os }: NodeFacts) =>
     JSON.stringify([

@@ -12,7 +12,7 @@ import {
 import { PurgeFinalizer } from './purge-finalizer.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
-/** Shortest time between two status writes of a cache. The begin and the end of an action are written at once. */
+/** Shortest time between two status writes of a cache. Start and end of an action are written at once. */
 const WRITE_INTERVAL_MS = 2_000
 
 /** Objects of a list have no type. */
@@ -30,7 +30,7 @@ export interface CacheReconcilerOptions {
   readonly log: Logger
 }
 
-/** Keeps the status of each ImageCache true, and begins and ends its actions. */
+/** The controller of ImageCaches: it keeps their status up to date, and starts and ends their actions. */
 export class CacheReconciler {
   readonly #cluster: ClusterState
   readonly #events: EventRecorder
@@ -100,8 +100,9 @@ export class CacheReconciler {
     const { caches, cacheInformer } = this.#cluster
     const { name, namespace } = cache.metadata
     let { resourceVersion } = cache.metadata
-    // Annotations first, then the status. After a crash between the two, the action ends once more. In the other order, a
-    // refresh that is done would be done again.
+    // Annotations first, then the status.
+    // After a crash between the two, only the end of the action is repeated.
+    // In the other order, the whole refresh would be repeated.
     if (next.annotationsDone.length > 0) {
       const annotations = Object.fromEntries(next.annotationsDone.map(annotation => [annotation, null]))
       const metadata = { resourceVersion, annotations }

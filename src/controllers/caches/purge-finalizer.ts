@@ -16,8 +16,10 @@ interface PurgeFinalizerOptions {
 }
 
 /**
- * The finalizer of caches with `deletionPolicy: Purge`. Their deletion waits until nodes have removed their images, until a
- * deadline, and not in a namespace that is being deleted. Removals that are open then stay in `NodeImages.spec.remove`.
+ * The finalizer of caches with `deletionPolicy: Purge`.
+ * Their deletion waits until the nodes have removed the images, at most until a deadline.
+ * It does not wait in a namespace that is being deleted.
+ * Removals that are still open then stay in `NodeImages.spec.remove`.
  */
 export class PurgeFinalizer {
   readonly #options: PurgeFinalizerOptions

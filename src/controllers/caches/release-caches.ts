@@ -5,8 +5,8 @@ import { type KubeClient, type Logger, type Resource, isKubeError } from '../../
 const PAGE = 500
 
 /**
- * Removes the finalizer of `deletionPolicy: Purge` from all image caches of the cluster. A running controller adds it again.
- * Does nothing in a cluster without that kind. Throws KubeError.
+ * Removes the finalizer of `deletionPolicy: Purge` from all image caches of the cluster.
+ * A running controller adds it again. Does nothing in a cluster without that kind. Throws KubeError.
  */
 export async function releaseCaches(
   client: KubeClient,

@@ -5,13 +5,16 @@ import { countImages } from '../../core/ledger/index.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
-/** Shortest time between two ledger writes of a node. It grows with the number of nodes: all nodes write 50 times a second. */
+/**
+ * Shortest time between two ledger writes of a node.
+ * It grows with the number of nodes: all nodes together write at most 50 times per second.
+ */
 const WRITE_INTERVAL_MS = 2_000
 const WRITES_PER_SECOND = 50
 
 /**
- * Writes the NodeImages of nodes: the plan and the ledger, at a limited rate. Writes nothing where nothing differs.
- * All methods throw KubeError.
+ * Writes the NodeImages of nodes: the plan and the ledger, at a limited rate.
+ * Writes nothing where nothing differs. All methods throw KubeError.
  */
 export class NodeImagesWriter {
   readonly #cluster: ClusterState
@@ -63,7 +66,8 @@ export class NodeImagesWriter {
   /**
    * Writes the ledger. Resolves to 0, or to the milliseconds until its turn.
    *
-   * @param ledger.rests the node has nothing left to do. This ledger is written at once: a cache may wait for it.
+   * @param ledger.rests true where the node has no work left.
+   *   Its ledger is written at once, because a cache may wait for it.
    */
   async writeLedger(
     node: NodeFacts,

@@ -41,9 +41,10 @@ export interface NodeReconcilerOptions {
 }
 
 /**
- * Brings one node nearer to what its caches ask for:
+ * The controller of nodes. Each reconcile brings one node nearer to the images of its caches:
  * plan → `NodeImages.spec` → engine → evidence → `NodeImages.status`.
- * It can be cut off after any step and run again: the ledger is written before an attempt that it was read from goes.
+ * A reconcile can be interrupted after any step and repeated:
+ * the ledger is written before the attempts that it was read from are deleted.
  */
 export class NodeReconciler {
   readonly #options: NodeReconcilerOptions
@@ -73,7 +74,7 @@ export class NodeReconciler {
     }
   }
 
-  /** Writes what the node is to hold. Undefined where nobody wants anything of it. */
+  /** Writes the plan of the node. Undefined where no cache wants an image on it. */
   async #writePlan(node: NodeFacts, signal: AbortSignal): Promise<NodeImages | undefined> {
     const { cluster, writer, refreshes, tagAnswers, log } = this.#options
     const { name, uid } = node.metadata

@@ -4,7 +4,8 @@ import type { JobWriter } from '../../engines/jobs/index.ts'
 import type { JobState } from '../../engines/jobs/index.ts'
 
 /**
- * True for a Job that kube-fledged before 0.12 left behind: an ImageCache controls it, and no annotation says what it pulls.
+ * True for a Job that kube-fledged before 0.12 left behind.
+ * An ImageCache controls such a Job, and no annotation says what it pulls.
  * A Job that only has the same labels is not ours.
  */
 export function isLegacyJob({ ownerUid, nodeUid, images }: PullJob): boolean {
@@ -12,8 +13,9 @@ export function isLegacyJob({ ownerUid, nodeUid, images }: PullJob): boolean {
 }
 
 /**
- * Deletes such Jobs, finished ones too, with any `--job-retention-policy`. kube-fledged does the same when it starts.
- * Nodes that lack the images pull them again.
+ * The controller of old Jobs: it deletes Jobs that kube-fledged before 0.12 left behind.
+ * It deletes finished Jobs too, with any `--job-retention-policy`. kube-fledged does the same when it starts.
+ * Nodes without the images pull them again.
  */
 export class OldJobs {
   readonly #state: JobState

@@ -14,7 +14,7 @@ const FRESH_MS = 2_000
 const LOOK_MS = 60_000
 /** How soon to look again at a cache that is due while an action runs. */
 const BUSY_MS = 2_000
-/** Missed refreshes are spread over this time, so that a restart does not ask all registries in one second. */
+/** Missed refreshes are spread over this time, so that a restart does not ask all registries at once. */
 const SPREAD_MS = 60_000
 /** A refresh that was due in the last seconds of the old leader may have been interrupted. */
 const BROKEN_OFF_MS = 60_000
@@ -30,7 +30,10 @@ export interface RefresherOptions {
   readonly tags: TagResolver
   /** In milliseconds, 0: never. */
   readonly frequencyMs: number
-  /** When another process last led, RFC 3339. Refreshes that were due since then are made up for. Absent: none are. */
+  /**
+   * When another process last led, RFC 3339. Refreshes that were due since then are made up for.
+   * Undefined where no process led before.
+   */
   readonly ledBeforeAt?: string
   /** Called for each node that has to pull, and for the cache that it is for. */
   readonly onNeed: (nodeName: string, cacheKey: string) => void
@@ -38,8 +41,9 @@ export interface RefresherOptions {
 }
 
 /**
- * The periodic refresh: asks the registry once for the digest behind each moving tag, and wakes only nodes that hold another
- * digest. Where it cannot ask (no route, a private image) the nodes ask for themselves.
+ * The controller of periodic refreshes. It asks the registry once for the digest of each moving tag,
+ * and wakes only the nodes with another digest.
+ * Where it cannot ask (no route, a private image), the nodes ask for themselves.
  */
 export class Refresher {
   readonly #options: RefresherOptions

@@ -55,7 +55,7 @@ interface Work {
   readonly stop: AbortController
 }
 
-/** Installs, upgrades, repairs and uninstalls the release of each object, as its spec says. */
+/** The controller of releases: it installs, upgrades, repairs and uninstalls the release of each object. */
 export class ReleaseReconciler {
   readonly #options: ReconcilerOptions
   readonly #resource: Resource<ReleaseObject>

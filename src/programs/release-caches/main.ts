@@ -1,7 +1,10 @@
 import { runOneShot } from '../../process/one-shot.ts'
 import { releaseCaches } from '../../controllers/caches/release-caches.ts'
 
-/** Lets go of all image caches when kube-fledged is uninstalled. Resolves to the exit code; throws `UsageError`. */
+/**
+ * Removes the finalizer of all image caches when kube-fledged is uninstalled.
+ * Resolves to the exit code. Throws `UsageError`.
+ */
 export function runReleaseCaches(argv: readonly string[]): Promise<number> {
   const program = {
     name: 'kubefledged-release-caches',

@@ -161,7 +161,7 @@ describe('make release-amd64', () => {
 describe('make push-images', () => {
   test('reports an image that is not built, and pushes nothing', async () => {
     await expect(make('push-images', 'RELEASE_VERSION=v0.0.1-test')).rejects.toThrow(
-      `${registry.host}/me/kubefledged-controller:v0.0.1-test is not on this machine: make images, with the same variables.\n`,
+      `${registry.host}/me/kubefledged-controller:v0.0.1-test is not on this machine. Run make images with the same variables.\n`,
     )
   })
 
@@ -169,7 +169,7 @@ describe('make push-images', () => {
     const repository = `BUSYBOX_IMAGE_REPO=${registry.host}/me/kubefledged-plain`
     onTestFinished(() => make('clean-busybox', repository).then(() => {}))
     await expect(make('busybox-amd64', repository, 'INSECURE=')).rejects.toThrow(
-      /kubefledged-plain:v9\.9\.9-test could not be pushed: .*HTTP response to HTTPS client\. INSECURE=1 speaks plain HTTP to it\.\n/,
+      /kubefledged-plain:v9\.9\.9-test could not be pushed: .*HTTP response to HTTPS client\. Use INSECURE=1 for a registry with plain HTTP\.\n/,
     )
   })
 })
