@@ -5,7 +5,8 @@ import { expect, it } from 'vitest'
 
 /**
  * The rooms of the source, and the rooms that each may import. Imports point one way.
- * Tests and test helpers (`testing*.ts`) may also import the test helpers of any room, and files below `test/`.
+ * Tests and test helpers (`testing*.ts`) may also import the test helpers of any room, and files below
+ * `test/`.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],

@@ -1,6 +1,6 @@
 /**
- * Closed table of the reasons why an image is not on a node. Each row has the texts of the kubelet, the runtime or the
- * registry that identify it, and says whether a retry without a change can help.
+ * Closed table of the reasons why an image is not on a node. Each row has the texts of the kubelet, the
+ * runtime or the registry that identify it, and says whether a retry without a change can help.
  */
 
 /** One row of the table. */
@@ -163,8 +163,8 @@ export const FAILURE_REASONS = {
 export type FailureReasonName = keyof typeof FAILURE_REASONS
 
 /**
- * True if a retry without a change cannot help. An unknown name was written by an older or newer controller and is
- * worth a retry.
+ * True if a retry without a change cannot help. An unknown name was written by an older or newer controller
+ * and is worth a retry.
  */
 export function isPermanent(reason: string | undefined): boolean {
   return (

@@ -1,6 +1,6 @@
 /**
- * Closed table of the reasons why an image stays on a node despite a removal. Shown in `status.kept[]`, beside skip
- * reasons.
+ * Closed table of the reasons why an image stays on a node despite a removal. Shown in `status.kept[]`,
+ * beside skip reasons.
  */
 export const KEPT_REASONS = {
   InUse:

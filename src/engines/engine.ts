@@ -67,11 +67,11 @@ export interface Step {
 }
 
 /**
- * An engine makes the plan of one node true, and tells what it has learned. The rest is shared by all engines: recording,
- * pauses, due times, failure reasons.
+ * An engine makes the plan of one node true, and tells what it has learned. The rest is shared by all
+ * engines: recording, pauses, due times, failure reasons.
  *
- * The controller calls `verdicts`, then `step`, writes the ledger, then calls `release`. Each call can be cut off at any
- * point and made again: an engine finds its attempts in the cluster, not in its memory.
+ * The controller calls `verdicts`, then `step`, writes the ledger, then calls `release`. Each call can be
+ * cut off at any point and made again: an engine finds its attempts in the cluster, not in its memory.
  */
 export interface Engine<V extends Verdicts = Verdicts> {
   /** What is on the node. */
@@ -81,8 +81,8 @@ export interface Engine<V extends Verdicts = Verdicts> {
   /** Starts at most what may be started now. Throws KubeError. */
   step(input: StepInput, verdicts: V, signal: AbortSignal): Promise<Step>
   /**
-   * Cleans up the attempts that ended in `verdicts`: the ledger has them now. An attempt that has ended since is not in the
-   * ledger, and stays. Throws KubeError.
+   * Cleans up the attempts that ended in `verdicts`: the ledger has them now. An attempt that has ended
+   * since is not in the ledger, and stays. Throws KubeError.
    */
   release(view: NodeView, verdicts: V, signal: AbortSignal): Promise<void>
   /** The reconcile of the node failed, or nobody wants anything of it: other nodes take its turn. */

@@ -9,18 +9,22 @@ import {
 import { hostOf } from '../oci/registry-host.ts'
 
 /**
- * What pulls depend on, and whether it works: registries, and namespaces in which Jobs are made. One breaker for all, keyed
- * by (what, node).
+ * What pulls depend on, and whether it works: registries, and namespaces in which Jobs are made. One
+ * breaker for all, keyed by (what, node).
  *
- * A circuit is *closed* while attempts get through, and *open* after they fail: then one attempt at a time tries, and the
- * others wait for its outcome.
+ * A circuit is *closed* while attempts get through, and *open* after they fail: then one attempt at a time
+ * tries, and the others wait for its outcome.
  *
- * - A registry opens for one node when that node gets no answer, and for all nodes when two nodes get none. The ledgers
+ * - A registry opens for one node when that node gets no answer, and for all nodes when two nodes get none.
+ *   The ledgers
  *   of the nodes say so, so that a restart knows what was known before. Any answer closes it.
- * - A namespace opens for all when the API server refuses a Job or a Pod there (quota, Pod Security, admission). After a
- *   growing pause one node tries again. A Pod that is made closes it. Pulls and removals have circuits of their own: Pod
+ * - A namespace opens for all when the API server refuses a Job or a Pod there (quota, Pod Security,
+ *   admission). After a
+ *   growing pause one node tries again. A Pod that is made closes it. Pulls and removals have circuits of
+ * their own: Pod
  *   Security may admit Pods that pull where it refuses Pods that remove.
- * - The controller itself asks registries for tags. A registry that gives it no answer is open for the controller alone.
+ * - The controller itself asks registries for tags. A registry that gives it no answer is open for the
+ *   controller alone.
  */
 
 /** Kind of work in a namespace. */
@@ -66,7 +70,10 @@ export class CircuitBreaker {
   /** Registries that gave the controller no answer, and until when it does not ask them. */
   readonly #silentForController = new Map<string, number>()
 
-  /** What one node sees of it, for pulls. `isTried(host)`: the Job of another node is pulling from the registry now. */
+  /**
+   * What one node sees of it, for pulls. `isTried(host)`: the Job of another node is pulling from the
+   * registry now.
+   */
   viewOf(nodeName: string, now: number, isTried: (host: string) => boolean): Circuits {
     return {
       registry: host => this.registry(host, nodeName),
@@ -117,14 +124,18 @@ export class CircuitBreaker {
     for (const [host, registry] of this.#registries) this.#forgetMention(host, registry, nodeName)
   }
 
-  /** Why no Job can be made in this namespace now. Undefined where nothing is known against it, or its pause is over. */
+  /**
+   * Why no Job can be made in this namespace now. Undefined where nothing is known against it, or its pause
+   * is over.
+   */
   refusal(work: NamespaceWork, namespace: string, now: number): string | undefined {
     const refusal = this.#refusals.get(keyOf(work, namespace))
     return refusal && now < refusal.retryAt ? refusal.message : undefined
   }
 
   /**
-   * Undefined where a Job may be made in this namespace, else when to ask again, in milliseconds since the epoch.
+   * Undefined where a Job may be made in this namespace, else when to ask again, in milliseconds since the
+   * epoch.
    * After a pause the first node that asks may try, and no other meanwhile.
    */
   enterNamespace(work: NamespaceWork, namespace: string, now: number): number | undefined {
@@ -136,7 +147,10 @@ export class CircuitBreaker {
     return undefined
   }
 
-  /** The API server refused a Job or its Pod. Refusals of Jobs that were made before the first refusal count as one. */
+  /**
+   * The API server refused a Job or its Pod. Refusals of Jobs that were made before the first refusal count
+   * as one.
+   */
   refuseNamespace(work: NamespaceWork, namespace: string, message: string, now: number): void {
     const key = keyOf(work, namespace)
     const before = this.#refusals.get(key)
@@ -155,7 +169,10 @@ export class CircuitBreaker {
     return wasRefused
   }
 
-  /** The registry gave the controller no answer. It is not asked before `until`, in milliseconds since the epoch. */
+  /**
+   * The registry gave the controller no answer. It is not asked before `until`, in milliseconds since the
+   * epoch.
+   */
   silenceForController(host: string, until: number): void {
     if (this.#silentForController.size >= MAX_REMEMBERED) this.#silentForController.clear()
     this.#silentForController.set(host, until)

@@ -11,8 +11,10 @@ interface ServiceCidr extends KubeObject {
 const REREAD_MS = 300_000
 
 /**
- * The addresses of the cluster itself: the API server's, and those of Services where the API server lists them (Kubernetes
- * 1.33 and newer). No image reference may make the controller connect to them. They are read again every five minutes.
+ * The addresses of the cluster itself: the API server's, and those of Services where the API server lists
+ * them (Kubernetes
+ * 1.33 and newer). No image reference may make the controller connect to them. They are read again every
+ * five minutes.
  */
 export class ClusterAddresses {
   readonly #serviceCidrs: Resource<ServiceCidr>

@@ -16,7 +16,8 @@ import { type NodeFacts, type RawNode, projectNode } from '../core/node/index.ts
 import { byAge } from '../core/plan/index.ts'
 
 /**
- * What the controller knows of the cluster: an informer for each kind of object, and the clients that change them.
+ * What the controller knows of the cluster: an informer for each kind of object, and the clients that
+ * change them.
  * All of it comes from the API server. Engines keep informers of their own objects.
  */
 export class ClusterState {
@@ -100,13 +101,15 @@ export class ClusterState {
         return
       }
       const old = this.#compiled.get(key)
-      // Status and annotations change more often than the spec. Lists are parsed again for a new generation only.
+      // Status and annotations change more often than the spec. Lists are parsed again for a new generation
+      // only.
       const isSame =
         old?.cache.metadata.uid === object.metadata.uid &&
         old?.cache.metadata.generation === object.metadata.generation
       const next =
         old && isSame ? { ...old, cache: object, activity: activityOf(object) } : this.#compile(object)
-      // Our first status replaces that of the old release, maybe before all nodes are reconciled. So the time is kept here.
+      // Our first status replaces that of the old release, maybe before all nodes are reconciled. So the
+      // time is kept here.
       const isSuccessor =
         old?.cache.metadata.uid === object.metadata.uid && old?.legacyFinishedAt !== undefined
       this.#compiled.set(key, isSuccessor ? { ...next, legacyFinishedAt: old.legacyFinishedAt } : next)

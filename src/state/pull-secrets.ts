@@ -14,7 +14,10 @@ const DOCKER_CONFIG = '.dockerconfigjson'
 /** Time for which a Secret that was read is used again. A refresh asks about many images in seconds. */
 const KEPT_MS = 30_000
 
-/** Greatest number of Secrets of one cache. Reading more would use up the API requests of other caches; the nodes ask instead. */
+/**
+ * Greatest number of Secrets of one cache. Reading more would use up the API requests of other caches; the
+ * nodes ask instead.
+ */
 const MAX_SECRETS = 16
 
 interface Secret extends KubeObject {
@@ -28,7 +31,8 @@ interface Kept {
 }
 
 /**
- * Reads the pull secrets of image caches, in namespaces where an administrator allows it (`--read-pull-secrets`).
+ * Reads the pull secrets of image caches, in namespaces where an administrator allows it
+ * (`--read-pull-secrets`).
  * Reads only Secrets that a cache names, and forgets them after half a minute.
  */
 export class PullSecrets {
@@ -45,8 +49,9 @@ export class PullSecrets {
   }
 
   /**
-   * The credentials that the kubelet would try for the image, in its order. Empty where there are none, or where a Secret
-   * does not exist. Undefined where the controller may not read one of the Secrets, or there are more than 16. Throws KubeError.
+   * The credentials that the kubelet would try for the image, in its order. Empty where there are none, or
+   * where a Secret does not exist. Undefined where the controller may not read one of the Secrets, or there
+   * are more than 16. Throws KubeError.
    *
    * @param names of Secrets in the namespace
    */

@@ -8,7 +8,9 @@ import type { PullSecrets } from './pull-secrets.ts'
 
 /** Time for which an answer, or a missing answer, is used for all nodes that are about to pull. */
 const LATELY_MS = 60_000
-/** Longest time that a pull waits for an answer. Without one, nodes ask for themselves at the next refresh. */
+/**
+ * Longest time that a pull waits for an answer. Without one, nodes ask for themselves at the next refresh.
+ */
 const PATIENCE_MS = 2_000
 
 /** An image and its pull secrets. */
@@ -33,7 +35,8 @@ export interface TagResolverOptions {
 }
 
 /**
- * Asks registries for the digests behind moving tags, once for all nodes, and remembers the answers for a minute.
+ * Asks registries for the digests behind moving tags, once for all nodes, and remembers the answers for a
+ * minute.
  * The next refresh compares with the digest that was known before the pull.
  */
 export class TagResolver {
@@ -73,7 +76,10 @@ export class TagResolver {
     for (const asked of images) this.#options.enqueue(entryKey(asked))
   }
 
-  /** Asks about one image that nodes wait for, by its key, where the answer is not known yet. Then wakes the nodes. */
+  /**
+   * Asks about one image that nodes wait for, by its key, where the answer is not known yet. Then wakes the
+   * nodes.
+   */
   async reconcile(key: string, signal: AbortSignal): Promise<HandlerResult> {
     const waiting = this.#waiting.get(key)
     if (!waiting) return
@@ -85,7 +91,10 @@ export class TagResolver {
     }
   }
 
-  /** Asks the registry now. Throws RegistryError; KubeError where a pull secret cannot be read; the reason of the signal. */
+  /**
+   * Asks the registry now. Throws RegistryError; KubeError where a pull secret cannot be read; the reason
+   * of the signal.
+   */
   async resolve(asked: AskedImage, signal: AbortSignal): Promise<TagAnswer> {
     try {
       return this.#keep(asked, await this.#digestOf(asked, signal))

@@ -53,7 +53,10 @@ export async function install(cluster: Cluster): Promise<InstalledController> {
   return controller
 }
 
-/** Leaves the cluster as it was found: the images, of repositories `name/…`, would make the nodes' lists longer for the next run. */
+/**
+ * Leaves the cluster as it was found: the images, of repositories `name/…`, would make the nodes' lists
+ * longer for the next run.
+ */
 export async function clear(cluster: Cluster, name: string): Promise<void> {
   await cluster.kubectl(['delete', 'namespace', name, '--ignore-not-found'], { timeoutMs: 120_000 })
   for (const node of await cluster.nodes()) {

@@ -1,6 +1,9 @@
 import type { Cluster } from '../harness/cluster.ts'
 
-/** How long the nodes take to pull images by their runtime alone, in seconds: every node all of them, nodes side by side. */
+/**
+ * How long the nodes take to pull images by their runtime alone, in seconds: every node all of them, nodes
+ * side by side.
+ */
 export async function pullByRuntime(
   cluster: Cluster,
   nodes: readonly string[],
@@ -25,7 +28,9 @@ async function pullAll(
   await Promise.all(Array.from({ length: atOnce }, worker))
 }
 
-/** How long the nodes take to remove images by one command of their runtime, in seconds: nodes side by side. */
+/**
+ * How long the nodes take to remove images by one command of their runtime, in seconds: nodes side by side.
+ */
 export async function removeByRuntime(
   cluster: Cluster,
   nodes: readonly string[],

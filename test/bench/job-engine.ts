@@ -1,8 +1,9 @@
 import { imageCacheOf } from '../builders/image-cache.ts'
 /**
- * `npm run bench`: how long 50 new images of 2 MB take to reach every node of a cluster by the Job engine, what that costs, and how long a
- * purge takes to remove them, against the nodes' runtimes pulling and removing equal images by hand in the same run. The cluster is the one of `make cluster-up`; the product is installed
- * where it is not.
+ * `npm run bench`: how long 50 new images of 2 MB take to reach every node of a cluster by the Job engine,
+ * what that costs, and how long a purge takes to remove them, against the nodes' runtimes pulling and
+ * removing equal images by hand in the same run. The cluster is the one of `make cluster-up`; the product
+ * is installed where it is not.
  */
 import { requestsBetween } from '../harness/api-requests.ts'
 import { connectCluster, eventually, uniqueName } from '../harness/cluster.ts'

@@ -1,8 +1,9 @@
 /**
- * `npm run bench:refresh`: what the controller takes while nothing happens, what a round of the periodic refresh costs with 100 moving
- * tags when nothing has changed and when one tag has moved, and how long a refresh by annotation takes to bring a moved tag to every
- * node. The cluster is the one of `make cluster-up`; the product is installed where it is not. The registry is this program: it counts
- * what it is asked.
+ * `npm run bench:refresh`: what the controller takes while nothing happens, what a round of the periodic
+ * refresh costs with 100 moving tags when nothing has changed and when one tag has moved, and how long a
+ * refresh by annotation takes to bring a moved tag to every node. The cluster is the one of `make
+ * cluster-up`; the product is installed where it is not. The registry is this program: it counts what it is
+ * asked.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { requestsBetween } from '../harness/api-requests.ts'
@@ -57,7 +58,8 @@ async function measure(): Promise<void> {
 
   const idle = await measureIdleController()
   await patchCache(cluster, cache, { spec: { refresh: { suspend: null, interval: `${ROUND_SECONDS}s` } } })
-  // The first round learns from the registry what the nodes were given; from the second on there is something to compare with.
+  // The first round learns from the registry what the nodes were given; from the second on there is
+  // something to compare with.
   await rounds(2)
   await waitForStatus(cluster, cache, 'Succeeded', { timeoutMs: ALLOWED_MS })
   await delay(REST_MS)

@@ -16,8 +16,8 @@ declare module 'vitest' {
 }
 
 /**
- * The API server that test files share, one after the other: no file that runs at the same time uses it. Tests that kill
- * or configure one start their own.
+ * The API server that test files share, one after the other: no file that runs at the same time uses it.
+ * Tests that kill or configure one start their own.
  */
 export function sharedApiServer(): SharedApiServer {
   const worker = Number(process.env['VITEST_POOL_ID'])

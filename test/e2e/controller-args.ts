@@ -4,7 +4,10 @@ import { cluster } from './fixtures.ts'
 
 const controller = new InstalledController(cluster)
 
-/** Runs the controller with one more argument for the tests of a `describe`, and as it was installed afterwards. */
+/**
+ * Runs the controller with one more argument for the tests of a `describe`, and as it was installed
+ * afterwards.
+ */
 export function withControllerArgument(argument: string): void {
   beforeAll(() => controller.addArgument(argument))
   afterAll(() => controller.removeArgument(argument))

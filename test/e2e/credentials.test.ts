@@ -16,7 +16,8 @@ const nodes = await cluster.nodes()
 const SECRET = 'registry-password'
 
 /** A second namespace, of somebody else's. */
-// oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this one needs
+// oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this one
+// needs
 const test = base.extend('otherNamespace', async ({}, { onCleanup }) => {
   const name = await createNamespace(cluster, 'e2e-other')
   onCleanup(() => deleteNamespace(cluster, name))

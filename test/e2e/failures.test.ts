@@ -10,8 +10,9 @@ import { cluster, test } from './fixtures.ts'
 
 const nodes = await cluster.nodes()
 /**
- * A failure that shows later than this waits for a deadline, in milliseconds. The budget is 10 s after the answer of the
- * registry; a busy machine takes longer, so the test prints the time and does not fail on the budget.
+ * A failure that shows later than this waits for a deadline, in milliseconds. The budget is 10 s after the
+ * answer of the registry; a busy machine takes longer, so the test prints the time and does not fail on the
+ * budget.
  */
 const TOLD_WITHIN_MS = 60_000
 /** The kubelet would try again after 10 s. Our own first retry comes after 30 s. */

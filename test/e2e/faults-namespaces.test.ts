@@ -92,7 +92,8 @@ describe.skipIf(!cluster.isLocal)('what is deleted during a pull (needs to reach
     faulty,
   }) => {
     const doomed = await createNamespace(cluster)
-    // The kubelet goes on with what it has begun, whatever becomes of the Pod: slow is what this can be, but not endless.
+    // The kubelet goes on with what it has begun, whatever becomes of the Pod: slow is what this can be,
+    // but not endless.
     const slow = await freshImages(faulty, 5, 'slow/500')
     await createCache(cluster, doomed, { cacheSpec: [{ images: slow }] })
     await eventually('the pull to be under way', async () =>

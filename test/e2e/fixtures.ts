@@ -8,12 +8,13 @@ import { createNamespace, deleteNamespace } from '../harness/image-caches.ts'
 export const cluster: Cluster = await connectCluster(clusterOfWorker())
 
 /**
- * A test with what it asks for made for it, and taken away again: `namespace`, the name of one that enforces the
- * restricted Pod Security level (with it go the images that nodes had pulled); `faulty`, the registry that nodes know as
- * `faulty.test.local`.
+ * A test with what it asks for made for it, and taken away again: `namespace`, the name of one that
+ * enforces the restricted Pod Security level (with it go the images that nodes had pulled); `faulty`, the
+ * registry that nodes know as `faulty.test.local`.
  */
 export const test = base
-  // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this one needs
+  // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this
+  // one needs
   .extend('namespace', async ({}, { onCleanup }) => {
     const name = await createNamespace(cluster)
     onCleanup(async () => {

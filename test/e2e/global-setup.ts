@@ -4,8 +4,8 @@ import { leftovers } from '../harness/leftovers.ts'
 import { make } from '../harness/make.ts'
 
 /**
- * Installs the product on every cluster by the command that users type, and removes it by the other one; what a removal
- * leaves behind fails the run.
+ * Installs the product on every cluster by the command that users type, and removes it by the other one;
+ * what a removal leaves behind fails the run.
  */
 export default async function setup(): Promise<() => Promise<void>> {
   const clusters = await Promise.all(e2eClusters().map(variables => connectCluster(variables)))

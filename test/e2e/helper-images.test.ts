@@ -30,7 +30,10 @@ async function createSecret(namespace: string): Promise<void> {
   })
 }
 
-/** Has the controller use these helper images, and name these pull secrets as an edit of its Deployment does. */
+/**
+ * Has the controller use these helper images, and name these pull secrets as an edit of its Deployment
+ * does.
+ */
 async function install(
   env: readonly EnvVariable[],
   imagePullSecrets: readonly object[] | null,

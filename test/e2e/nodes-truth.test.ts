@@ -7,7 +7,10 @@ import { cluster, test } from './fixtures.ts'
 /** New, so that the list of images in its status is whole: a full one proves nothing. */
 const NODE = 'node-4'
 const SELECTOR = { 'kubernetes.io/hostname': NODE }
-/** The kubelet looks at its runtime every 30 s and reports every 10 s; what is older than a minute speaks for itself. */
+/**
+ * The kubelet looks at its runtime every 30 s and reports every 10 s; what is older than a minute speaks
+ * for itself.
+ */
 const TRUTH_MS = 180_000
 
 async function freshImage(sizeBytes = 1024): Promise<string> {

@@ -15,7 +15,9 @@ import { cluster, test } from './fixtures.ts'
 
 /** A node that these tests add, misuse and take away. */
 const NODE = 'node-3'
-/** As soon as its kubelet says so, a node gets work; far more than that takes, far less than a resync would. */
+/**
+ * As soon as its kubelet says so, a node gets work; far more than that takes, far less than a resync would.
+ */
 const AT_ONCE_MS = 10_000
 
 /** Images big enough to be broken off in the middle. */

@@ -13,7 +13,10 @@ import {
 } from '../harness/image-caches.ts'
 import { cluster } from './fixtures.ts'
 
-/** Image caches on which kube-fledged 0.11 has worked, and what has to become of them when it is replaced and when it comes back. */
+/**
+ * Image caches on which kube-fledged 0.11 has worked, and what has to become of them when it is replaced
+ * and when it comes back.
+ */
 export class OldCaches {
   readonly namespace: string
   readonly #pulled: CacheAddress
@@ -62,7 +65,10 @@ export class OldCaches {
     return new OldCaches(namespace, [pulled, purged, unfinished], images, status)
   }
 
-  /** The release that has taken over goes on where the other one was, and what that had pulled is removed by a purge. */
+  /**
+   * The release that has taken over goes on where the other one was, and what that had pulled is removed by
+   * a purge.
+   */
   async expectTakenOver(): Promise<void> {
     const failed = await waitForStatus(cluster, this.#unfinished, 'Failed')
     const { missing, late, pulled } = this.#images
@@ -91,7 +97,8 @@ export class OldCaches {
 
   /** kube-fledged, which is back, works on the same caches again and on a new one. */
   async expectGivenBack(): Promise<void> {
-    // it believes what the API server says of nodes, which lags behind: of what has just been purged it would say that it is there
+    // it believes what the API server says of nodes, which lags behind: of what has just been purged it
+    // would say that it is there
     const { purged } = this.#images
     await eventually('no node to list what was purged first', async () => !(await listed()).includes(purged))
     await annotateRefresh(cluster, this.#purged)
@@ -122,7 +129,10 @@ async function newImage(): Promise<string> {
   return `registry.test.local/${target}`
 }
 
-/** kube-fledged has no generations in its status: an action has begun or has ended when it says so, and the annotation is gone. */
+/**
+ * kube-fledged has no generations in its status: an action has begun or has ended when it says so, and the
+ * annotation is gone.
+ */
 function oldStatus(address: CacheAddress, status: string, reason: string): Promise<ImageCache> {
   return waitForCache(cluster, address, `to be ${status} by ${reason}`, ({ status: is, metadata }) => {
     const isAsked = Object.keys(metadata.annotations ?? {}).some(key => key.startsWith('kubefledged.io/'))

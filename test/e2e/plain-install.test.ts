@@ -14,8 +14,8 @@ import { linkPlainTools } from '../harness/plain-tools.ts'
 import { cluster, test } from './fixtures.ts'
 
 /**
- * Every way to install and to remove, from a checkout in which nothing was installed, on a machine that has kubectl or helm, make, bash and
- * plain tools. In the place of what the other tests have installed.
+ * Every way to install and to remove, from a checkout in which nothing was installed, on a machine that has
+ * kubectl or helm, make, bash and plain tools. In the place of what the other tests have installed.
  */
 
 const NAMESPACE = 'kube-fledged'
@@ -64,7 +64,10 @@ const plainMake = (target: string, variables?: Readonly<Record<string, string>>)
   plain('kubectl', ['make', '--no-print-directory', '-C', checkout, target], variables)
 const helm = (...args: string[]) => plain('helm', ['helm', ...args])
 
-/** An image cache that is pulled, and purged when it is deleted: by a Job in the namespace of the controller. */
+/**
+ * An image cache that is pulled, and purged when it is deleted: by a Job in the namespace of the
+ * controller.
+ */
 async function expectWorks(): Promise<void> {
   const namespace = uniqueName('plain')
   const image = `plain/${uniqueName('image')}:1`

@@ -21,7 +21,10 @@ async function commands(): Promise<string[][]> {
   return [...chapter.matchAll(/^(?:\$ )?kubectl (.*)$/gm)].map(([, line = '']) => line.split(' '))
 }
 
-/** The sample with images of the local registry in place of its own; answers the file and the images by their place. */
+/**
+ * The sample with images of the local registry in place of its own; answers the file and the images by
+ * their place.
+ */
 async function sample(): Promise<{ file: string; images: string[] }> {
   const directory = await mkdtemp(join(tmpdir(), 'readme-'))
   onTestFinished(() => rm(directory, { recursive: true }))

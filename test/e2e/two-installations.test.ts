@@ -13,7 +13,10 @@ import {
 import { make } from '../harness/make.ts'
 import { cluster, test } from './fixtures.ts'
 
-/** What nobody should do: a second installation, by helm, in another namespace than that of `make deploy-using-yaml`. */
+/**
+ * What nobody should do: a second installation, by helm, in another namespace than that of `make
+ * deploy-using-yaml`.
+ */
 
 const LEASE = 'kubefledged-controller'
 const RELEASE = 'second'

@@ -7,7 +7,10 @@ import { checkoutOldRelease } from '../harness/old-release.ts'
 import { cluster, test } from './fixtures.ts'
 import { OldCaches } from './old-caches.ts'
 
-/** An installation by manifests that is brought to this release, in the place of what the other tests have installed. */
+/**
+ * An installation by manifests that is brought to this release, in the place of what the other tests have
+ * installed.
+ */
 
 const DOCUMENT = 'docs/migrating-from-kube-fledged.md'
 const NAMESPACE = 'kube-fledged'

@@ -13,7 +13,10 @@ const NAMESPACE = 'kube-fledged'
 const SELECTOR = 'kubefledged=kubefledged-webhook-server'
 const CONFIGURATION = 'validatingwebhookconfiguration/kubefledged-webhook-server'
 const servers = new InstalledController(cluster, 'kubefledged-webhook-server')
-/** How long after a kill requests may fail: a kubelet sees the end of a process within a second or so, on machines that have time for it. */
+/**
+ * How long after a kill requests may fail: a kubelet sees the end of a process within a second or so, on
+ * machines that have time for it.
+ */
 const MAX_FAILING_MS = 30_000
 const DENIED = 'admission webhook "validate-image-cache.kubefledged.io" denied the request: '
 

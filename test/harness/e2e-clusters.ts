@@ -1,9 +1,10 @@
 import { HarnessError } from './errors.ts'
 
 /**
- * The clusters that end-to-end tests use at once, each as the environment that chooses it: one for each folder that
- * `E2E_CLUSTER_DIRS` names (colons between them), else the one that the environment chooses anyway. A test file has a
- * cluster to itself as long as it runs, so as many files run at once as there are clusters.
+ * The clusters that end-to-end tests use at once, each as the environment that chooses it: one for each
+ * folder that `E2E_CLUSTER_DIRS` names (colons between them), else the one that the environment chooses
+ * anyway. A test file has a cluster to itself as long as it runs, so as many files run at once as there are
+ * clusters.
  */
 export function e2eClusters(variables: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv[] {
   const folders = variables.E2E_CLUSTER_DIRS?.split(':').filter(Boolean) ?? []
@@ -12,7 +13,8 @@ export function e2eClusters(variables: NodeJS.ProcessEnv = process.env): NodeJS.
 }
 
 /**
- * The cluster of the vitest worker that asks. Workers have the numbers from 1 on; no two that run at once have the same.
+ * The cluster of the vitest worker that asks. Workers have the numbers from 1 on; no two that run at once
+ * have the same.
  *
  * @throws HarnessError `ClusterNotConfigured` where there are more workers than clusters.
  */

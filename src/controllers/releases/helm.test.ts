@@ -5,7 +5,10 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { HelmError, helmMessage } from './helm-error.ts'
 import { Helm } from './helm.ts'
 
-/** What the process does that stands here for helm: a script is enough to see what it is given and how it is ended. */
+/**
+ * What the process does that stands here for helm: a script is enough to see what it is given and how it is
+ * ended.
+ */
 
 const folder = mkdtempSync(join(tmpdir(), 'helm-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -25,7 +25,8 @@ export interface CompiledList {
   readonly wanted: readonly WantedImage[]
   readonly refused: readonly RejectedImage[]
   /**
-   * Hash of the node selection of the list, as in `NodeImages.spec.images[].lists`. It tells the lists of a cache apart.
+   * Hash of the node selection of the list, as in `NodeImages.spec.images[].lists`. It tells the lists of a
+   * cache apart.
    * Absent where the cache has one list.
    */
   readonly listHash?: string
@@ -43,7 +44,9 @@ export interface Bounds {
 
 const NONE: ReadonlySet<GuardedField> = new Set()
 
-/** An ImageCache that is parsed and checked. This is done once for each generation, not once for each node. */
+/**
+ * An ImageCache that is parsed and checked. This is done once for each generation, not once for each node.
+ */
 export interface CompiledCache {
   readonly cache: ImageCache
   /** `namespace/name`. */
@@ -73,8 +76,10 @@ export function cacheKey(cache: ImageCache): string {
 }
 
 /**
- * Names the credential of the images of this cache: the namespace and a hash of the names of its pull secrets.
- * Two caches with the same secrets share results. Caches of different namespaces never share a result of a secret.
+ * Names the credential of the images of this cache: the namespace and a hash of the names of its pull
+ * secrets.
+ * Two caches with the same secrets share results. Caches of different namespaces never share a result of a
+ * secret.
  */
 function credentialOf(cache: ImageCache): string | undefined {
   const names = pullSecretNames(cache)
@@ -125,8 +130,8 @@ function listHashOf({ nodeSelector, nodeAffinity, tolerations }: CacheList, owne
 }
 
 /**
- * True where the cache wants an image removed from a node that it wanted it on before: it is purged, or the image was
- * taken out of its lists, or out of the list for this node.
+ * True where the cache wants an image removed from a node that it wanted it on before: it is purged, or the
+ * image was taken out of its lists, or out of the list for this node.
  * An image stays where the list was given to other nodes, or where the labels of the node changed.
  *
  * @param lists hashes of the lists that wanted the image
@@ -153,10 +158,16 @@ function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
   return status.completionTime ?? status.startTime
 }
 
-/** Greatest number of images of one cache: as many as the NodeImages of a node has room for (`fit-object-size.ts`). */
+/**
+ * Greatest number of images of one cache: as many as the NodeImages of a node has room for
+ * (`fit-object-size.ts`).
+ */
 const MAX_IMAGES = 1_100
 
-/** Refuses the images beyond the limit. Without a limit, the NodeImages of nodes would be too large to be written. */
+/**
+ * Refuses the images beyond the limit. Without a limit, the NodeImages of nodes would be too large to be
+ * written.
+ */
 function bounded(lists: readonly CompiledList[]): CompiledList[] {
   let left = MAX_IMAGES
   return lists.map(({ list, wanted, refused }) => {
@@ -170,7 +181,10 @@ function bounded(lists: readonly CompiledList[]): CompiledList[] {
   })
 }
 
-/** Refuses all images where the template is not allowed. The author sees the reason, and nothing is pulled without it. */
+/**
+ * Refuses all images where the template is not allowed. The author sees the reason, and nothing is pulled
+ * without it.
+ */
 function refuseAll(lists: readonly CompiledList[], message: string | undefined): readonly CompiledList[] {
   if (message === undefined) return lists
   return lists.map(({ list, wanted, refused }) => {

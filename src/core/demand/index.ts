@@ -1,6 +1,6 @@
 /**
- * What caches ask for: an ImageCache is parsed and checked once for each generation, and everything after it reads the
- * result, a `CompiledCache`. The webhook validates with the same functions.
+ * What caches ask for: an ImageCache is parsed and checked once for each generation, and everything after
+ * it reads the result, a `CompiledCache`. The webhook validates with the same functions.
  */
 export { type Activity, activityOf, isHeldForPurge, purgeRevision, wantsPurge } from './activity.ts'
 export {

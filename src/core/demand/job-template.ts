@@ -1,8 +1,8 @@
 import type { ImageCacheSpec } from '../../api/image-cache.ts'
 
 /**
- * Fields of `spec.jobTemplate` that decide about rights and priority of Pods. They take effect only where the administrator
- * allows them (`--job-template-allow`): the right to write an ImageCache gives no more.
+ * Fields of `spec.jobTemplate` that decide about rights and priority of Pods. They take effect only where
+ * the administrator allows them (`--job-template-allow`): the right to write an ImageCache gives no more.
  */
 export const GUARDED_FIELDS = ['serviceAccountName', 'priorityClassName', 'runtimeClassName'] as const
 /** One of them. */

@@ -10,8 +10,9 @@ const MAX_WORDS = 120
 
 /**
  * The time of the next refresh of a cache. Undefined: never.
- * Each cache has its own place within the interval, by a hash of its UID: caches do not all ask registries in the same second,
- * and a restart changes nothing. A schedule or interval that cannot be parsed counts as absent.
+ * Each cache has its own place within the interval, by a hash of its UID: caches do not all ask registries
+ * in the same second, and a restart changes nothing. A schedule or interval that cannot be parsed counts as
+ * absent.
  *
  * @param frequencyMs `--image-cache-refresh-frequency` in milliseconds, 0: never
  */
@@ -24,7 +25,10 @@ export function nextRefresh(cache: ImageCache, frequencyMs: number, after: Date)
   return every > 0 ? byInterval(cache.metadata.uid ?? '', Math.max(every, MIN_MS), after) : undefined
 }
 
-/** Why a schedule cannot be used, in a few words. Undefined where it can. An unknown time zone counts as absent. */
+/**
+ * Why a schedule cannot be used, in a few words. Undefined where it can. An unknown time zone counts as
+ * absent.
+ */
 export function scheduleError(schedule: string, timeZone: string | undefined): string | undefined {
   try {
     const cron = cronOf(schedule, isTimeZone(timeZone) ? timeZone : undefined)

@@ -7,7 +7,8 @@ import { emptyEntry, isPresent } from './entry.ts'
  * Corrects an entry by the image list of the node.
  * A listed image is present without a Job. A present image that a whole list lacks has disappeared.
  *
- * The list proves nothing for an image that somebody pulls with a secret: what one tenant may pull is no proof for another.
+ * The list proves nothing for an image that somebody pulls with a secret: what one tenant may pull is no
+ * proof for another.
  *
  * @param hasSecret true where the ledger has the same image with a credential
  */
@@ -106,7 +107,8 @@ export function isGone(inventory: Inventory, entry: LedgerEntry): boolean {
 }
 
 /**
- * True where the list lacks a present image, or has a digest that is not known yet, and may be too old to be believed.
+ * True where the list lacks a present image, or has a digest that is not known yet, and may be too old to
+ * be believed.
  * A newer list decides.
  */
 export function isDoubtful(inventory: Inventory, entry: LedgerEntry): boolean {

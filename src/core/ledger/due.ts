@@ -76,7 +76,10 @@ function retryDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): D
   return { kind: 'later', inMs: Math.min(at, namespaceTrialAt(entry, desired, input) ?? at) - input.now }
 }
 
-/** A node whose own Job was refused tries the namespace again. The other nodes learn of it when the namespace opens. */
+/**
+ * A node whose own Job was refused tries the namespace again. The other nodes learn of it when the
+ * namespace opens.
+ */
 function namespaceTrialAt(entry: LedgerEntry, desired: DesiredImage, input: DueInput): number | undefined {
   if (entry.attempt?.reason !== 'JobRefused' || entry.attempt.id === undefined) return undefined
   const times = namespacesOf(desired, input).map(namespace => input.circuits.namespaceRetryAt(namespace))
@@ -88,8 +91,8 @@ function namespacesOf(desired: DesiredImage, { caches }: DueInput): string[] {
 }
 
 /**
- * The kubelet asked without credentials although the cache names pull secrets: the Secret does not exist yet, or the
- * kubelet does not see it yet. No event tells when that changes.
+ * The kubelet asked without credentials although the cache names pull secrets: the Secret does not exist
+ * yet, or the kubelet does not see it yet. No event tells when that changes.
  * A secret that the registry refuses is not tried again and again: that may lock an account.
  */
 function lacksSecret(desired: DesiredImage, entry: LedgerEntry): boolean {

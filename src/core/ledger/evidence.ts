@@ -11,7 +11,9 @@ export type PullVerdict =
   | { readonly kind: 'failed'; readonly reason: FailureReasonName; readonly message: string }
   /** Nothing was learned, and nothing is wrong with the image. The attempt is repeated as it was. */
   | { readonly kind: 'unknown'; readonly message: string }
-  /** An attempt at several images failed, and the cause may be another image. This one is tried on its own. */
+  /**
+   * An attempt at several images failed, and the cause may be another image. This one is tried on its own.
+   */
   | { readonly kind: 'unproven' }
 
 /** What an engine has learned of one attempt to remove one image. */
@@ -37,7 +39,9 @@ export interface PullEvidence extends AttemptFacts {
   /** Key of the ledger entry. */
   readonly key: string
   readonly verdict: PullVerdict
-  /** Short hash of the UID of the cache that the attempt was made for. A failure counts for its images only. */
+  /**
+   * Short hash of the UID of the cache that the attempt was made for. A failure counts for its images only.
+   */
   readonly owner: string
 }
 

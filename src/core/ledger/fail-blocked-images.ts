@@ -7,7 +7,8 @@ import { emptyEntry, isPresent } from './entry.ts'
 import { shortMessage } from './message.ts'
 
 /**
- * Fails the images that wait for a registry that does not answer, or for a namespace where no Job can be made.
+ * Fails the images that wait for a registry that does not answer, or for a namespace where no Job can be
+ * made.
  * Without this, each of them would wait for a turn of its own to find that out.
  */
 export function failBlockedImages(

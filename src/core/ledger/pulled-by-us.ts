@@ -4,9 +4,11 @@ import type { CompiledCache } from '../demand/index.ts'
 import type { Inventory, NodeFacts } from '../node/index.ts'
 
 /**
- * Answers, for an image that the ledger has no entry of, whether the operator brings it. A purge leaves other images.
+ * Answers, for an image that the ledger has no entry of, whether the operator brings it. A purge leaves
+ * other images.
  * Another entry of the same image decides, under any spelling and any credential.
- * Without one, an image that the node lists was there before, and an image that it does not list is pulled by us.
+ * Without one, an image that the node lists was there before, and an image that it does not list is pulled
+ * by us.
  */
 export function pulledByUs(work: {
   readonly node: NodeFacts

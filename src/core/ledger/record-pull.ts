@@ -4,7 +4,10 @@ import { emptyEntry, hasPullFailed, isPresent, isPullAnswered } from './entry.ts
 import type { AttemptFacts, PullVerdict } from './evidence.ts'
 import { shortMessage } from './message.ts'
 
-/** Attempts that teach nothing, until the image counts as failed. Without a limit its cache would wait for ever. */
+/**
+ * Attempts that teach nothing, until the image counts as failed. Without a limit its cache would wait for
+ * ever.
+ */
 const MAX_UNKNOWN = 5
 
 /** Reasons that say nothing about the image: what was known of its presence stays known. */
@@ -92,7 +95,10 @@ export function recordPull(
   }
 }
 
-/** A refresh that fails leaves the older image on the node. An attempt with `IfNotPresent` only fails where it is absent. */
+/**
+ * A refresh that fails leaves the older image on the node. An attempt with `IfNotPresent` only fails where
+ * it is absent.
+ */
 function isRefreshOfPresent(desired: DesiredImage, old: LedgerEntry | undefined): boolean {
   return (
     isPresent(old) && desired.pullPolicy === 'Always' && (!isPullAnswered(old, desired) || hasPullFailed(old))

@@ -3,7 +3,10 @@ import { emptyEntry } from './entry.ts'
 import type { AttemptFacts, RemovalVerdict } from './evidence.ts'
 import { shortMessage } from './message.ts'
 
-/** True where the ledger, or the plan, says what became of a removal. A failed removal is tried again all the same. */
+/**
+ * True where the ledger, or the plan, says what became of a removal. A failed removal is tried again all
+ * the same.
+ */
 export function isRemovalAnswered(removal: Removal, entry: LedgerEntry | undefined): boolean {
   if (removal.stays !== undefined) return true
   const answer = entry?.removal
@@ -11,7 +14,10 @@ export function isRemovalAnswered(removal: Removal, entry: LedgerEntry | undefin
   return answer.state === 'Removed' || answer.state === 'Kept' || answer.state === 'Failed'
 }
 
-/** The entry of an image whose removal is asked for and has not begun. Its last attempt to pull is of no use any more. */
+/**
+ * The entry of an image whose removal is asked for and has not begun. Its last attempt to pull is of no use
+ * any more.
+ */
 export function recordRemovalRequest(
   removal: Removal,
   old: LedgerEntry | undefined,

@@ -26,8 +26,8 @@ export interface LedgerInput {
 const MAX_TOMBSTONES = 200
 
 /**
- * The new ledger of a node: what engines and the image list of the node say of each image that is wanted or is to be
- * removed. Pure. The order of entries is that of their keys.
+ * The new ledger of a node: what engines and the image list of the node say of each image that is wanted or
+ * is to be removed. Pure. The order of entries is that of their keys.
  */
 export function updateLedger(input: LedgerInput): LedgerEntry[] {
   const now = new Date(input.now).toISOString()
@@ -98,8 +98,9 @@ function isRecorded({ id, startedAt }: PullEvidence, entry: LedgerEntry | undefi
 }
 
 /**
- * A failure counts for images of the cache that the attempt was made for. Without this rule, an author who may make Jobs
- * in one namespace could make an image fail for the caches of others. That an image is there is a fact for all.
+ * A failure counts for images of the cache that the attempt was made for. Without this rule, an author who
+ * may make Jobs in one namespace could make an image fail for the caches of others. That an image is there
+ * is a fact for all.
  */
 function believed({ verdict, owner }: PullEvidence, desired: DesiredImage): PullEvidence['verdict'] {
   if (verdict.kind !== 'failed' || desired.owners.includes(owner)) return verdict
@@ -107,7 +108,8 @@ function believed({ verdict, owner }: PullEvidence, desired: DesiredImage): Pull
 }
 
 /**
- * The image is wanted again. A removal that may have begun leaves its presence unknown, and older lists prove nothing.
+ * The image is wanted again. A removal that may have begun leaves its presence unknown, and older lists
+ * prove nothing.
  */
 function withoutRemoval(entry: LedgerEntry | undefined, now: string): LedgerEntry | undefined {
   if (!entry?.removal) return entry
@@ -122,8 +124,10 @@ function withoutAttempt(entry: LedgerEntry): LedgerEntry {
 }
 
 /**
- * Images that nobody wants stay on record while they are on the node: the record says which caches wanted them.
- * An image that is to be removed stays until that is done. A removed image stays until the list of the node is newer.
+ * Images that nobody wants stay on record while they are on the node: the record says which caches wanted
+ * them.
+ * An image that is to be removed stays until that is done. A removed image stays until the list of the node
+ * is newer.
  */
 function tombstones(
   { ledger, removals, inventory }: LedgerInput,

@@ -18,7 +18,8 @@ const VIRTUAL_TYPES = new Set(['virtual-kubelet', 'kwok'])
 
 const deleting: Rule = node => (node.metadata.deletionTimestamp ? 'Deleting' : undefined)
 
-// virtual-kubelet, Fargate and similar nodes have no kubelet and no image store. A label or the version shows it.
+// virtual-kubelet, Fargate and similar nodes have no kubelet and no image store. A label or the version
+// shows it.
 const virtual: Rule = node => {
   const labels = node.metadata.labels ?? {}
   const isVirtual =

@@ -22,8 +22,8 @@ const MAX_LISTED_IMAGES = 50
 /** Names that a kubelet lists for one image (`maxNamesPerImageInNodeStatus`). */
 const MAX_LISTED_NAMES = 5
 /**
- * Greatest age of the kubelet's list when the kubelet writes it. By default the kubelet asks the runtime every 30 s and
- * reports every 10 s. A list that is written sooner after a pull may lack the image.
+ * Greatest age of the kubelet's list when the kubelet writes it. By default the kubelet asks the runtime
+ * every 30 s and reports every 10 s. A list that is written sooner after a pull may lack the image.
  */
 const LIST_LAG_MS = 60_000
 

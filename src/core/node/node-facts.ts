@@ -7,7 +7,10 @@ export interface Taint {
   readonly effect: string
 }
 
-/** What the plan and the engines read of a Node: a projection of core/v1 Node, small enough to keep thousands. */
+/**
+ * What the plan and the engines read of a Node: a projection of core/v1 Node, small enough to keep
+ * thousands.
+ */
 export interface NodeFacts extends KubeObject {
   readonly ready: boolean
   readonly unschedulable: boolean
@@ -88,7 +91,10 @@ export function projectNode(raw: RawNode): NodeFacts {
   }
 }
 
-/** True where two projections lead to the same plan: all but the heartbeat and the resource version are equal. */
+/**
+ * True where two projections lead to the same plan: all but the heartbeat and the resource version are
+ * equal.
+ */
 export function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
   const essence = (node: NodeFacts) =>
     JSON.stringify({ ...node, heartbeatAt: '', metadata: { ...node.metadata, resourceVersion: '' } })

@@ -15,8 +15,8 @@ function labelOf({ metadata: { labels = {} } }: NodeFacts, key: string): string 
 }
 
 /**
- * True where one of the terms matches, as the scheduler reads a required node affinity: terms are ORed, requirements
- * of a term ANDed, an empty term matches nothing (k8s.io/component-helpers nodeaffinity).
+ * True where one of the terms matches, as the scheduler reads a required node affinity: terms are ORed,
+ * requirements of a term ANDed, an empty term matches nothing (k8s.io/component-helpers nodeaffinity).
  */
 export function matchesAffinity(node: NodeFacts, affinity: NodeSelector | undefined): boolean {
   return affinity === undefined || affinity.nodeSelectorTerms.some(term => matchesTerm(node, term))

@@ -17,8 +17,8 @@ export interface TagAnswers {
 }
 
 /**
- * True where a node pulls again: the registry gives another digest than it gave for the node's last pull, or than the
- * node lists. Where the registry could not be asked, the node asks.
+ * True where a node pulls again: the registry gives another digest than it gave for the node's last pull,
+ * or than the node lists. Where the registry could not be asked, the node asks.
  */
 export function needsPull(refresh: TagAnswer, entry: LedgerEntry | undefined): boolean {
   if (refresh.digest === undefined || !isPresent(entry)) return true

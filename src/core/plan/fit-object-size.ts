@@ -6,9 +6,15 @@ import type { CompiledCache } from '../demand/index.ts'
  * The rest is for ledger entries of images that nobody wants any more. There are few.
  */
 const ROOM_BYTES = 1_330_000
-/** Greatest number of bytes of an image without names: it is present, and its refresh failed with a long message. */
+/**
+ * Greatest number of bytes of an image without names: it is present, and its refresh failed with a long
+ * message.
+ */
 const IMAGE_BYTES = 1_000
-/** Greatest number of bytes of a removal without names: the image is present, and its removal failed with a long message. */
+/**
+ * Greatest number of bytes of a removal without names: the image is present, and its removal failed with a
+ * long message.
+ */
 const REMOVAL_BYTES = 900
 /** Names of the fields of a credential and of lists, in the spec and in the ledger. */
 const FIELD_BYTES = 50
@@ -23,8 +29,8 @@ export interface FittedImages {
 }
 
 /**
- * Leaves out what the NodeImages of a node has no room for, about 1 100 images: all caches together might outgrow it, and an
- * object that cannot be written helps nobody. The oldest caches keep their images.
+ * Leaves out what the NodeImages of a node has no room for, about 1 100 images: all caches together might
+ * outgrow it, and an object that cannot be written helps nobody. The oldest caches keep their images.
  *
  * @param images sorted, with the oldest owner of each first
  * @param caches the oldest first

@@ -1,8 +1,9 @@
 /**
  * The plan: caches and nodes in, `NodeImages.spec` of each node out. Pure: no I/O, no clock, no memory.
  *
- * Each request has a revision. The planner raises it when an image is asked for again: by a refresh, by an edit after a
- * failure, by a stricter pull policy, or because a tag moved. Engines repeat the revision in their answers.
+ * Each request has a revision. The planner raises it when an image is asked for again: by a refresh, by an
+ * edit after a failure, by a stricter pull policy, or because a tag moved. Engines repeat the revision in
+ * their answers.
  */
 export { type TagAnswer, needsPull } from './answers.ts'
 export { newRequests } from './owners.ts'

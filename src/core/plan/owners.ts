@@ -16,7 +16,9 @@ export interface NewRequests {
   readonly purge: boolean
 }
 
-/** The requests of a cache that are new for a node. A cache that is new there has none: its images are new. */
+/**
+ * The requests of a cache that are new for a node. A cache that is new there has none: its images are new.
+ */
 export function newRequests({ cache }: CompiledCache, known: PlanOwner | undefined): NewRequests {
   if (!known) return { refresh: false, edit: false, purge: false }
   return {
@@ -26,7 +28,10 @@ export function newRequests({ cache }: CompiledCache, known: PlanOwner | undefin
   }
 }
 
-/** The owners of the images and removals of a plan, by their short hash. An owner that is gone keeps its record. */
+/**
+ * The owners of the images and removals of a plan, by their short hash. An owner that is gone keeps its
+ * record.
+ */
 export function planOwners(
   planned: readonly (DesiredImage | Removal)[],
   caches: readonly CompiledCache[],

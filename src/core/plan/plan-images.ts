@@ -26,8 +26,8 @@ interface WantedImage {
 
 /**
  * The images that a node is to hold, sorted by key.
- * A node that gets no work for a while (cordoned, not ready) keeps the images that it was asked for before and that are
- * still wanted, so that nothing is asked for twice.
+ * A node that gets no work for a while (cordoned, not ready) keeps the images that it was asked for before
+ * and that are still wanted, so that nothing is asked for twice.
  */
 export function planImages(input: ImagesInput): DesiredImage[] {
   const before = byKey(input.existing)
@@ -56,7 +56,10 @@ export function planImages(input: ImagesInput): DesiredImage[] {
     .toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
 }
 
-/** Keys of the images that the node may have work for now. A cordoned node keeps its requests and gets no work. */
+/**
+ * Keys of the images that the node may have work for now. A cordoned node keeps its requests and gets no
+ * work.
+ */
 export function startableKeys(node: NodeFacts, caches: readonly CompiledCache[]): Set<string> {
   const keys = new Set<string>()
   for (const cache of caches.filter(isActive)) {
@@ -110,7 +113,9 @@ function merge(
   }
 }
 
-/** Raises the revision where the image is asked for again, and notes what the registry says of a moving tag. */
+/**
+ * Raises the revision where the image is asked for again, and notes what the registry says of a moving tag.
+ */
 function withRevision(
   { refreshes, beforePulls, nextRevision }: ImagesInput,
   { desired, isAskedAgain }: WantedImage,

@@ -19,7 +19,8 @@ export interface PlanInput extends TagAnswers {
 
 /**
  * The plan of one node: `NodeImages.spec`. Pure.
- * All requests that are new get the same revision, the next number of the node. Where nothing is new, the plan stays equal.
+ * All requests that are new get the same revision, the next number of the node. Where nothing is new, the
+ * plan stays equal.
  */
 export function planNode({ node, caches, previous, ledger, ...answers }: PlanInput): NodeImagesSpec {
   const { images: existing = [], remove: removals = [], owners = {}, revision = 0 } = previous

@@ -31,9 +31,10 @@ export interface RemovalsInput {
 }
 
 /**
- * The images that are to be removed from a node, sorted by key: images of caches that are purged, and images that were
- * taken out of the lists of a cache, or out of the list for this node.
- * An image that another cache wants, or that was there before the operator, is named with the reason why it stays.
+ * The images that are to be removed from a node, sorted by key: images of caches that are purged, and
+ * images that were taken out of the lists of a cache, or out of the list for this node.
+ * An image that another cache wants, or that was there before the operator, is named with the reason why it
+ * stays.
  * Images of a cache that was deleted, is suspended or selects the node no longer are not named: they stay.
  */
 export function planRemovals(input: RemovalsInput): Removal[] {
@@ -55,7 +56,8 @@ export function planRemovals(input: RemovalsInput): Removal[] {
   const removals = candidates.flatMap(({ image, credential, leavers: all, old }): Removal[] => {
     const wanting = wanters.get(imageName(image)) ?? new Set()
     const entry = entries.get(entryKey({ image, credential }))
-    // An owner that lists the image under another name still wants it. An owner that is gone needs no word that it stays.
+    // An owner that lists the image under another name still wants it. An owner that is gone needs no word
+    // that it stays.
     const isToldOf = (owner: string) => wanting.size === 0 || isThere(caches.get(owner))
     const leavers = all.filter(owner => !wanting.has(owner) && isToldOf(owner)).toSorted()
     const isNew = old === undefined || leavers.some(owner => asksAgain(owner, caches, input.owners))
@@ -76,7 +78,10 @@ export function planRemovals(input: RemovalsInput): Removal[] {
   return oldest(removals).toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
 }
 
-/** All references that caches want on a node, whether there is work for it now or not. No removal takes them. */
+/**
+ * All references that caches want on a node, whether there is work for it now or not. No removal takes
+ * them.
+ */
 export function keptReferences(node: NodeFacts, caches: readonly CompiledCache[]): string[] {
   return [...new Set([...wantedReferences(node, caches)].map(({ image }) => image))]
 }
@@ -130,7 +135,10 @@ function* wantedReferences(
   }
 }
 
-/** The caches that want an image on the node, by normalised name: `nginx` is `docker.io/library/nginx:latest`. */
+/**
+ * The caches that want an image on the node, by normalised name: `nginx` is
+ * `docker.io/library/nginx:latest`.
+ */
 function wantersByName({ node, caches }: RemovalsInput): Map<string, Set<string>> {
   const wanters = new Map<string, Set<string>>()
   for (const { owner, image } of wantedReferences(node, caches)) {

@@ -47,7 +47,10 @@ export function wantsRefresh(cache: ImageCache): boolean {
   return cache.metadata.annotations?.[REFRESH_ANNOTATION] !== undefined
 }
 
-/** A status of a release without `observedGeneration`: a finished action stays finished, an interrupted one goes on. */
+/**
+ * A status of a release without `observedGeneration`: a finished action stays finished, an interrupted one
+ * goes on.
+ */
 function adopt(status: ImageCacheStatus): Action | undefined {
   if (status.status !== STATUS.processing && status.status !== STATUS.aborted) return undefined
   if (status.reason === ACTION.purge) return ACTION.purge

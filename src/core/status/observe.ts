@@ -43,7 +43,10 @@ const NO_ROOM =
 /** Nodes that are listed for one failed image. */
 const FAILED_NODES = 10
 
-/** Observes all nodes for one cache. `startTime`: when its action began. The action does not wait for younger nodes. */
+/**
+ * Observes all nodes for one cache. `startTime`: when its action began. The action does not wait for
+ * younger nodes.
+ */
 export function observe(
   cache: CompiledCache,
   nodes: Iterable<NodeFacts>,
@@ -170,7 +173,8 @@ class Tally {
       if (entry?.attempt && hasPullFailed(entry)) {
         this.#failPull(node, image, entry.attempt.reason, entry.attempt.message ?? '')
       }
-      // False where the plan of the node does not follow the newest request yet. An edit asks again for failed images.
+      // False where the plan of the node does not follow the newest request yet. An edit asks again for
+      // failed images.
       const isPlanned = !refresh && !(edit && hasPullFailed(entry))
       if (!isPlanned || !this.#isSettled(spec.get(key), entry)) open += 1
     }

@@ -41,8 +41,8 @@ const ASKED = { annotations: { [PURGE_ANNOTATION]: '' } }
 type Answer = Omit<RemovalState, 'revision'>
 
 /**
- * The NodeImages of a node that held both images, after the plan looked at the cache, with some answers. Answers have
- * the revision that the plan asks for now.
+ * The NodeImages of a node that held both images, after the plan looked at the cache, with some answers.
+ * Answers have the revision that the plan asks for now.
  */
 function planned(facts: NodeFacts, cache: ImageCache, answers: Record<string, Answer> = {}): NodeImages {
   const caches = [compileCache(cache, 'IfNotPresent')]

@@ -22,8 +22,8 @@ export interface StartRequest {
 }
 
 /**
- * Decides whether the cluster has room for a Job: slots, and a namespace that takes Jobs. What a Job waits for at its node
- * is decided before (`nodeWait`).
+ * Decides whether the cluster has room for a Job: slots, and a namespace that takes Jobs. What a Job waits
+ * for at its node is decided before (`nodeWait`).
  */
 export class Admission {
   readonly #slots: JobSlots

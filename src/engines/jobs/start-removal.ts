@@ -38,7 +38,10 @@ export class RemovalStarter {
     this.#options = options
   }
 
-  /** Starts the next removal Job of a node. `isBusy`: no other Job of the node may start now. Throws KubeError. */
+  /**
+   * Starts the next removal Job of a node. `isBusy`: no other Job of the node may start now. Throws
+   * KubeError.
+   */
   async start(
     input: StepInput,
     { running, finished }: RemovalReadings,

@@ -112,7 +112,10 @@ describe('parseControllerOptions', () => {
     expect(options(argv)).toEqual({ ...DEFAULTS, ...changed })
   })
 
-  /** What command lines that were written for kube-fledged 0.8 to 0.11, or for klog, may hold, and what it means here. */
+  /**
+   * What command lines that were written for kube-fledged 0.8 to 0.11, or for klog, may hold, and what it
+   * means here.
+   */
   const OLD_FLAGS: [flag: string, value: string, meaning: Partial<ControllerOptions>][] = [
     ['kubeconfig', '/root/.kube/config', { kubeconfig: '/root/.kube/config' }],
     ['master', 'https://10.0.0.1:6443', { master: 'https://10.0.0.1:6443' }],

@@ -38,8 +38,8 @@ type State = object
 const LOOK_MS = 50
 
 /**
- * A model of the job controller and of the kubelet of one node, over a real API server: it makes Pods for Jobs, and writes
- * into their status what happens on the node.
+ * A model of the job controller and of the kubelet of one node, over a real API server: it makes Pods for
+ * Jobs, and writes into their status what happens on the node.
  */
 export class JobKubelet {
   readonly #node: TestedNode

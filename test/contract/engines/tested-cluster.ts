@@ -326,7 +326,10 @@ export function cutOff(engine: Engine, point: CutOffPoint): Engine {
   }
 }
 
-/** What an entry says, in words: whether the image is there, an attempt that has not succeeded, and its removal. */
+/**
+ * What an entry says, in words: whether the image is there, an attempt that has not succeeded, and its
+ * removal.
+ */
 function wordsOf({ presence, attempt, removal }: LedgerEntry): string {
   const facts = [
     presence && `${presence.state}${presence.revision === undefined ? '' : ` ${presence.revision}`}`,

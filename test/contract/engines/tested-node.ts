@@ -1,6 +1,6 @@
 /**
- * The truth of one node: which images it holds, and how its registry and its runtime answer. Both engines of the contract
- * work on it. The name of an image says what happens to it:
+ * The truth of one node: which images it holds, and how its registry and its runtime answer. Both engines
+ * of the contract work on it. The name of an image says what happens to it:
  * - `missing`: the registry does not have it.
  * - `flaky`: the first pull fails, and the next one succeeds.
  * - `slow`: a pull waits until `letGo`.

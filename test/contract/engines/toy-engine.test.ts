@@ -9,7 +9,10 @@ import { ClusterState } from '../../../src/state/cluster-state.ts'
 import { engineContract } from './engine-contract.ts'
 import type { TestedNode } from './tested-node.ts'
 
-/** An engine of a few lines fits behind the interface of engines: it asks an agent on the node, and the agent remembers. */
+/**
+ * An engine of a few lines fits behind the interface of engines: it asks an agent on the node, and the
+ * agent remembers.
+ */
 
 /** A pull as the agent on the node remembers it. */
 interface ToyPull extends Omit<PullEvidence, 'verdict'> {

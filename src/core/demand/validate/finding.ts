@@ -1,6 +1,9 @@
 /** Something that is wrong with a spec. */
 export interface Finding {
-  /** What an old object may have as well, wherever in its spec it stands: then it is no news, and no reason to refuse. */
+  /**
+   * What an old object may have as well, wherever in its spec it stands: then it is no news, and no reason
+   * to refuse.
+   */
   readonly key: string
   readonly message: string
 }

@@ -3,7 +3,10 @@ import type { CacheList } from '../../../api/image-cache.ts'
 import { labelKeyProblem, labelValueProblem } from '../../../api/label-syntax.ts'
 import { type Finding, finding, quoted } from './finding.ts'
 
-/** What is wrong with a list's choice of nodes, by the rules that core Kubernetes has for Pods (core/validation). */
+/**
+ * What is wrong with a list's choice of nodes, by the rules that core Kubernetes has for Pods
+ * (core/validation).
+ */
 export function* selectorFindings(list: CacheList): Generator<Finding> {
   for (const [key, value] of Object.entries(list.nodeSelector ?? {})) {
     yield* keyFindings('nodeSelector', key)

@@ -19,11 +19,11 @@ export interface Validation {
 const FINE: Validation = Object.freeze({ errors: [], warnings: [] })
 
 /**
- * Checks what a schema cannot: image references, duplicates, selectors, durations, schedules. Pure, and linear in the size of the
- * spec.
+ * Checks what a schema cannot: image references, duplicates, selectors, durations, schedules. Pure, and
+ * linear in the size of the spec.
  *
- * An update is never refused for what the old object had as well, so that an object which is there already can always be
- * changed; a spec that stays as it is, is always right.
+ * An update is never refused for what the old object had as well, so that an object which is there already
+ * can always be changed; a spec that stays as it is, is always right.
  *
  * @param previous the spec before an update
  */

@@ -139,7 +139,8 @@ describe('a cluster', () => {
         const cluster = new TestCluster(list, nodes, new Map(), new Map(), faults)
         expect(cluster.run(T0 + HOUR)).toBe(true)
         check(cluster, new Map())
-        // With the policy Always the registry is asked for each credential, and for each Job that was made again.
+        // With the policy Always the registry is asked for each credential, and for each Job that was made
+        // again.
         for (const node of cluster.nodes) {
           const planned = node.plan.images ?? []
           for (const { image } of planned.filter(({ pullPolicy }) => pullPolicy === 'IfNotPresent')) {

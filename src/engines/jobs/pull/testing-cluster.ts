@@ -30,8 +30,8 @@ import {
  */
 
 /**
- * Where the controller is cut off: before it does anything, after it wrote the ledger, after it deleted Jobs, or after it
- * made a Job twice. It loses all that it remembers.
+ * Where the controller is cut off: before it does anything, after it wrote the ledger, after it deleted
+ * Jobs, or after it made a Job twice. It loses all that it remembers.
  */
 export type Cut = 'before' | 'ledger' | 'deletions' | 'twice'
 
@@ -79,7 +79,10 @@ export class TestCluster {
     return this.#kubelets.attempts
   }
 
-  /** Lets time pass until nothing happens any more, at most until `end`. True where the cluster came to rest. */
+  /**
+   * Lets time pass until nothing happens any more, at most until `end`. True where the cluster came to
+   * rest.
+   */
   run(end: number): boolean {
     for (let steps = 0; steps < 20_000; steps++) {
       for (const node of this.nodes) this.#kubelets.look(node)

@@ -78,8 +78,8 @@ export function workOf(cache: CompiledCache, changes: Partial<PullWork> = {}): P
 }
 
 /**
- * One look at the pulls of a node, without API server and without slots: Jobs are read, the ledger is updated, and the
- * next Job is chosen, as the reconciler of nodes and the Job engine do it. Pure.
+ * One look at the pulls of a node, without API server and without slots: Jobs are read, the ledger is
+ * updated, and the next Job is chosen, as the reconciler of nodes and the Job engine do it. Pure.
  *
  * @param startable keys of the images that the node may have work for. Absent: all.
  */

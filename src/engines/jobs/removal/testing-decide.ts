@@ -49,8 +49,8 @@ export function workOf(images: readonly string[], changes: Partial<RemovalWork> 
 }
 
 /**
- * One look at the removals of a node, without API server and without slots: Jobs are read, the ledger is updated, and the
- * next Job is chosen, as the reconciler of nodes and the Job engine do it. Pure.
+ * One look at the removals of a node, without API server and without slots: Jobs are read, the ledger is
+ * updated, and the next Job is chosen, as the reconciler of nodes and the Job engine do it. Pure.
  */
 export function decideRemovals(work: RemovalWork): RemovalDecision {
   const { node, jobs, now } = work
