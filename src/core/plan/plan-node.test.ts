@@ -43,6 +43,16 @@ describe('the first plan of a node', () => {
   it('is empty without caches', () => {
     expect(plan([])).toEqual({ revision: 0, owners: {}, images: [] })
   })
+
+  it('replaces requests without a revision, which no engine can answer', () => {
+    const cache = compiledOf('c', [A])
+    // The API server drops fields that the schema does not have, and does not validate what is stored.
+    const stored = { images: [{ image: A, pullPolicy: 'IfNotPresent', owners: [cache.owner] }] }
+    const removals = { remove: [{ image: B, owners: [cache.owner] }] }
+    const previous = { ...stored, ...removals } as unknown as NodeImagesSpec
+    const ledger = [{ image: A, owners: [cache.owner], pulledByUs: true }]
+    expect(plan([cache], { previous, ledger })).toEqual(plan([cache], { ledger }))
+  })
 })
 
 describe('a new request', () => {

@@ -23,7 +23,9 @@ export interface PlanInput extends TagAnswers {
  * plan stays equal.
  */
 export function planNode({ node, caches, previous, ledger, ...answers }: PlanInput): NodeImagesSpec {
-  const { images: existing = [], remove: removals = [], owners = {}, revision = 0 } = previous
+  const { owners = {}, revision = 0 } = previous
+  const existing = (previous.images ?? []).filter(hasRevision)
+  const removals = (previous.remove ?? []).filter(hasRevision)
   const common = { node, caches, existing, owners, ledger, nextRevision: revision + 1 }
   const wanted = planImages({ ...common, ...answers })
   const remove = planRemovals({ ...common, desired: wanted, removals })
@@ -36,4 +38,9 @@ export function planNode({ node, caches, previous, ledger, ...answers }: PlanInp
     ...(remove.length > 0 && { remove }),
     ...(crowdedOut.length > 0 && { crowdedOut: [...crowdedOut] }),
   }
+}
+
+/** False for a request of an object that was edited by hand, or written by a build without revisions: it is made again. */
+function hasRevision(request: { readonly revision?: number }): boolean {
+  return Number.isInteger(request.revision)
 }

@@ -7,7 +7,7 @@ import {
 } from '../../../oci/reference.ts'
 import type { Finding } from './finding.ts'
 
-/** What is wrong with the images of one list: malformed references, and the same image twice. */
+/** Findings about the images of one list: malformed references, and duplicates. */
 export function* imageFindings(list: CacheList): Generator<Finding> {
   const spellings = new Map<string, string>()
   for (const image of list.images) {

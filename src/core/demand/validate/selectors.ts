@@ -3,10 +3,7 @@ import type { CacheList } from '../../../api/image-cache.ts'
 import { labelKeyProblem, labelValueProblem } from '../../../api/label-syntax.ts'
 import { type Finding, finding, quoted } from './finding.ts'
 
-/**
- * What is wrong with a list's choice of nodes, by the rules that core Kubernetes has for Pods
- * (core/validation).
- */
+/** Findings about the node selection of a list, by the rules of Kubernetes for Pods (core/validation). */
 export function* selectorFindings(list: CacheList): Generator<Finding> {
   for (const [key, value] of Object.entries(list.nodeSelector ?? {})) {
     yield* keyFindings('nodeSelector', key)
@@ -70,13 +67,13 @@ function* tolerationFindings(toleration: Toleration): Generator<Finding> {
   }
 }
 
-/** What is wrong with the key of a label. */
+/** Findings about the key of a label. */
 export function* keyFindings(where: string, key: string): Generator<Finding> {
   const problem = labelKeyProblem(key)
   if (problem) yield finding(`${where}: ${quoted(key)} is not the key of a label: ${problem}`)
 }
 
-/** What is wrong with the value of a label. */
+/** Findings about the value of a label. */
 export function* valueFindings(where: string, value: string): Generator<Finding> {
   const problem = labelValueProblem(value)
   if (problem) yield finding(`${where}: ${quoted(value)} is not the value of a label: ${problem}`)

@@ -8,11 +8,11 @@ import { imageFindings } from './images.ts'
 import { keyFindings, selectorFindings, valueFindings } from './selectors.ts'
 import { specWarnings } from './warnings.ts'
 
-/** What a validation says of a spec. */
+/** Result of a validation. */
 export interface Validation {
   /** Reasons to refuse it. */
   readonly errors: readonly string[]
-  /** Words for the person who wrote it, when it is accepted. */
+  /** Warnings for the author of an accepted spec. */
   readonly warnings: readonly string[]
 }
 
@@ -22,8 +22,8 @@ const FINE: Validation = Object.freeze({ errors: [], warnings: [] })
  * Checks what a schema cannot: image references, duplicates, selectors, durations, schedules. Pure, and
  * linear in the size of the spec.
  *
- * An update is never refused for what the old object had as well, so that an object which is there already
- * can always be changed; a spec that stays as it is, is always right.
+ * An update is not refused for a fault that the old object has too, so that an existing object can always be
+ * changed. An unchanged spec is always valid.
  *
  * @param previous the spec before an update
  */

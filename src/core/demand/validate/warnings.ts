@@ -2,7 +2,7 @@ import type { CacheList, ImageCacheSpec } from '../../../api/image-cache.ts'
 import { isMoving, normalizedName, tryParseReference } from '../../../oci/reference.ts'
 import { GUARDED_FIELDS } from '../job-template.ts'
 
-/** What is legal in a spec but probably not what was meant. */
+/** Warnings about a spec that is valid but probably not what its author meant. */
 export function* specWarnings(spec: ImageCacheSpec): Generator<string> {
   const everywhere = imagesForEveryNode(spec.cacheSpec)
   if (spec.refresh?.schedule && spec.refresh.interval) {
