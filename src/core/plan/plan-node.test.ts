@@ -293,8 +293,19 @@ const answers = fc.constantFrom<Pick<PlanInput, 'refreshes' | 'beforePulls'>>(
   },
 )
 
-/** The ledger of a node names the owners and lists of every image that was planned, and no removal of it. */
-function withPlanned(ledger: readonly LedgerEntry[], { images = [] }: NodeImagesSpec): LedgerEntry[] {
+/**
+ * The ledger of a node names the owners and lists of every image that was planned, and no removal of it. It answers no
+ * removal that was not asked for yet.
+ */
+function withPlanned(
+  given: readonly LedgerEntry[],
+  { images = [], revision = 0 }: NodeImagesSpec,
+): LedgerEntry[] {
+  const ledger = given.map(entry =>
+    entry.removal
+      ? { ...entry, removal: { ...entry.removal, revision: Math.min(entry.removal.revision, revision) } }
+      : entry,
+  )
   const facts = new Map(ledger.map(entry => [entry.image, { ...entry, removal: undefined }]))
   const planned = images.map(({ image, credential, owners, lists }) => ({
     ...facts.get(image),

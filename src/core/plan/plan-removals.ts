@@ -62,7 +62,10 @@ export function planRemovals(input: RemovalsInput): Removal[] {
     const leavers = all.filter(owner => !wanting.has(owner) && isToldOf(owner)).toSorted()
     const isNew = old === undefined || leavers.some(owner => asksAgain(owner, caches, input.owners))
     // Nothing is left to remove, however often it is asked for.
-    const isDone = old !== undefined && entry?.removal?.state === 'Removed' && isRemovalAnswered(old, entry)
+    const isDone =
+      old !== undefined &&
+      entry?.removal?.state === 'Removed' &&
+      isRemovalAnswered({ ...old, stays: undefined }, entry)
     if (leavers.length === 0 || isDone) return []
     const stays = (isNew ? undefined : old.stays) ?? keptReason(wanting.size > 0, entry)
     return [
