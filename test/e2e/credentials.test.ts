@@ -16,8 +16,7 @@ const nodes = await cluster.nodes()
 const SECRET = 'registry-password'
 
 /** A second namespace, of somebody else's. */
-// oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this one
-// needs
+// oxlint-disable-next-line no-empty-pattern -- vitest reads the needed fixtures from the pattern
 const test = base.extend('otherNamespace', async ({}, { onCleanup }) => {
   const name = await createNamespace(cluster, 'e2e-other')
   onCleanup(() => deleteNamespace(cluster, name))

@@ -13,8 +13,7 @@ export const cluster: Cluster = await connectCluster(clusterOfWorker())
  * registry that nodes know as `faulty.test.local`.
  */
 export const test = base
-  // oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this
-  // one needs
+  // oxlint-disable-next-line no-empty-pattern -- vitest reads the needed fixtures from the pattern
   .extend('namespace', async ({}, { onCleanup }) => {
     const name = await createNamespace(cluster)
     onCleanup(async () => {

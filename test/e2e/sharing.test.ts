@@ -6,8 +6,7 @@ import { waitUntilNothingPulls } from '../harness/pull-pods.ts'
 import { cluster, test as base } from './fixtures.ts'
 
 /** A second namespace. */
-// oxlint-disable-next-line no-empty-pattern -- vitest reads from the pattern which other fixtures this one
-// needs
+// oxlint-disable-next-line no-empty-pattern -- vitest reads the needed fixtures from the pattern
 const test = base.extend('otherNamespace', async ({}, { onCleanup }) => {
   const name = await createNamespace(cluster, 'e2e-other')
   onCleanup(() => deleteNamespace(cluster, name))
