@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config'
 import { e2eClusters } from './test/harness/e2e-clusters.ts'
 
-/** Three projects: `unit` needs nothing, `contract` a real API server, `e2e` a real cluster with the product on it. */
+/**
+ * Three projects. `unit` needs nothing, `contract` a real API server for each worker, `e2e` a real cluster for each
+ * worker with the product on it.
+ */
 export default defineConfig({
   test: {
     projects: [

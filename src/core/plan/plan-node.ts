@@ -40,7 +40,10 @@ export function planNode({ node, caches, previous, ledger, ...answers }: PlanInp
   }
 }
 
-/** False for a request of an object that was edited by hand, or written by a build without revisions: it is made again. */
+/**
+ * False for a request without a revision: the object was edited by hand, or written by a build without
+ * revisions. The request is made again.
+ */
 function hasRevision(request: { readonly revision?: number }): boolean {
   return Number.isInteger(request.revision)
 }
