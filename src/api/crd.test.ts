@@ -65,14 +65,16 @@ describe.each([imageCacheCrd, nodeImagesCrd])('$metadata.name', crd => {
     }
   })
 
-  it('has a status subresource and one version, served and stored', () => {
+  it('has one version, served and stored', () => {
     expect(crd.spec.versions).toHaveLength(1)
-    expect(crd.spec.versions[0]).toMatchObject({
-      name: 'v1alpha2',
-      served: true,
-      storage: true,
-      subresources: { status: {} },
-    })
+    expect(crd.spec.versions[0]).toMatchObject({ name: 'v1alpha2', served: true, storage: true })
+  })
+})
+
+describe('the status subresource', () => {
+  it('keeps authors of caches away from the status, and lets one write change plan and ledger', () => {
+    expect(imageCacheCrd.spec.versions[0]?.subresources).toEqual({ status: {} })
+    expect(nodeImagesCrd.spec.versions[0]?.subresources).toBeUndefined()
   })
 })
 

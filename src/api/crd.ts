@@ -27,7 +27,7 @@ export interface CustomResourceDefinition {
       readonly name: string
       readonly served: boolean
       readonly storage: boolean
-      readonly subresources: { readonly status: Readonly<Record<string, never>> }
+      readonly subresources?: { readonly status: Readonly<Record<string, never>> }
       readonly additionalPrinterColumns: readonly PrinterColumn[]
       readonly schema: { readonly openAPIV3Schema: StructuralSchema }
     }[]
@@ -44,6 +44,8 @@ interface Names {
 
 interface Resource {
   readonly scope: 'Namespaced' | 'Cluster'
+  /** True where `status` is written apart from the rest. False: one write can change both. */
+  readonly hasStatusSubresource: boolean
   readonly names: Names
   readonly columns: readonly PrinterColumn[]
   readonly schema: StructuralSchema
@@ -54,6 +56,7 @@ const AGE: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.cre
 /** `imagecaches.kubefledged.io`. */
 export const imageCacheCrd: CustomResourceDefinition = definition({
   scope: 'Namespaced',
+  hasStatusSubresource: true,
   names: {
     kind: 'ImageCache',
     listKind: 'ImageCacheList',
@@ -90,6 +93,7 @@ export const imageCacheCrd: CustomResourceDefinition = definition({
 /** `nodeimages.kubefledged.io`. */
 export const nodeImagesCrd: CustomResourceDefinition = definition({
   scope: 'Cluster',
+  hasStatusSubresource: false,
   names: {
     kind: 'NodeImages',
     listKind: 'NodeImagesList',
@@ -138,7 +142,13 @@ export const nodeImagesCrd: CustomResourceDefinition = definition({
   }),
 })
 
-function definition({ scope, names, columns, schema }: Resource): CustomResourceDefinition {
+function definition({
+  scope,
+  hasStatusSubresource,
+  names,
+  columns,
+  schema,
+}: Resource): CustomResourceDefinition {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -155,7 +165,7 @@ function definition({ scope, names, columns, schema }: Resource): CustomResource
           name: VERSION,
           served: true,
           storage: true,
-          subresources: { status: {} },
+          ...(hasStatusSubresource && { subresources: { status: {} } }),
           additionalPrinterColumns: columns,
           schema: { openAPIV3Schema: schema },
         },

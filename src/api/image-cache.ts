@@ -168,6 +168,9 @@ export const imageCacheStatus = z.object({
     .int()
     .optional()
     .meta({ description: 'Number of purges that were requested by annotation.' }),
+  purgeAnnotation: z.string().optional().meta({
+    description: 'Short hash of the value of the purge annotation that the running or last purge answers.',
+  }),
   conditions: z
     .array(condition)
     .optional()

@@ -134,7 +134,6 @@ export const nodeImagesSpec = z.object({
 
 /** `status` of a NodeImages. */
 export const nodeImagesStatus = z.object({
-  observedGeneration: z.int().optional(),
   nodeUid: z.string().optional().meta({
     description: 'UID of the Node that this ledger is about. For another Node the ledger starts empty.',
   }),

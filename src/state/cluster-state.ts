@@ -14,6 +14,7 @@ import {
 } from '../core/demand/index.ts'
 import { type NodeFacts, type RawNode, projectNode } from '../core/node/index.ts'
 import { byAge } from '../core/plan/index.ts'
+import { NodeImagesProjection } from './node-images-projection.ts'
 
 /**
  * What the controller knows of the cluster: an informer for each kind of object, and the clients that
@@ -29,6 +30,7 @@ export class ClusterState {
   readonly cacheInformer: Informer<ImageCache>
   readonly nodeImagesInformer: Informer<NodeImages>
   readonly namespaceInformer: Informer<NamespaceFacts>
+  readonly #projection = new NodeImagesProjection()
   readonly #defaultPolicy: PullPolicy
   readonly #allowed: ReadonlySet<GuardedField>
   readonly #compiled = new Map<string, CompiledCache>()
@@ -71,7 +73,10 @@ export class ClusterState {
     )
     this.nodeInformer = new Informer(nodes, { project: projectNode, log })
     this.cacheInformer = new Informer(this.caches, { project: withoutManagedFields, log })
-    this.nodeImagesInformer = new Informer(this.nodeImages, { project: withoutManagedFields, log })
+    this.nodeImagesInformer = new Informer(this.nodeImages, {
+      project: raw => this.#projection.project(raw),
+      log,
+    })
     this.#keepCompiled()
   }
 
@@ -79,6 +84,13 @@ export class ClusterState {
   compiledCaches(): readonly CompiledCache[] {
     this.#sorted ??= [...this.#compiled.values()].toSorted(byAge)
     return this.#sorted
+  }
+
+  /** Takes the answer of a write before the watch delivers it. Returns the object as it is kept. */
+  keepNodeImages(written: NodeImages): NodeImages {
+    const object = this.#projection.project(written)
+    this.nodeImagesInformer.upsert(object)
+    return object
   }
 
   /** One compiled cache by `namespace/name`. */

@@ -1,4 +1,4 @@
-import { type Aggregate, aggregate, eventMessage } from '../../core/status/index.ts'
+import { type Aggregate, aggregate, eventMessage, refreshWaitMs, turnOf } from '../../core/status/index.ts'
 import { API_VERSION } from '../../api/constants.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
 import { STATUS } from '../../api/messages.ts'
@@ -9,6 +9,7 @@ import {
   mergePatchOf,
   withoutManagedFields,
 } from '../../kube/index.ts'
+import type { CacheCounts } from './cache-counts.ts'
 import { PurgeFinalizer } from './purge-finalizer.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 
@@ -18,12 +19,10 @@ const WRITE_INTERVAL_MS = 2_000
 /** Objects of a list have no type. */
 const TYPE = { apiVersion: API_VERSION, kind: 'ImageCache' }
 
-/** Shortest time between two counts over all nodes for a cache. */
-const MIN_PAUSE_MS = 100
-
 /** What the reconciler of caches works with. */
 export interface CacheReconcilerOptions {
   readonly cluster: ClusterState
+  readonly counts: CacheCounts
   readonly events: EventRecorder
   /** Longest time that a deletion waits for a purge, in milliseconds. */
   readonly purgeDeadlineMs: number
@@ -33,15 +32,16 @@ export interface CacheReconcilerOptions {
 /** The controller of ImageCaches: it keeps their status up to date, and starts and ends their actions. */
 export class CacheReconciler {
   readonly #cluster: ClusterState
+  readonly #counts: CacheCounts
   readonly #events: EventRecorder
   readonly #log: Logger
   readonly #finalizer: PurgeFinalizer
   readonly #lastWrite = new Map<string, number>()
-  readonly #nextLook = new Map<string, number>()
   readonly #refreshFound = new Set<string>()
 
   constructor(options: CacheReconcilerOptions) {
     this.#cluster = options.cluster
+    this.#counts = options.counts
     this.#events = options.events
     this.#log = options.log
     this.#finalizer = new PurgeFinalizer(options)
@@ -57,43 +57,34 @@ export class CacheReconciler {
     const cache = this.#cluster.compiled(key)
     if (cache && (await this.#finalizer.adjust(cache.cache, signal))) return {}
     if (!cache || cache.activity === 'deleted') {
+      this.#counts.forget(key)
       this.#lastWrite.delete(key)
-      this.#nextLook.delete(key)
       this.#refreshFound.delete(key)
       return {}
     }
     const now = new Date(this.#cluster.now())
-    const early = (this.#nextLook.get(key) ?? 0) - now.getTime()
-    if (early > 0) return { requeueAfterMs: early }
-    const began = performance.now()
-    const next = aggregate(
-      cache,
-      this.#cluster.nodeInformer.list(),
-      node => this.#cluster.nodeImagesInformer.get(node),
-      now.toISOString(),
-      this.#refreshFound.has(key),
-    )
-    // A count costs time for each node. All caches together use half of the time at most.
-    const share = Math.max(10, 2 * this.#cluster.compiledCaches().length)
-    const pause = Math.max(MIN_PAUSE_MS, (performance.now() - began) * share)
-    this.#nextLook.set(key, now.getTime() + pause)
-    const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
-    if (
-      cache.cache.metadata.deletionTimestamp &&
-      next.status.status !== STATUS.processing &&
-      next.awaited === 0
-    ) {
+    const turn = turnOf(cache, now.toISOString(), this.#refreshFound.has(key))
+    const awaited = await this.#counts.awaited(turn, signal)
+    // Other progress is written every two seconds. The beginning and the end of an action are not delayed.
+    const isRunning = cache.cache.status?.status === STATUS.processing
+    const turns = turn.begun !== undefined || (isRunning && awaited === 0)
+    const early = (this.#lastWrite.get(key) ?? 0) + WRITE_INTERVAL_MS - now.getTime()
+    if (early > 0 && !turns) return { requeueAfterMs: early }
+    const observation = await this.#counts.observation(turn, signal)
+    const next = aggregate(turn, observation, now.toISOString())
+    const isDeleting = cache.cache.metadata.deletionTimestamp !== undefined
+    if (isDeleting && next.status.status !== STATUS.processing && next.awaited === 0) {
       await this.#finalizer.release(cache.cache, next, signal)
       return {}
     }
-    if (patch === undefined) return this.#finalizer.waitFor(cache.cache, next, signal)
-    const turns = next.status.status !== cache.cache.status?.status || next.ended
-    const wait = (this.#lastWrite.get(key) ?? 0) + WRITE_INTERVAL_MS - now.getTime()
-    if (wait > 0 && !turns) return { requeueAfterMs: wait }
-    await this.#write(cache.cache, next, patch, signal)
-    this.#lastWrite.set(key, now.getTime())
-    this.#refreshFound.delete(key)
-    return this.#finalizer.waitFor(cache.cache, next, signal)
+    const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
+    if (patch !== undefined) {
+      await this.#write(cache.cache, next, patch, signal)
+      this.#lastWrite.set(key, now.getTime())
+      this.#refreshFound.delete(key)
+    }
+    const refreshIn = refreshWaitMs(cache.cache, now.toISOString())
+    return earlier(await this.#finalizer.waitFor(cache.cache, next, signal), refreshIn)
   }
 
   async #write(cache: ImageCache, next: Aggregate, patch: unknown, signal: AbortSignal): Promise<void> {
@@ -127,4 +118,10 @@ export class CacheReconciler {
     const type = status.status === STATUS.failed ? 'Warning' : 'Normal'
     this.#events.record({ ...cache, ...TYPE }, type, status.reason ?? '', eventMessage(status))
   }
+}
+
+/** The result with a second time to look again. 0: none. */
+function earlier(result: HandlerResult, ms: number): HandlerResult {
+  if (ms === 0) return result
+  return { requeueAfterMs: Math.min(ms, result?.requeueAfterMs ?? ms) }
 }

@@ -1,33 +1,46 @@
 import { API_VERSION } from '../../api/constants.ts'
-import type { LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-images.ts'
-import { isKubeError, mergePatchOf, withoutManagedFields } from '../../kube/index.ts'
+import type { LedgerEntry, NodeImages, NodeImagesSpec, NodeImagesStatus } from '../../api/node-images.ts'
+import { isKubeError, mergePatchOf } from '../../kube/index.ts'
 import { countImages } from '../../core/ledger/index.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
+import { WriteBudget, type WriteKind } from './write-budget.ts'
+
+/** Shortest time between two writes of the progress of a node, in milliseconds. */
+const PROGRESS_INTERVAL_MS = 2_000
+
+/** What is to be stored of a node. */
+export interface NodeRecord {
+  readonly spec: NodeImagesSpec
+  readonly images: readonly LedgerEntry[]
+}
+
+/** The object as it is stored now, and the milliseconds until the record may be written. 0: it is stored. */
+export interface Written {
+  readonly stored: NodeImages | undefined
+  readonly waitMs: number
+}
 
 /**
- * Shortest time between two ledger writes of a node.
- * It grows with the number of nodes: all nodes together write at most 50 times per second.
- */
-const WRITE_INTERVAL_MS = 2_000
-const WRITES_PER_SECOND = 50
-
-/**
- * Writes the NodeImages of nodes: the plan and the ledger, at a limited rate.
+ * Writes the NodeImages of nodes: the plan and the ledger in one request, at a limited rate.
  * Writes nothing where nothing differs. All methods throw KubeError.
  */
 export class NodeImagesWriter {
   readonly #cluster: ClusterState
-  /** When the ledger of each node was last written, on the clock of this process. */
+  readonly #budget: WriteBudget
+  /** When each node was last written, on the clock of this process. */
   readonly #lastWrite = new Map<string, number>()
 
-  constructor(cluster: ClusterState) {
+  /** @param writesPerSecond of all nodes together */
+  constructor(cluster: ClusterState, writesPerSecond: number) {
     this.#cluster = cluster
+    this.#budget = new WriteBudget(writesPerSecond)
   }
 
   /** Forgets a node that is gone. */
   forget(name: string): void {
     this.#lastWrite.delete(name)
+    this.#budget.forget(name)
   }
 
   /** Deletes the object, but not a newer object of the same name. */
@@ -39,67 +52,61 @@ export class NodeImagesWriter {
     }
   }
 
-  /** Creates the object of a node that has none. */
-  async create(node: NodeFacts, spec: NodeImagesSpec, signal: AbortSignal): Promise<NodeImages> {
-    const { name, uid = '' } = node.metadata
-    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }]
-    const created = await this.#cluster.nodeImages.create(
-      {
-        apiVersion: API_VERSION,
-        kind: 'NodeImages',
-        metadata: { name, ownerReferences },
-        spec,
-      },
-      { signal },
-    )
-    return this.#kept(created)
-  }
-
-  /** Writes the plan of the node. Resolves to the object as it is then. */
-  async writeSpec(current: NodeImages, spec: NodeImagesSpec, signal: AbortSignal): Promise<NodeImages> {
-    const patch = mergePatchOf(current.spec ?? {}, spec)
-    if (patch === undefined) return current
-    const { name } = current.metadata
-    return this.#kept(await this.#cluster.nodeImages.mergePatch({ name }, { spec: patch }, { signal }))
-  }
-
   /**
-   * Writes the ledger. Resolves to 0, or to the milliseconds until its turn.
+   * Writes the plan and the ledger of a node where they differ from what is stored.
    *
-   * @param ledger.rests true where the node has no work left.
-   *   Its ledger is written at once, because a cache may wait for it.
+   * @param current the stored object. Undefined where there is none.
+   * @param kind `work` where a pull, a removal or a cache waits for this write
    */
-  async writeLedger(
+  async write(
     node: NodeFacts,
-    nodeImages: NodeImages,
-    { images, rests }: { readonly images: readonly LedgerEntry[]; readonly rests: boolean },
+    current: NodeImages | undefined,
+    { spec, images }: NodeRecord,
+    kind: WriteKind,
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<Written> {
     const { name, uid } = node.metadata
-    const { generation, resourceVersion } = nodeImages.metadata
-    const status = {
-      ...(generation !== undefined && { observedGeneration: generation }),
+    const status: NodeImagesStatus = {
       ...(uid !== undefined && { nodeUid: uid }),
       machineId: node.machineId,
-      counts: countImages(nodeImages.spec?.images ?? [], images),
-      images,
+      counts: countImages(spec.images ?? [], images),
+      images: [...images],
     }
-    const patch = mergePatchOf(nodeImages.status ?? {}, status)
-    if (patch === undefined) return 0
-    const nodes = this.#cluster.nodeInformer.size
-    const interval = Math.max(WRITE_INTERVAL_MS, (nodes / WRITES_PER_SECOND) * 1000)
-    const wait = (this.#lastWrite.get(name) ?? 0) + interval - Date.now()
-    if (wait > 0 && !rests) return wait
-    const body = { metadata: { resourceVersion }, status: patch }
-    this.#kept(await this.#cluster.nodeImages.mergePatch({ name }, body, { subresource: 'status', signal }))
-    this.#lastWrite.set(name, Date.now())
-    return 0
+    const patch = mergePatchOf({ spec: current?.spec ?? {}, status: current?.status ?? {} }, { spec, status })
+    if (patch === undefined) return { stored: current, waitMs: 0 }
+    const waitMs = this.#waitMs(name, kind, { spec, status })
+    if (waitMs > 0) return { stored: current, waitMs }
+    const { nodeImages } = this.#cluster
+    const written = current
+      ? await nodeImages.mergePatch({ name }, { metadata: versionOf(current), ...Object(patch) }, { signal })
+      : await nodeImages.create(newObject(node, { spec, status }), { signal })
+    this.#lastWrite.set(name, performance.now())
+    // Read-your-writes: the next look sees what was written.
+    const stored = this.#cluster.keepNodeImages(written)
+    return { stored, waitMs: 0 }
   }
 
-  /** Read-your-writes: the next look sees what was written. */
-  #kept(written: NodeImages): NodeImages {
-    const object = withoutManagedFields(written)
-    this.#cluster.nodeImagesInformer.upsert(object)
-    return object
+  #waitMs(name: string, kind: WriteKind, content: Pick<NodeImages, 'spec' | 'status'>): number {
+    const now = performance.now()
+    const early = (this.#lastWrite.get(name) ?? -Infinity) + PROGRESS_INTERVAL_MS - now
+    if (early > 0 && kind === 'record') return early
+    return this.#budget.waitMs(name, kind, Buffer.byteLength(JSON.stringify(content)), now)
+  }
+}
+
+/** An object that somebody else has written since is not overwritten. */
+function versionOf({ metadata: { resourceVersion } }: NodeImages): object {
+  return resourceVersion === undefined ? {} : { resourceVersion }
+}
+
+function newObject(
+  { metadata: { name, uid = '' } }: NodeFacts,
+  content: Pick<NodeImages, 'spec' | 'status'>,
+): NodeImages {
+  return {
+    apiVersion: API_VERSION,
+    kind: 'NodeImages',
+    metadata: { name, ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid }] },
+    ...content,
   }
 }

@@ -34,7 +34,7 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
   const made = new NodeReconciler({
     cluster,
     engine,
-    writer: new NodeImagesWriter(cluster),
+    writer: new NodeImagesWriter(cluster, 100),
     breaker,
     isPulledElsewhere: (host, nodeName) => state.isPulledElsewhere(host, nodeName),
     refreshes: new Map(),
@@ -71,10 +71,10 @@ function storedWithRemoval(spec: NodeImagesSpec = {}): NodeImages {
   return stored({ remove: [removalOf(GONE)], ...spec }, [entry], '2')
 }
 
-/** The ledgers that were written, as merge patches of the status. */
+/** The ledgers that were written, as merge patches. */
 function ledgers(requests: readonly ApiRequest[]): unknown[] {
   return requests
-    .filter(({ path }) => path.endsWith('/nodeimages/n1/status'))
+    .filter(({ path }) => path.endsWith('/nodeimages/n1'))
     .map(({ body }) => (body as { status: unknown }).status)
 }
 
@@ -136,11 +136,12 @@ describe('NodeReconciler', () => {
 
   it('makes no Job for a moving tag before its registry was asked, and one where that gave no answer', async () => {
     const moving = 'registry.test/moving'
-    const cache = compiledOf('moving', [moving])
-    const images = desiredOf([moving], cache).map(image => ({ ...image, pullPolicy: 'Always' as const }))
-    const object = stored({ images })
-    const { cluster, requests, asked, tags, reconcile } = await reconciler(() => ({ body: object }))
-    cluster.cacheInformer.upsert(cacheOf('moving', [moving]))
+    const { cluster, requests, asked, tags, reconcile } = await reconciler(() => ({
+      body: stored({ images: [] }, undefined, '2'),
+    }))
+    cluster.nodeImagesInformer.upsert(stored({ images: [] }, undefined, '2'))
+    const { metadata, ...cache } = cacheOf('cache', [moving])
+    cluster.cacheInformer.upsert({ ...cache, metadata: { ...metadata, generation: 2, resourceVersion: '2' } })
     await reconcile()
     expect(asked).toEqual([moving])
     expect(requests.filter(isNewJob)).toEqual([])
@@ -209,7 +210,7 @@ describe('NodeReconciler', () => {
     const completed = podOf(job, { states: [{ terminated: { reason: 'Completed' } }], phase: 'Succeeded' })
     let whileWritten = () => {}
     const { state, requests, reconcile } = await reconciler(({ method, path }) => {
-      if (method === 'PATCH' && path.endsWith('/status')) whileWritten()
+      if (method === 'PATCH' && path.endsWith('/nodeimages/n1')) whileWritten()
       return { body: stored() }
     })
     const deleted = () => requests.filter(({ method }) => method === 'DELETE')

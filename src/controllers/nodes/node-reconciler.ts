@@ -1,7 +1,8 @@
-import type { LedgerEntry, NodeImages } from '../../api/node-images.ts'
+import type { LedgerEntry, NodeImages, NodeImagesSpec, NodeImagesStatus } from '../../api/node-images.ts'
 import {
   type Circuits,
   type Evidence,
+  type OpenWork,
   failBlockedImages,
   isDoubtful,
   isSameMachine,
@@ -10,8 +11,8 @@ import {
 } from '../../core/ledger/index.ts'
 import { type NodeFacts, skipReason } from '../../core/node/index.ts'
 import { type TagAnswer, planNode, startableKeys } from '../../core/plan/index.ts'
-import type { Engine, NodeView, Step, Verdicts } from '../../engines/engine.ts'
-import type { HandlerResult, Logger } from '../../kube/index.ts'
+import type { Engine, NodeView } from '../../engines/engine.ts'
+import { type HandlerResult, type Logger, mergePatchOf } from '../../kube/index.ts'
 import { type CircuitBreaker, withLatest } from '../../state/circuit-breaker.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 import type { NodeImagesWriter } from './node-images-writer.ts'
@@ -64,8 +65,9 @@ export class NodeReconciler {
       return {}
     }
     try {
-      const nodeImages = await this.#writePlan(node, signal)
-      if (nodeImages) return await this.#carryOut(node, nodeImages, signal)
+      const current = await this.#ownLedger(node, signal)
+      const spec = this.#plan(node, current)
+      if (current || spec.images?.length) return await this.#carryOut(node, spec, current, signal)
       engine.giveUpTurn(name)
       return {}
     } catch (error) {
@@ -74,17 +76,20 @@ export class NodeReconciler {
     }
   }
 
-  /** Writes the plan of the node. Undefined where no cache wants an image on it. */
-  async #writePlan(node: NodeFacts, signal: AbortSignal): Promise<NodeImages | undefined> {
-    const { cluster, writer, refreshes, tagAnswers, log } = this.#options
+  /** The NodeImages of the node. That of an older Node of the same name is deleted. */
+  async #ownLedger(node: NodeFacts, signal: AbortSignal): Promise<NodeImages | undefined> {
+    const { cluster, writer, log } = this.#options
     const { name, uid } = node.metadata
-    let current = cluster.nodeImagesInformer.get(name)
-    if (current && !current.metadata.ownerReferences?.some(owner => owner.uid === uid)) {
-      log.info({ node: name }, 'the Node was made anew: its NodeImages starts empty')
-      await writer.delete(current, signal)
-      current = undefined
-    }
-    const spec = planNode({
+    const current = cluster.nodeImagesInformer.get(name)
+    if (!current || current.metadata.ownerReferences?.some(owner => owner.uid === uid)) return current
+    log.info({ node: name }, 'the Node was made anew: its NodeImages starts empty')
+    await writer.delete(current, signal)
+    return undefined
+  }
+
+  #plan(node: NodeFacts, current: NodeImages | undefined): NodeImagesSpec {
+    const { cluster, refreshes, tagAnswers } = this.#options
+    return planNode({
       node,
       caches: cluster.compiledCaches(),
       previous: current?.spec ?? {},
@@ -92,35 +97,61 @@ export class NodeReconciler {
       refreshes,
       beforePulls: tagAnswers(),
     })
-    if (current) return writer.writeSpec(current, spec, signal)
-    return spec.images?.length ? writer.create(node, spec, signal) : undefined
   }
 
-  async #carryOut(node: NodeFacts, nodeImages: NodeImages, signal: AbortSignal): Promise<HandlerResult> {
+  /**
+   * Stores the plan, starts work, and stores what was learned.
+   * A plan without work is stored together with the ledger, in one write.
+   */
+  async #carryOut(
+    node: NodeFacts,
+    spec: NodeImagesSpec,
+    current: NodeImages | undefined,
+    signal: AbortSignal,
+  ): Promise<HandlerResult> {
     const { engine, writer, waits } = this.#options
-    const view = this.#viewOf(node, nodeImages)
+    const view = this.#viewOf(node, spec, current?.status ?? {})
     const verdicts = engine.verdicts(view)
     const read = this.#record(view, verdicts.evidence)
-    const { step, open } = await this.#step(view, verdicts, read, signal)
+    const open = this.#openWork(view, read)
+    const isPlanStored = current !== undefined && mergePatchOf(current.spec ?? {}, spec) === undefined
+    let stored = current
+    if (!isPlanStored) {
+      const kind = open.pulls.length + open.removals.length > 0 ? 'work' : 'record'
+      const written = await writer.write(node, current, { spec, images: read.ledger }, kind, signal)
+      // Nothing is started before its request is stored: revisions of two plans must not meet.
+      if (written.waitMs > 0) {
+        engine.giveUpTurn(node.metadata.name)
+        return { requeueAfterMs: Math.max(MIN_LOOK_MS, written.waitMs) }
+      }
+      stored = written.stored
+    }
+    const step = await engine.step(
+      { ...view, ...read, open, inventory: engine.inventory(node) },
+      verdicts,
+      signal,
+    )
     const isStep = step.evidence.pulls.length + step.evidence.removals.length > 0
     const { ledger } = isStep ? this.#record(view, joined(verdicts.evidence, step.evidence)) : read
-    waits.note(node.metadata.name, open, step.wait?.reason)
+    waits.note(node.metadata.name, open.pulls.length + open.removals.length, step.wait?.reason)
     const looks = [verdicts.lookAgainMs, step.lookAgainMs]
     const inventory = engine.inventory(node)
     if (ledger.some(entry => isDoubtful(inventory, entry))) looks.push(LIST_LOOK_MS)
+    // A cache may wait for the ledger of a node that has no work left.
     const rests = !isStep && verdicts.ended > 0
-    const waitMs = await writer.writeLedger(node, nodeImages, { images: ledger, rests }, signal)
+    const record = { spec, images: ledger }
+    const { waitMs } = await writer.write(node, stored, record, rests ? 'work' : 'record', signal)
     if (waitMs > 0) looks.push(waitMs)
     else await engine.release(view, verdicts, signal)
     const soonest = Math.min(...looks.filter(ms => ms !== undefined))
     return soonest === Infinity ? {} : { requeueAfterMs: Math.max(MIN_LOOK_MS, soonest) }
   }
 
-  #viewOf(node: NodeFacts, { spec = {}, status = {} }: NodeImages): NodeView {
+  #viewOf(node: NodeFacts, plan: NodeImagesSpec, status: NodeImagesStatus): NodeView {
     const { cluster } = this.#options
     return {
       node,
-      plan: spec,
+      plan,
       ledger: isSameMachine(node, status) ? (status.images ?? []) : [],
       caches: new Map(cluster.compiledCaches().map(cache => [cache.owner, cache])),
       now: cluster.now(),
@@ -149,19 +180,16 @@ export class NodeReconciler {
     return { ledger: failBlockedImages({ desired, caches, circuits, now }, updated), circuits }
   }
 
-  async #step(
+  #openWork(
     view: NodeView,
-    verdicts: Verdicts,
-    { ledger, circuits }: { ledger: readonly LedgerEntry[]; circuits: Circuits },
-    signal: AbortSignal,
-  ): Promise<{ step: Step; open: number }> {
+    { ledger, circuits }: { readonly ledger: readonly LedgerEntry[]; readonly circuits: Circuits },
+  ): OpenWork {
     const { engine, cluster, recheckIntervalMs } = this.#options
     const { node, plan } = view
-    const inventory = engine.inventory(node)
-    const open = openWork({
+    return openWork({
       ...view,
       ledger,
-      inventory,
+      inventory: engine.inventory(node),
       circuits,
       recheckIntervalMs,
       desired: plan.images ?? [],
@@ -169,8 +197,6 @@ export class NodeReconciler {
       startable: startableKeys(node, cluster.compiledCaches()),
       mayRemove: skipReason(node, { images: [] }) === undefined,
     })
-    const step = await engine.step({ ...view, ledger, open, circuits, inventory }, verdicts, signal)
-    return { step, open: open.pulls.length + open.removals.length }
   }
 }
 

@@ -19,6 +19,7 @@ export {
   type RemovalEvidence,
   type RemovalVerdict,
 } from './evidence.ts'
+export { findEntry } from './find-entry.ts'
 export { failBlockedImages } from './fail-blocked-images.ts'
 export { type DuePull, type OpenWork, openWork } from './open-work.ts'
 export { recordPull } from './record-pull.ts'

@@ -4,5 +4,5 @@
  */
 export { skipReason } from './eligibility.ts'
 export { type Inventory, type Sighting, nodeListInventory } from './inventory.ts'
-export { type NodeFacts, type RawNode, projectNode, sameFacts } from './node-facts.ts'
+export { type NodeFacts, type RawNode, hostnameOf, projectNode, sameFacts } from './node-facts.ts'
 export { matchesAffinity, matchesLabels } from './selector.ts'

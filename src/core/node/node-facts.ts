@@ -1,3 +1,4 @@
+import { HOSTNAME_LABEL } from '../../api/constants.ts'
 import type { KubeObject } from '../../api/object.ts'
 
 /** A taint of a node (core/v1 Taint). */
@@ -56,6 +57,11 @@ export interface RawNode extends KubeObject {
       containerRuntimeVersion?: string
     }
   }
+}
+
+/** The hostname label of a node, or its name: how a status names a node, as clients of old releases expect. */
+export function hostnameOf({ metadata: { name, labels } }: NodeFacts): string {
+  return labels?.[HOSTNAME_LABEL] ?? name
 }
 
 /** The facts of a Node. Never throws, even for unusual kubelets. */

@@ -1,8 +1,8 @@
-import { REFRESH_ANNOTATION } from '../../api/constants.ts'
+import { PURGE_ANNOTATION, REFRESH_ANNOTATION } from '../../api/constants.ts'
 import type { ImageCache, ImageCacheStatus } from '../../api/image-cache.ts'
 import { ACTION, type Action, MESSAGE, PROGRESS_MESSAGE, STATUS } from '../../api/messages.ts'
 import { isHeldForPurge, shortHash, wantsPurge } from '../demand/index.ts'
-import type { Observation } from './observe.ts'
+import type { Observation } from './observation.ts'
 
 /** The fields of the status that change with actions only. Old clients read these. */
 export type ActionStatus = Pick<
@@ -16,14 +16,22 @@ export type ActionStatus = Pick<
   | 'refreshRevision'
   | 'refreshAnnotation'
   | 'purgeRevision'
+  | 'purgeAnnotation'
 >
+
+/**
+ * Shortest time between the beginnings of two refreshes of a cache by annotation, in milliseconds.
+ * A refresh may write the ledger of every node. A request that comes sooner waits.
+ */
+const REFRESH_INTERVAL_MS = 10_000
 
 /**
  * The action that begins now, if any: a create, an edit, a refresh or a purge. A purge ends a running action.
  *
+ * @param now RFC 3339
  * @param refreshFound a periodic refresh found something newer for nodes of this cache
  */
-export function newAction(cache: ImageCache, refreshFound: boolean): Action | undefined {
+export function newAction(cache: ImageCache, now: string, refreshFound: boolean): Action | undefined {
   const status = cache.status ?? {}
   const isPurging = status.reason === ACTION.purge && status.status === STATUS.processing
   if (cache.metadata.deletionTimestamp) {
@@ -39,7 +47,16 @@ export function newAction(cache: ImageCache, refreshFound: boolean): Action | un
   if (status.status === STATUS.processing) return undefined
   // A periodic refresh that ends during a purge must not bring images back.
   const isFound = refreshFound && status.reason !== ACTION.purge
-  return wantsRefresh(cache) || isFound ? ACTION.refresh : undefined
+  return isFound || (wantsRefresh(cache) && refreshWaitMs(cache, now) === 0) ? ACTION.refresh : undefined
+}
+
+/** How long a refresh by annotation waits because the last one began just before, in milliseconds. */
+export function refreshWaitMs(cache: ImageCache, now: string): number {
+  const { status = {} } = cache
+  if (!wantsRefresh(cache) || !isFullRefresh(status)) return 0
+  const wait = Date.parse(status.startTime ?? '') + REFRESH_INTERVAL_MS - Date.parse(now)
+  // A clock that was ahead does not make it wait for longer.
+  return wait > 0 ? Math.min(wait, REFRESH_INTERVAL_MS) : 0
 }
 
 /** True where the refresh annotation is set, with any value. */
@@ -61,8 +78,8 @@ function adopt(status: ImageCacheStatus): Action | undefined {
 export function begin(action: Action, cache: ImageCache, now: string): ActionStatus {
   const { refreshRevision = 0, purgeRevision = 0 } = cache.status ?? {}
   // The annotation asks for every image again. A periodic refresh has asked for newer images only.
-  const isFullRefresh = action === ACTION.refresh && wantsRefresh(cache)
-  const refresh = refreshRevision + (isFullRefresh ? 1 : 0)
+  const isFull = action === ACTION.refresh && wantsRefresh(cache)
+  const refresh = refreshRevision + (isFull ? 1 : 0)
   const purge = purgeRevision + (action === ACTION.purge ? 1 : 0)
   return {
     status: STATUS.processing,
@@ -71,25 +88,41 @@ export function begin(action: Action, cache: ImageCache, now: string): ActionSta
     startTime: now,
     ...observed(cache),
     ...(refresh > 0 && { refreshRevision: refresh }),
-    ...(isFullRefresh && { refreshAnnotation: refreshAnnotation(cache) }),
+    ...(isFull && { refreshAnnotation: hashOf(cache, REFRESH_ANNOTATION) }),
     ...(purge > 0 && { purgeRevision: purge }),
+    ...(action === ACTION.purge && wantsPurge(cache) && { purgeAnnotation: hashOf(cache, PURGE_ANNOTATION) }),
   }
 }
 
-/** Short hash of the value of the refresh annotation. */
-function refreshAnnotation(cache: ImageCache): string {
-  return shortHash(cache.metadata.annotations?.[REFRESH_ANNOTATION] ?? '')
+/** Short hash of the value of an annotation. */
+function hashOf(cache: ImageCache, annotation: string): string {
+  return shortHash(cache.metadata.annotations?.[annotation] ?? '')
 }
 
 /** True where the refresh that runs, or has just ended, was asked for by annotation. */
-export function isFullRefresh({ reason, refreshAnnotation: value }: ActionStatus): boolean {
-  return reason === ACTION.refresh && value !== undefined
+function isFullRefresh({ reason, refreshAnnotation }: ActionStatus): boolean {
+  return reason === ACTION.refresh && refreshAnnotation !== undefined
+}
+
+/**
+ * True where the refresh answers the annotation that the cache has now. An annotation that was set again
+ * meanwhile, with another value, is a new request.
+ */
+export function servesRefresh(action: ActionStatus, cache: ImageCache): boolean {
+  return isFullRefresh(action) && action.refreshAnnotation === hashOf(cache, REFRESH_ANNOTATION)
+}
+
+/** True where the purge answers the annotation that the cache has now. */
+export function servesPurge({ reason, purgeAnnotation }: ActionStatus, cache: ImageCache): boolean {
+  if (reason !== ACTION.purge || !wantsPurge(cache)) return false
+  // A purge that an older build began has no hash.
+  return purgeAnnotation === undefined || purgeAnnotation === hashOf(cache, PURGE_ANNOTATION)
 }
 
 /** The status of an action that goes on or is over. A late success corrects a failure. */
 export function carryOn(cache: ImageCache, observation: Observation, now: string): ActionStatus {
   const { status, reason, message, startTime, completionTime } = cache.status ?? {}
-  const { refreshRevision, refreshAnnotation: annotation, purgeRevision } = cache.status ?? {}
+  const { refreshRevision, refreshAnnotation, purgeRevision, purgeAnnotation } = cache.status ?? {}
   const old: ActionStatus = {
     ...(status !== undefined && { status }),
     ...(reason !== undefined && { reason }),
@@ -97,8 +130,9 @@ export function carryOn(cache: ImageCache, observation: Observation, now: string
     ...(startTime !== undefined && { startTime }),
     ...(completionTime !== undefined && { completionTime }),
     ...(refreshRevision !== undefined && { refreshRevision }),
-    ...(annotation !== undefined && { refreshAnnotation: annotation }),
+    ...(refreshAnnotation !== undefined && { refreshAnnotation }),
     ...(purgeRevision !== undefined && { purgeRevision }),
+    ...(purgeAnnotation !== undefined && { purgeAnnotation }),
     ...observed(cache),
   }
   const isDeleting = cache.metadata.deletionTimestamp !== undefined

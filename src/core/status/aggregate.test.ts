@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { aggregateAll } from '../../../test/builders/aggregate.ts'
 import { cacheOf } from '../../../test/builders/image-cache.ts'
 import { entryOf, failedEntryOf, nodeImagesOf } from '../../../test/builders/node-images.ts'
 import { type NodeOptions, nodeWith } from '../../../test/builders/node.ts'
@@ -10,7 +11,6 @@ import type { LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-ima
 import type { NodeFacts } from '../node/index.ts'
 import { compileCache, shortHash } from '../demand/index.ts'
 import { planNode } from '../plan/index.ts'
-import { aggregate } from './aggregate.ts'
 
 const [T0, T1, T2] = [at(0), at(60), at(120)]
 
@@ -57,8 +57,7 @@ function warmed(
 }
 
 function look(object: ImageCache, nodes: NodeFacts[], ledgers: NodeImages[], now: string) {
-  const byName = new Map(ledgers.map(ledger => [ledger.metadata.name, ledger]))
-  return aggregate(compileCache(object, 'IfNotPresent'), nodes, name => byName.get(name), now)
+  return aggregateAll(compileCache(object, 'IfNotPresent'), nodes, ledgers, now)
 }
 
 /** What the API server has after a status was written. */
@@ -216,7 +215,7 @@ describe('a refresh', () => {
 
   it('has its turn after a periodic one that asked for less', () => {
     const compiled = compileCache(warm, 'IfNotPresent')
-    const periodic = written(warm, aggregate(compiled, nodes, () => undefined, T1, true).status)
+    const periodic = written(warm, aggregateAll(compiled, nodes, [], T1, true).status)
     expect(periodic.status).toMatchObject({ status: 'Processing', reason: 'ImageCacheRefresh' })
     const annotated: ImageCache = { ...periodic, metadata: asked.metadata }
     const ended = look(annotated, nodes, [warmed(node('a'), begun, done)], T2)

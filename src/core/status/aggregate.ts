@@ -1,19 +1,23 @@
-import type { Failure, ImageCacheStatus, ImageStatus } from '../../api/image-cache.ts'
-import type { NodeImages } from '../../api/node-images.ts'
+import type { Failure, ImageCache, ImageCacheStatus, ImageStatus } from '../../api/image-cache.ts'
 import { PURGE_ANNOTATION, REFRESH_ANNOTATION } from '../../api/constants.ts'
 import { ACTION, STATUS } from '../../api/messages.ts'
-import { type CompiledCache, activityOf, wantsPurge } from '../demand/index.ts'
-import type { NodeFacts } from '../node/index.ts'
-import { begin, carryOn, newAction, wantsRefresh, isFullRefresh } from './action.ts'
+import { type CompiledCache, activityOf } from '../demand/index.ts'
+import {
+  type ActionStatus,
+  begin,
+  carryOn,
+  newAction,
+  servesPurge,
+  servesRefresh,
+  wantsRefresh,
+} from './action.ts'
 import { conditions } from './conditions.ts'
-import { type Observation, observe } from './observe.ts'
+import type { Observation } from './observation.ts'
 
 /** Greatest size of the lists of a status, in bytes. Every client reads the whole object. */
 const FAILURES_BYTES = 32_768
 const IMAGES_BYTES = 20_480
 const KEPT_BYTES = 8_192
-/** Nodes named as examples of a skip reason. */
-const EXAMPLES = 3
 
 /** The new status of a cache, and what follows from it. */
 export interface Aggregate {
@@ -26,48 +30,60 @@ export interface Aggregate {
   readonly ended: boolean
 }
 
+/** What a cache does now: it begins an action, or goes on with the one that it has. */
+export interface Turn {
+  /** The cache as its nodes are counted: a cache whose purge begins wants no image. */
+  readonly cache: CompiledCache
+  /** The cache as the API server has it. */
+  readonly object: ImageCache
+  /** When its action began, RFC 3339. The action does not wait for younger nodes. */
+  readonly startTime: string | undefined
+  /** The status of the action that begins now. */
+  readonly begun: ActionStatus | undefined
+}
+
 /**
- * The status of a cache from the ledgers of its nodes. Pure.
+ * What a cache does now. Pure.
  *
+ * @param now RFC 3339
  * @param refreshFound a periodic refresh found something newer for nodes of this cache
  */
-export function aggregate(
-  cache: CompiledCache,
-  nodes: Iterable<NodeFacts>,
-  ledgerOf: (nodeName: string) => NodeImages | undefined,
-  now: string,
-  refreshFound = false,
-): Aggregate {
+export function turnOf(cache: CompiledCache, now: string, refreshFound = false): Turn {
   const object = cache.cache
-  const action = newAction(object, refreshFound)
+  const action = newAction(object, now, refreshFound)
   const begun = action && begin(action, object, now)
-  // An action that begins now is counted already: a cache whose purge begins wants no image.
-  const counted = begun ? withStatus(cache, begun) : cache
-  const observation = observe(counted, nodes, ledgerOf, action ? now : object.status?.startTime)
+  return {
+    cache: begun ? withStatus(cache, begun) : cache,
+    object,
+    startTime: begun ? now : object.status?.startTime,
+    begun,
+  }
+}
+
+/** The status of a cache from what its nodes say. Pure. */
+export function aggregate({ cache, object, begun }: Turn, observation: Observation, now: string): Aggregate {
   const main = begun ?? carryOn(object, observation, now)
   const ended = main.completionTime !== undefined && main.completionTime !== object.status?.completionTime
-  const wasRefresh = object.status?.reason === main.reason && object.status?.status === STATUS.processing
-  // An annotation that is set during a periodic refresh has its turn next.
-  const refreshDone = ended && wasRefresh && isFullRefresh(main)
+  const isSameAction = object.status?.reason === main.reason && object.status?.status === STATUS.processing
   // A purge cancels a refresh that was asked for before: it would bring the images back.
-  const refreshVoid = action === ACTION.purge
-  const purgeDone = ended && main.reason === ACTION.purge
+  const isRefreshVoid = begun?.reason === ACTION.purge
+  const isRefreshServed = ended && isSameAction && servesRefresh(main, object)
   return {
     status: {
       ...main,
-      ...lists(observation, !!action),
-      conditions: conditions(counted, observation, now),
+      ...lists(observation, begun !== undefined),
+      conditions: conditions(cache, observation, now),
     },
     annotationsDone: [
-      ...(wantsRefresh(object) && (refreshDone || refreshVoid) ? [REFRESH_ANNOTATION] : []),
-      ...(wantsPurge(object) && purgeDone ? [PURGE_ANNOTATION] : []),
+      ...(wantsRefresh(object) && (isRefreshServed || isRefreshVoid) ? [REFRESH_ANNOTATION] : []),
+      ...(ended && servesPurge(main, object) ? [PURGE_ANNOTATION] : []),
     ],
     awaited: observation.awaited,
     ended,
   }
 }
 
-function withStatus(compiled: CompiledCache, status: ImageCacheStatus): CompiledCache {
+function withStatus(compiled: CompiledCache, status: ActionStatus): CompiledCache {
   const cache = { ...compiled.cache, status: { ...compiled.cache.status, ...status } }
   return { ...compiled, cache, activity: activityOf(cache) }
 }
@@ -88,10 +104,10 @@ function lists(observation: Observation, begins: boolean): Partial<ImageCacheSta
       ...(nodes.skipped > 0 && { skipped: nodes.skipped }),
     },
     ...(observation.skipped.size > 0 && {
-      skipped: [...observation.skipped].map(([reason, names]) => ({
+      skipped: [...observation.skipped].map(([reason, { count, examples }]) => ({
         reason,
-        count: names.length,
-        examples: names.toSorted().slice(0, EXAMPLES),
+        count,
+        examples: [...examples],
       })),
     }),
     ...(!begins && kept(observation)),
@@ -123,12 +139,12 @@ function boundedFailures({ failures }: Observation): { listed: Record<string, Fa
 function kept({ kept: all }: Observation): Pick<ImageCacheStatus, 'kept' | 'moreKept'> {
   let bytes = 0
   const listed = all
-    .map(({ image, reason, message, nodes }) => ({
+    .map(({ image, reason, message, count, examples }) => ({
       image,
       reason,
       ...(message && { message }),
-      count: nodes.length,
-      examples: nodes.toSorted().slice(0, EXAMPLES),
+      count,
+      examples: [...examples],
     }))
     .filter(entry => {
       bytes += Buffer.byteLength(JSON.stringify(entry))

@@ -1,7 +1,7 @@
 import type { Condition } from '../../api/image-cache.ts'
 import type { ConditionReason, ConditionType } from '../../api/condition-reasons.ts'
 import type { Activity, CompiledCache } from '../demand/index.ts'
-import type { Observation } from './observe.ts'
+import type { Observation } from './observation.ts'
 
 interface Draft<T extends ConditionType> extends Pick<Condition, 'status' | 'message'> {
   readonly type: T

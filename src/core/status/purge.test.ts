@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { aggregateAll } from '../../../test/builders/aggregate.ts'
 import { cacheOf as imageCacheOf } from '../../../test/builders/image-cache.ts'
 import { entryOf, nodeImagesOf } from '../../../test/builders/node-images.ts'
 import { nodeWith } from '../../../test/builders/node.ts'
@@ -9,7 +10,6 @@ import type { NodeImages, RemovalState } from '../../api/node-images.ts'
 import type { NodeFacts } from '../node/index.ts'
 import { compileCache } from '../demand/index.ts'
 import { planNode } from '../plan/index.ts'
-import { aggregate } from './aggregate.ts'
 
 const [T0, T1, T2] = [at(0), at(60), at(120)]
 const X = 'r.io/x:1'
@@ -61,8 +61,7 @@ function planned(facts: NodeFacts, cache: ImageCache, answers: Record<string, An
 }
 
 function look(object: ImageCache, nodes: NodeFacts[], ledgers: NodeImages[], now: string) {
-  const byName = new Map(ledgers.map(ledger => [ledger.metadata.name, ledger]))
-  return aggregate(compileCache(object, 'IfNotPresent'), nodes, name => byName.get(name), now)
+  return aggregateAll(compileCache(object, 'IfNotPresent'), nodes, ledgers, now)
 }
 
 const GONE: Answer = { state: 'Removed' }
@@ -112,7 +111,7 @@ describe('a purge', () => {
 
   it('is not undone by what a periodic refresh found meanwhile', () => {
     const purged = compileCache(cacheOf({}, { ...WARM, reason: 'ImageCachePurge' }), 'IfNotPresent')
-    const { status } = aggregate(purged, nodes, () => undefined, T2, true)
+    const { status } = aggregateAll(purged, nodes, [], T2, true)
     expect(status).toMatchObject({ status: 'Succeeded', reason: 'ImageCachePurge' })
   })
 

@@ -1,4 +1,5 @@
 import type { pino } from 'pino'
+import { CacheCounts } from '../../controllers/caches/cache-counts.ts'
 import { CacheReconciler } from '../../controllers/caches/cache-reconciler.ts'
 import { NodeImagesWriter } from '../../controllers/nodes/node-images-writer.ts'
 import { NodeReconciler } from '../../controllers/nodes/node-reconciler.ts'
@@ -14,6 +15,9 @@ import type { ClusterState } from '../../state/cluster-state.ts'
 import { PullSecrets } from '../../state/pull-secrets.ts'
 import { TagResolver } from '../../state/tag-resolver.ts'
 import type { ControllerOptions } from './options.ts'
+
+/** Part of the requests to the API server that writes of NodeImages may take. */
+const WRITE_SHARE = 0.6
 
 /** The work queues, by the name of their controller. */
 export type Queues = ReturnType<typeof makeQueues>
@@ -94,7 +98,13 @@ export function makeControllers({
     wake: node => queues.node.add(node),
     log,
   })
-  const caches = new CacheReconciler({ cluster, events, purgeDeadlineMs: options.purgeDeadlineMs, log })
+  const caches = new CacheReconciler({
+    cluster,
+    counts: new CacheCounts(cluster),
+    events,
+    purgeDeadlineMs: options.purgeDeadlineMs,
+    log,
+  })
   const refresher = new Refresher({
     cluster,
     tags,
@@ -138,7 +148,7 @@ export function makeControllers({
   const nodes = new NodeReconciler({
     cluster,
     engine,
-    writer: new NodeImagesWriter(cluster),
+    writer: new NodeImagesWriter(cluster, WRITE_SHARE * options.kubeApiQps),
     breaker,
     isPulledElsewhere: (host, nodeName) => state.isPulledElsewhere(host, nodeName),
     refreshes: refresher.refreshes,

@@ -261,7 +261,7 @@ export class TestedCluster implements AsyncDisposable {
     const reconciler = new NodeReconciler({
       cluster,
       engine: change(engine),
-      writer: new NodeImagesWriter(cluster),
+      writer: new NodeImagesWriter(cluster, 100),
       breaker,
       isPulledElsewhere: () => false,
       refreshes: new Map(),
