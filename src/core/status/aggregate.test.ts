@@ -11,6 +11,7 @@ import type { LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-ima
 import type { NodeFacts } from '../node/index.ts'
 import { compileCache, shortHash } from '../demand/index.ts'
 import { planNode } from '../plan/index.ts'
+import { refreshWaitMs } from './action.ts'
 
 const [T0, T1, T2] = [at(0), at(60), at(120)]
 
@@ -204,6 +205,28 @@ describe('a refresh', () => {
     const renewed = look(refreshing, nodes, [warmed(node('a'), refreshing, done, old.spec)], T2)
     expect(renewed.status).toMatchObject({ status: 'Succeeded', reason: 'ImageCacheRefresh' })
     expect(renewed.annotationsDone).toEqual([REFRESH_ANNOTATION])
+  })
+
+  it('is asked for again by another value that comes meanwhile, and waits a moment for its turn', () => {
+    const first = written(asked, look(asked, nodes, [], T1).status)
+    const stamped = { ...first, metadata: { ...first.metadata, annotations: { [REFRESH_ANNOTATION]: '2' } } }
+    const ledgers = [warmed(node('a'), first, done, warmed(node('a'), begun, done).spec)]
+    const end = look(stamped, nodes, ledgers, at(61))
+    expect(end).toMatchObject({ status: { status: 'Succeeded' }, annotationsDone: [] })
+    const ended = written(stamped, end.status)
+    expect(look(ended, nodes, ledgers, at(62)).status, 'too early').toMatchObject({ status: 'Succeeded' })
+    expect(refreshWaitMs(ended, at(62))).toBe(8_000)
+    const next = look(ended, nodes, ledgers, at(70)).status
+    expect(next).toMatchObject({
+      status: 'Processing',
+      refreshRevision: 2,
+      refreshAnnotation: shortHash('2'),
+    })
+  })
+
+  it('does not wait for a clock that was ahead', () => {
+    const first = written(asked, look(asked, nodes, [], at(100_000)).status)
+    expect(refreshWaitMs(first, at(0))).toBe(10_000)
   })
 
   it('waits for an action that is under way', () => {

@@ -109,6 +109,16 @@ describe('a purge', () => {
     expect(look(after, nodes, all, T2)).toMatchObject({ ended: false, status: { status: 'Succeeded' } })
   })
 
+  it('is asked for again by another value that comes meanwhile', () => {
+    const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
+    const all = nodes.map(each => planned(each, begun, { [X]: GONE, [Y]: GONE }))
+    const stamped = cacheOf({ annotations: { [PURGE_ANNOTATION]: 'again' } }, begun.status)
+    const end = look(stamped, nodes, all, T2)
+    expect(end).toMatchObject({ status: { status: 'Succeeded' }, annotationsDone: [] })
+    const next = look(cacheOf({ annotations: { [PURGE_ANNOTATION]: 'again' } }, end.status), nodes, all, T2)
+    expect(next.status).toMatchObject({ status: 'Processing', purgeRevision: 2 })
+  })
+
   it('is not undone by what a periodic refresh found meanwhile', () => {
     const purged = compileCache(cacheOf({}, { ...WARM, reason: 'ImageCachePurge' }), 'IfNotPresent')
     const { status } = aggregateAll(purged, nodes, [], T2, true)

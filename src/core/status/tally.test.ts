@@ -48,7 +48,9 @@ function stateOf(name: string): fc.Arbitrary<State> {
 const NAMES = ['n1', 'n2', 'n3', 'n4']
 /** Changes of nodes, one after the other. Without a state, the node goes. */
 const CHANGES = fc.array(
-  fc.constantFrom(...NAMES).chain(name => fc.record({ name: fc.constant(name), state: fc.option(stateOf(name)) })),
+  fc
+    .constantFrom(...NAMES)
+    .chain(name => fc.record({ name: fc.constant(name), state: fc.option(stateOf(name)) })),
   { maxLength: 30 },
 )
 
