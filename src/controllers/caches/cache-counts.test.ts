@@ -67,11 +67,11 @@ describe('the counts of caches', () => {
     pulled(0)
     pulled(1)
     expect(await awaited()).toBe(1)
-    const [first] = nodes
+    const [first = nodeWith('n0', {})] = nodes
     cluster.nodeInformer.upsert({
-      ...first!,
+      ...first,
       unschedulable: true,
-      metadata: { ...first!.metadata, resourceVersion: '2' },
+      metadata: { ...first.metadata, resourceVersion: '2' },
     })
     expect(await observe()).toMatchObject({ nodes: { desired: 2, ready: 1, skipped: 1 }, matched: 3 })
   })
