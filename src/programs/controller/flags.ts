@@ -131,8 +131,10 @@ export function controllerFlags(env: Environment) {
     },
     process: {
       ...clusterFlags(),
-      kubeApiQps: integer(['kube-api-qps', 'Maximum requests to the API server per second.'], 50, { min: 1 }),
-      kubeApiBurst: integer(['kube-api-burst', 'Maximum burst of requests to the API server.'], 100, {
+      kubeApiQps: integer(['kube-api-qps', 'Maximum requests to the API server per second.'], 100, {
+        min: 1,
+      }),
+      kubeApiBurst: integer(['kube-api-burst', 'Maximum burst of requests to the API server.'], 200, {
         min: 1,
       }),
       namespace: withVariable(
