@@ -20,7 +20,7 @@ it('lets timers fire while many loops compute, and gives each loop its turn', as
       while (performance.now() < until) {
         while (isSliceOver()) await nextTurn()
         burn(2)
-        done[i]! += 1
+        done[i] = (done[i] ?? 0) + 1
       }
     }),
   )
