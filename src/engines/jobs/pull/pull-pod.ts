@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../../api/object.ts'
+import { COPY_CONTAINER, isPullContainer, isPullVolume } from './container-names.ts'
 
 /** State of a container as the kubelet reports it. `none` before the first report. */
 export interface ContainerState {
@@ -20,7 +21,10 @@ export interface PullContainer {
   readonly imageId: string
 }
 
-/** The Pod of a pull Job: a projection of core/v1 Pod. */
+/**
+ * The Pod of a pull Job: a projection of core/v1 Pod.
+ * It has only the containers and volumes that the Job asks for: what a mesh injects is no evidence.
+ */
 export interface PullPod extends KubeObject {
   readonly job: string
   /** UID of the Job that controls the Pod. Empty where none does. */
@@ -36,7 +40,8 @@ export interface PullPod extends KubeObject {
   readonly sandboxReady: boolean
   /** References of the image volumes as the API server stored them, by name of the volume. */
   readonly imageVolumes: Readonly<Record<string, string>>
-  readonly initContainers: readonly PullContainer[]
+  /** The init container of the method `containers`. */
+  readonly copyContainer?: PullContainer
   readonly containers: readonly PullContainer[]
 }
 
@@ -81,7 +86,11 @@ export interface RawPod extends KubeObject {
 export function projectPod(raw: RawPod): PullPod {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, creationTimestamp, labels } = raw.metadata
   const owner = raw.metadata.ownerReferences?.find(reference => reference.controller)
-  const volumes = raw.spec?.volumes ?? []
+  const volumes = (raw.spec?.volumes ?? []).filter(volume => isPullVolume(volume.name))
+  const [copyContainer] = containers(
+    (raw.spec?.initContainers ?? []).filter(spec => spec.name === COPY_CONTAINER),
+    raw.status?.initContainerStatuses,
+  )
   return {
     metadata: {
       name,
@@ -104,12 +113,15 @@ export function projectPod(raw: RawPod): PullPod {
     imageVolumes: Object.fromEntries(
       volumes.flatMap(volume => (volume.image?.reference ? [[volume.name, volume.image.reference]] : [])),
     ),
-    initContainers: containers(raw.spec?.initContainers, raw.status?.initContainerStatuses),
-    containers: containers(raw.spec?.containers, raw.status?.containerStatuses),
+    ...(copyContainer && { copyContainer }),
+    containers: containers(
+      (raw.spec?.containers ?? []).filter(spec => isPullContainer(spec.name)),
+      raw.status?.containerStatuses,
+    ),
   }
 }
 
-function containers(specs: RawContainer[] = [], statuses: RawContainerStatus[] = []): PullContainer[] {
+function containers(specs: RawContainer[], statuses: RawContainerStatus[] = []): PullContainer[] {
   return specs.map(spec => {
     const status = statuses.find(candidate => candidate.name === spec.name)
     return {

@@ -254,3 +254,31 @@ describe('containers of the images themselves', () => {
     expect(reading.verdicts.get(B)).toEqual({ kind: 'present' })
   })
 })
+
+describe.each<'first' | 'last' | 'init'>(['first', 'last', 'init'])('a mesh that puts its proxy %s', place => {
+  const failed = [pullError(notFound(B))]
+
+  it.each<{ what: string; state: RawState }>([
+    { what: 'runs for ever', state: running },
+    { what: 'exits with 0', state: done },
+    { what: 'cannot be pulled', state: pullError(notFound('mesh.test/proxy:1')) },
+  ])('is no evidence where the proxy $what', ({ state }) => {
+    const proxy = { place, state }
+    expect(verdicts([A, B], 'batch', { proxy, states: failed })).toEqual(['unproven', 'ImageNotFound'])
+    expect(verdicts([A, B], 'batch', { proxy, states: [done] })).toEqual(['present', 'present'])
+    expect(verdicts([A, B], 'batch', { proxy })).toEqual(['pulling', 'pulling'])
+    expect(verdicts([A, B], 'single', { proxy, states: [done, ...failed] })).toEqual([
+      'present',
+      'ImageNotFound',
+    ])
+    expect(verdicts([A, B], 'containers', { proxy, init: done, states: [done, ...failed] })).toEqual([
+      'present',
+      'ImageNotFound',
+    ])
+    const helper = pullError(notFound(HELPER))
+    expect(verdicts([A, B], 'containers', { proxy, init: helper, states: [creating] })).toEqual([
+      'HelperImageUnavailable',
+      'HelperImageUnavailable',
+    ])
+  })
+})
