@@ -82,6 +82,29 @@ export const FAILURE_REASONS = {
     permanent: false,
     words: [/no space left on device/i, /disk quota exceeded/i],
   },
+  NodeStoreFailed: {
+    doc: "The node's own image store failed: it has lost a layer or a snapshot, or it cannot unpack one. The reference is not at fault. Retried with growing pauses. If it stays, remove the image on the node (`crictl rmi`) or restart the container runtime.",
+    permanent: false,
+    words: [
+      /snapshot \S+ (does not exist|not found)/i,
+      /failed to (prepare extraction|stat|get|mount) snapshot/i,
+      /content digest sha256:\w+: not found/i,
+      /error unpacking image/i,
+      /blob not found in content store/i,
+      /(layer|diff ID) not known/i,
+      /locating item named .* for image with ID/i,
+    ],
+  },
+  LayerMissing: {
+    doc: 'The registry has the manifest of the image but not one of its layers: an upload is not complete, or a clean-up removed the layer. Retried with growing pauses. If it stays, push the image again.',
+    permanent: false,
+    words: [
+      /content at \S+\/blobs\/\S+ not found/i,
+      /\/blobs\/\S*: (404 Not Found|not found)/i,
+      /blob unknown/i,
+      /failed to copy: .*not found/i,
+    ],
+  },
   InvalidManifest: {
     doc: 'The response of the registry is not an image manifest (for example a login page or a corrupt file).',
     permanent: true,

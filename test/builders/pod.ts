@@ -55,10 +55,7 @@ export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
         !options.withoutVolumes && {
           volumes: job.images.map((reference, index) => ({ name: pullVolume(index), image: { reference } })),
         }),
-      initContainers: [
-        ...proxyAt('init'),
-        ...(byVolumes ? [] : [{ name: COPY_CONTAINER, image: helper }]),
-      ],
+      initContainers: [...proxyAt('init'), ...(byVolumes ? [] : [{ name: COPY_CONTAINER, image: helper }])],
       containers: [
         ...proxyAt('first'),
         ...names.map((name, index) => ({

@@ -20,6 +20,7 @@ export {
   type RemovalVerdict,
 } from './evidence.ts'
 export { failBlockedImages } from './fail-blocked-images.ts'
+export { boundedText } from './message.ts'
 export { type DuePull, type OpenWork, openWork } from './open-work.ts'
 export { recordPull } from './record-pull.ts'
 export { isRemovalAnswered } from './record-removal.ts'

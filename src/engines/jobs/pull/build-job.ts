@@ -130,7 +130,11 @@ function byVolumes(
   resources: Resources,
   method: 'batch' | 'single',
 ): Record<string, unknown> {
-  const mount = (index: number) => ({ name: pullVolume(index), mountPath: `/images/${index}`, readOnly: true })
+  const mount = (index: number) => ({
+    name: pullVolume(index),
+    mountPath: `/images/${index}`,
+    readOnly: true,
+  })
   const container = (name: string, volumeMounts: unknown[]) => ({
     name,
     image: helperImage,

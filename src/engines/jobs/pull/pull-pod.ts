@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../../api/object.ts'
+import { boundedText } from '../../../core/ledger/index.ts'
 import { COPY_CONTAINER, isPullContainer, isPullVolume } from './container-names.ts'
 
 /** State of a container as the kubelet reports it. `none` before the first report. */
@@ -105,7 +106,7 @@ export function projectPod(raw: RawPod): PullPod {
     nodeName: raw.spec?.nodeName ?? '',
     phase: raw.status?.phase ?? '',
     reason: raw.status?.reason ?? '',
-    message: raw.status?.message ?? '',
+    message: boundedText(raw.status?.message ?? ''),
     ...(raw.status?.startTime !== undefined && { startedAt: raw.status.startTime }),
     sandboxReady: (raw.status?.conditions ?? []).some(
       ({ type, status }) => type === 'PodReadyToStartContainers' && status === 'True',
@@ -140,7 +141,7 @@ function containerState(state: RawState = {}): ContainerState {
     return {
       phase: 'terminated',
       reason: terminated.reason ?? '',
-      message: terminated.message ?? '',
+      message: boundedText(terminated.message ?? ''),
       ...(terminated.startedAt !== undefined && { startedAt: terminated.startedAt }),
     }
   }
@@ -152,6 +153,7 @@ function containerState(state: RawState = {}): ContainerState {
       ...(running.startedAt !== undefined && { startedAt: running.startedAt }),
     }
   }
-  if (waiting) return { phase: 'waiting', reason: waiting.reason ?? '', message: waiting.message ?? '' }
+  if (waiting)
+    return { phase: 'waiting', reason: waiting.reason ?? '', message: boundedText(waiting.message ?? '') }
   return { phase: 'none', reason: '', message: '' }
 }

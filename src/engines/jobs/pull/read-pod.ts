@@ -27,8 +27,8 @@ const PULL_ERRORS = new Set([
 ])
 
 /**
- * Waiting reasons that prove that all images of the container are pulled
- * (pkg/kubelet/container/sync_result.go).
+ * Waiting reasons that prove that all images of the container are pulled, unless the message says that the
+ * node's image store failed (pkg/kubelet/container/sync_result.go).
  */
 const AFTER_PULL = new Set([
   'CreateContainerConfigError',
@@ -171,9 +171,12 @@ function readOne(state: ContainerState, helpers: readonly string[]): PullVerdict
   if (state.phase === 'terminated' && state.reason === STATUS_UNKNOWN) return { kind: 'pulling' }
   if (state.phase === 'running' || state.phase === 'terminated') return { kind: 'present' }
   if (state.phase !== 'waiting') return { kind: 'pulling' }
-  if (AFTER_PULL.has(state.reason)) return { kind: 'present' }
-  if (!PULL_ERRORS.has(state.reason)) return { kind: 'pulling' }
   const message = state.message || state.reason
+  if (AFTER_PULL.has(state.reason)) {
+    const isStored = classifyPullError(message) !== 'NodeStoreFailed'
+    return isStored ? { kind: 'present' } : { kind: 'failed', reason: 'NodeStoreFailed', message }
+  }
+  if (!PULL_ERRORS.has(state.reason)) return { kind: 'pulling' }
   if (helpers.some(helper => names(message, helper))) {
     return { kind: 'failed', reason: 'HelperImageUnavailable', message }
   }
