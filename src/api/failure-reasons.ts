@@ -41,7 +41,7 @@ export const FAILURE_REASONS = {
     words: [],
   },
   NotAllowed: {
-    doc: '`spec.jobTemplate` of the cache sets a field that the administrator does not allow authors of caches to set. Remove the field, or allow it with `--job-template-allow`. Until then nothing is pulled for the cache; images that nodes already hold stay.',
+    doc: '`spec.jobTemplate` of the cache sets a field that the administrator does not allow authors of caches to set, or a label or an annotation that is reserved. Remove it; an administrator can allow a field with `--job-template-allow`. Until then nothing is pulled for the cache; images that nodes already hold stay.',
     permanent: true,
     words: [],
   },

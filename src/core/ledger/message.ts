@@ -27,7 +27,7 @@ export function shortMessage(message: string): string {
     .toWellFormed()
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim()
-  const characters = [...folded]
+  const characters = Array.from(folded)
   if (sum(characters) <= MAX_BYTES) return folded
   const head = takeWithin(characters, HEAD_BYTES)
   const tail = takeWithin(characters.toReversed(), MAX_BYTES - HEAD_BYTES - ELLIPSIS_BYTES).toReversed()

@@ -47,8 +47,8 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
   const { cache } = request.cache
   const template = cache.spec.jobTemplate ?? {}
   const labels = {
-    ...POD_LABELS,
     ...template.labels,
+    ...POD_LABELS,
     ...JOB_LABELS,
     [CACHE_LABEL]: cacheLabel(cache.metadata.name),
   }
