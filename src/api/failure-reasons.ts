@@ -165,6 +165,11 @@ export const FAILURE_REASONS = {
     permanent: false,
     words: [],
   },
+  PodNotMade: {
+    doc: 'The Job exists, but kube-controller-manager made no Pod for it in 10 minutes and gave no reason. Check that it runs and is not overloaded. Retried with growing pauses.',
+    permanent: false,
+    words: [],
+  },
   NodeUnavailable: {
     doc: 'The node became unavailable during the pull.',
     permanent: false,

@@ -15,6 +15,7 @@ const NOT_ABOUT_THE_IMAGE: ReadonlySet<FailureReasonName> = new Set([
   'HelperImageUnavailable',
   'NodeRefused',
   'JobRefused',
+  'PodNotMade',
   'NodeUnavailable',
 ])
 

@@ -18,7 +18,8 @@ export interface BatchInput {
   readonly ledger: readonly LedgerEntry[]
   readonly caches: ReadonlyMap<string, CompiledCache>
   readonly circuits: Circuits
-  readonly method: PullMethod
+  /** How images are pulled for caches of a namespace. */
+  readonly methodIn: (namespace: string) => PullMethod
 }
 
 /** The images that go into one Job together. */
@@ -52,7 +53,8 @@ export function nextBatch(candidates: readonly DuePull[], input: BatchInput): Ba
   const group = firstGroup(answering, input) ?? firstGroup(probes.slice(0, 1), input)
   if (!group) return undefined
   const { cache, items } = group
-  const method = input.method === 'containers' ? 'containers' : needsOwnContainers(items) ? 'single' : 'batch'
+  const pullMethod = input.methodIn(cache.cache.metadata.namespace ?? '')
+  const method = pullMethod === 'containers' ? 'containers' : needsOwnContainers(items) ? 'single' : 'batch'
   return {
     cache,
     method,
@@ -112,6 +114,7 @@ const BLAMELESS = new Set<string | undefined>([
   'HelperImageUnavailable',
   'NodeRefused',
   'JobRefused',
+  'PodNotMade',
   'NodeUnavailable',
 ])
 

@@ -31,7 +31,7 @@ function choose(changes: Partial<ChooseInput> = {}, due: Partial<DuePull['due']>
     ledger,
     caches: new Map([[cache.owner, cache]]),
     circuits: circuitsOf(),
-    method: 'image-volumes',
+    methodIn: () => 'image-volumes',
     settings: SETTINGS,
     now: T0,
     ...changes,
@@ -73,10 +73,10 @@ describe('chooseJob', () => {
       const names = [
         nameOf({}),
         nameOf({ desired: newer }),
-        nameOf({ ledger: tried, method: 'containers' }),
-        nameOf({ ledger: twice, method: 'containers' }),
+        nameOf({ ledger: tried, methodIn: () => 'containers' }),
+        nameOf({ ledger: twice, methodIn: () => 'containers' }),
         nameOf({ node: nodeOf('n2') }),
-        nameOf({ method: 'containers' }),
+        nameOf({ methodIn: () => 'containers' }),
       ]
       expect(new Set(names).size).toBe(names.length)
     })
@@ -90,9 +90,9 @@ describe('chooseJob', () => {
       const unproven = (image: string) => failedEntryOf(image, '', { state: 'Unproven' })
       expect(after(image => failedEntryOf(image, 'PullFailed'))?.method).toBe('single')
       expect(after(unproven)?.method).toBe('single')
-      expect(after(image => failedEntryOf(image, 'PullFailed'), { method: 'containers' })?.method).toBe(
-        'containers',
-      )
+      expect(
+        after(image => failedEntryOf(image, 'PullFailed'), { methodIn: () => 'containers' })?.method,
+      ).toBe('containers')
     })
 
     it('stay together where nothing is wrong with them', () => {

@@ -74,6 +74,10 @@ function readWithoutPod(job: PullJob, { refusals, now }: ReadInput): ReadJob {
       const verdict = { kind: 'failed', reason: 'JobRefused', message: missing.message } as const
       return { job, reading: { done: true, verdicts: all(job.images, verdict) }, unexplained: false }
     }
+    case 'silent': {
+      const verdict = { kind: 'failed', reason: 'PodNotMade', message: missing.message } as const
+      return { job, reading: { done: true, verdicts: all(job.images, verdict) }, unexplained: false }
+    }
     case 'waiting': {
       const { unexplained, lookAgainMs } = missing
       return {

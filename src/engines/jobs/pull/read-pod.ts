@@ -55,7 +55,7 @@ export function readPod(job: PullJob, pod: PullPod, helperImage: string): JobRea
   if (refused) return { done: true, verdicts: all(job.images, refused) }
   const verdicts = job.method === 'containers' ? readContainers(job, pod) : readVolumes(job, pod, helperImage)
   if (!verdicts) {
-    const message = 'the API server does not keep image volumes'
+    const message = 'the API server, or a policy, does not keep image volumes'
     return { done: true, verdicts: all(job.images, { kind: 'unknown', message }), volumesDropped: true }
   }
   const done = [...verdicts.values()].every(verdict => verdict.kind !== 'pulling')
