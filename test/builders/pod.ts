@@ -22,6 +22,8 @@ export interface PodOptions {
   readonly helper?: string
   /** The API server dropped them. */
   readonly withoutVolumes?: boolean
+  /** The admission plugin AlwaysPullImages is on. */
+  readonly alwaysPulls?: boolean
   /** What a mesh adds: a container, or an init container. */
   readonly proxy?: { readonly place: 'first' | 'last' | 'init'; readonly state: RawState }
 }
@@ -36,7 +38,8 @@ export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
   const names = [
     ...new Set(job.images.map((_, index) => pullContainer(job.method, index, job.images.length))),
   ]
-  const { proxy } = options
+  const { proxy, alwaysPulls = false } = options
+  const imagePullPolicy = alwaysPulls ? 'Always' : 'IfNotPresent'
   const proxyAt = (place: 'first' | 'last' | 'init') => (proxy?.place === place ? [PROXY] : [])
   const proxyStatus = (isInit: boolean) =>
     proxy && (proxy.place === 'init') === isInit ? [{ name: PROXY.name, state: proxy.state }] : []
@@ -55,12 +58,16 @@ export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
         !options.withoutVolumes && {
           volumes: job.images.map((reference, index) => ({ name: pullVolume(index), image: { reference } })),
         }),
-      initContainers: [...proxyAt('init'), ...(byVolumes ? [] : [{ name: COPY_CONTAINER, image: helper }])],
+      initContainers: [
+        ...proxyAt('init'),
+        ...(byVolumes ? [] : [{ name: COPY_CONTAINER, image: helper, imagePullPolicy }]),
+      ],
       containers: [
         ...proxyAt('first'),
         ...names.map((name, index) => ({
           name,
           image: byVolumes ? helper : (job.images[index] ?? ''),
+          imagePullPolicy,
           ...(byVolumes && {
             volumeMounts: job.method === 'batch' ? mounts : mounts.slice(index, index + 1),
           }),

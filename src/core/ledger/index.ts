@@ -22,6 +22,7 @@ export {
 export { failBlockedImages } from './fail-blocked-images.ts'
 export { boundedText } from './message.ts'
 export { type DuePull, type OpenWork, openWork } from './open-work.ts'
+export { failureFor } from './owner-failures.ts'
 export { recordPull } from './record-pull.ts'
 export { isRemovalAnswered } from './record-removal.ts'
 export { type LedgerInput, updateLedger } from './update-ledger.ts'

@@ -4,7 +4,7 @@ import { HOSTNAME_LABEL } from '../../api/constants.ts'
 import type { SkipReason } from '../../api/skip-reasons.ts'
 import type { CompiledCache } from '../demand/index.ts'
 import type { NodeFacts } from '../node/index.ts'
-import { hasPullFailed, isPresent, isPullAnswered } from '../ledger/index.ts'
+import { failureFor, hasPullFailed, isPresent, isPullAnswered } from '../ledger/index.ts'
 import { newRequests, select } from '../plan/index.ts'
 import { type KeptOnNodes, RemovalTally } from './observe-removals.ts'
 
@@ -170,9 +170,8 @@ class Tally {
         tally.digests.add(entry?.presence?.digest ?? '')
       } else missing += 1
       if (entry?.attempt?.state === 'Pulling') tally.pulling += 1
-      if (entry?.attempt && hasPullFailed(entry)) {
-        this.#failPull(node, image, entry.attempt.reason, entry.attempt.message ?? '')
-      }
+      const failure = failureFor(entry, this.#cache.owner)
+      if (failure) this.#failPull(node, image, failure.reason, failure.message ?? '')
       // False where the plan of the node does not follow the newest request yet. An edit asks again for
       // failed images.
       const isPlanned = !refresh && !(edit && hasPullFailed(entry))
@@ -182,7 +181,10 @@ class Tally {
   }
 
   #isSettled(desired: DesiredImage | undefined, entry: LedgerEntry | undefined): boolean {
-    return desired?.owners.includes(this.#cache.owner) === true && isPullAnswered(entry, desired)
+    return (
+      desired?.owners.includes(this.#cache.owner) === true &&
+      isPullAnswered(entry, desired, this.#cache.owner)
+    )
   }
 
   #failPull(node: NodeFacts, image: string, reason: string | undefined, message: string): void {

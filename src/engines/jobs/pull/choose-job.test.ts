@@ -155,6 +155,33 @@ describe('chooseJob', () => {
     )
   })
 
+  describe('an image of several caches that failed for one of them', () => {
+    const namespaces = { oldest: 'team', same: 'team', other: 'other' }
+    const all = Object.entries(namespaces).map(([name, namespace]) =>
+      compileCache(cacheOf(name, ['r.test/a:1'], {}, {}, { namespace }), 'IfNotPresent'),
+    )
+    const caches = new Map(all.map(each => [each.owner, each]))
+    const owners = all.map(({ owner }) => owner)
+    const [first = '', second = '', third = ''] = owners
+    const desired = desiredOf(['r.test/a:1'], cache).map(image => ({ ...image, owners }))
+    const failedFor = (owner: string, seconds: number) => ({
+      ...{ owner, revision: 1, count: 1, reason: 'JobRefused', finishedAt: at(seconds) },
+    })
+    const nextFor = (...failures: readonly [string, number][]) => {
+      const [last, ...others] = failures.toReversed().map(([owner, when]) => failedFor(owner, when))
+      const entry = failedEntryOf('r.test/a:1', 'JobRefused', { ...last, otherFailures: others })
+      return choose({ desired, caches, ledger: [entry] })?.cache.key
+    }
+
+    it('goes to a cache of another namespace first, then to those of the same, and round again', () => {
+      expect(choose({ desired, caches })?.cache.key).toBe('team/oldest')
+      expect(nextFor([first, 1])).toBe('other/other')
+      expect(nextFor([first, 1], [third, 2])).toBe('team/same')
+      expect(nextFor([first, 1], [third, 2], [second, 3])).toBe('team/oldest')
+      expect(nextFor([third, 2], [second, 3], [first, 9])).toBe('other/other')
+    })
+  })
+
   it('asks the node, and no registry, where an image is only to be proved', () => {
     const always = compiledOf('cache', IMAGES, { pullPolicy: 'Always' })
     const desired = desiredOf(IMAGES, always).map(image => ({ ...image, pullPolicy: 'Always' as const }))

@@ -39,6 +39,11 @@ export interface PullPod extends KubeObject {
   readonly startedAt?: string
   /** True where the Pod's sandbox is ready. The kubelet pulls only after that. */
   readonly sandboxReady: boolean
+  /**
+   * True where every container has the pull policy `Always`, which no Job asks for: the admission plugin
+   * AlwaysPullImages is on, and each look at an image asks its registry.
+   */
+  readonly alwaysPulls: boolean
   /** References of the image volumes as the API server stored them, by name of the volume. */
   readonly imageVolumes: Readonly<Record<string, string>>
   /** The init container of the method `containers`. */
@@ -55,6 +60,7 @@ interface RawState {
 interface RawContainer {
   name: string
   image?: string
+  imagePullPolicy?: string
   volumeMounts?: { name: string }[]
 }
 
@@ -88,10 +94,9 @@ export function projectPod(raw: RawPod): PullPod {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, creationTimestamp, labels } = raw.metadata
   const owner = raw.metadata.ownerReferences?.find(reference => reference.controller)
   const volumes = (raw.spec?.volumes ?? []).filter(volume => isPullVolume(volume.name))
-  const [copyContainer] = containers(
-    (raw.spec?.initContainers ?? []).filter(spec => spec.name === COPY_CONTAINER),
-    raw.status?.initContainerStatuses,
-  )
+  const copySpecs = (raw.spec?.initContainers ?? []).filter(spec => spec.name === COPY_CONTAINER)
+  const pullSpecs = (raw.spec?.containers ?? []).filter(spec => isPullContainer(spec.name))
+  const [copyContainer] = containers(copySpecs, raw.status?.initContainerStatuses)
   return {
     metadata: {
       name,
@@ -111,14 +116,12 @@ export function projectPod(raw: RawPod): PullPod {
     sandboxReady: (raw.status?.conditions ?? []).some(
       ({ type, status }) => type === 'PodReadyToStartContainers' && status === 'True',
     ),
+    alwaysPulls: [...copySpecs, ...pullSpecs].every(({ imagePullPolicy }) => imagePullPolicy === 'Always'),
     imageVolumes: Object.fromEntries(
       volumes.flatMap(volume => (volume.image?.reference ? [[volume.name, volume.image.reference]] : [])),
     ),
     ...(copyContainer && { copyContainer }),
-    containers: containers(
-      (raw.spec?.containers ?? []).filter(spec => isPullContainer(spec.name)),
-      raw.status?.containerStatuses,
-    ),
+    containers: containers(pullSpecs, raw.status?.containerStatuses),
   }
 }
 
