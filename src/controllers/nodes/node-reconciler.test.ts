@@ -113,9 +113,10 @@ describe('NodeReconciler', () => {
   })
 
   it('reads the explanation of a Job without a Pod soon', async () => {
+    const involvedObject = { uid: 'uid-of-job' }
     const { state, reconcile } = await reconciler(({ path }) =>
       path.endsWith('/events')
-        ? { body: { items: [{ metadata: { name: 'e' }, message: 'exceeded quota' }] } }
+        ? { body: { items: [{ metadata: { name: 'e' }, involvedObject, message: 'exceeded quota' }] } }
         : { body: stored() },
     )
     state.pullJobs.upsert(recentJobOf([IMAGE], 5))

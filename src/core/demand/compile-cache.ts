@@ -92,6 +92,11 @@ function credentialOf(cache: ImageCache): string | undefined {
   return names.length > 0 ? `${cache.metadata.namespace ?? ''}:${shortHash(names.join('\n'))}` : undefined
 }
 
+/** The namespace of the secrets that a credential names. */
+export function namespaceOfCredential(credential: string): string {
+  return credential.slice(0, Math.max(0, credential.lastIndexOf(':')))
+}
+
 /** Names of the pull secrets of the cache, sorted. Empty names are left out. */
 export function pullSecretNames(cache: ImageCache): string[] {
   return (cache.spec.imagePullSecrets ?? []).flatMap(secret => (secret.name ? [secret.name] : [])).toSorted()

@@ -9,6 +9,7 @@ export {
   cacheKey,
   compileCache,
   hasLetGo,
+  namespaceOfCredential,
   pullSecretNames,
   shortHash,
 } from './compile-cache.ts'

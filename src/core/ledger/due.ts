@@ -6,6 +6,7 @@ import type { CompiledCache } from '../demand/index.ts'
 import type { Inventory, NodeFacts } from '../node/index.ts'
 import { type Circuits, isSilence } from './circuits.ts'
 import { hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
+import { failureFor } from './owner-failures.ts'
 import { isRemovalAnswered } from './record-removal.ts'
 
 /** Whether an image needs an attempt, and when. */
@@ -37,6 +38,7 @@ const SETTLED: Due = { kind: 'settled' }
 
 /** When an image that the node is to hold needs an attempt. */
 export function pullDue(desired: DesiredImage, entry: LedgerEntry | undefined, input: DueInput): Due {
+  if (entry?.attempt?.owner !== undefined && hasPullFailed(entry)) return ownersDue(desired, entry, input)
   const isAnswered = isPullAnswered(entry, desired)
   if (entry && isAnswered && hasPullFailed(entry)) return retryDue(desired, entry, input)
   if (entry && isAnswered && isPresent(entry)) return recheckDue(desired, entry, input)
@@ -48,7 +50,9 @@ export function pullDue(desired: DesiredImage, entry: LedgerEntry | undefined, i
   if (pause > 0 && at > input.now) return { kind: 'later', inMs: at - input.now }
   const hasDisappeared = entry?.presence?.state === 'Absent' && entry.presence.by === 'NodeList'
   const isUntried = count === 0 && !hasDisappeared
-  const urgent = !isPresent(entry) && (hasPullFailed(entry) || isUntried)
+  // An image that shared a Job that failed has had no attempt of its own.
+  const isUnproven = entry?.attempt?.state === 'Unproven'
+  const urgent = !isPresent(entry) && (hasPullFailed(entry) || isUntried || isUnproven)
   return { kind: 'now', how: 'ask', urgent }
 }
 
@@ -64,6 +68,26 @@ export function removalDue(
   const { finishedAt = '', count = 1 } = entry.removal
   const at = Date.parse(finishedAt) + backoffMs(count, jitterKey(removal, input))
   return at > input.now ? { kind: 'later', inMs: at - input.now } : { kind: 'now', how: 'ask', urgent: false }
+}
+
+/**
+ * The last attempt failed for one cache alone. The next cache tries it with a Job of its own, and each cache
+ * has pauses of its own.
+ */
+function ownersDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
+  const active = desired.owners.filter(owner => input.caches.get(owner)?.activity === 'active')
+  const dues = (active.length > 0 ? active : desired.owners).map((owner): Due => {
+    const failure = failureFor(entry, owner)
+    if (!failure || failure.revision < desired.revision) {
+      return { kind: 'now', how: 'ask', urgent: !isPresent(entry) }
+    }
+    const own = { ...entry, attempt: { ...failure, state: 'Failed' as const } }
+    return retryDue({ ...desired, owners: [owner] }, own, input)
+  })
+  const now = dues.filter(due => due.kind === 'now')
+  const later = dues.flatMap(due => (due.kind === 'later' ? [due.inMs] : []))
+  if (now.length > 0) return now.find(({ urgent }) => urgent) ?? now[0] ?? SETTLED
+  return later.length > 0 ? { kind: 'later', inMs: Math.min(...later) } : SETTLED
 }
 
 function retryDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
@@ -113,12 +137,21 @@ function causeRecoveredAt(desired: DesiredImage, entry: LedgerEntry, input: DueI
 function recheckDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
   // A whole list is read with every report of the node. There is nothing to prove.
   if (input.inventory.isWhole || input.recheckIntervalMs <= 0) return SETTLED
+  const { diskPressureAt } = input.node
+  // The clock of the node may differ from ours, so its times are compared with each other only.
+  const isProvedBefore = diskPressureAt !== undefined && diskPressureAt !== entry.presence?.diskPressureAt
   const provedAt = Date.parse(entry.presence?.since ?? '')
-  const pressureEndedAt = Date.parse(input.node.diskPressureAt ?? '')
   const jitter = 0.9 + 0.2 * fraction(jitterKey(desired, input))
-  const at = provedAt + input.recheckIntervalMs * jitter
-  if (pressureEndedAt > provedAt || !(at > input.now)) return { kind: 'now', how: 'prove', urgent: false }
+  const wantedAt = isProvedBefore ? input.now : provedAt + input.recheckIntervalMs * jitter
+  const at = Math.max(wantedAt, pauseEnd(desired, entry, input))
+  if (!(at > input.now)) return { kind: 'now', how: 'prove', urgent: false }
   return { kind: 'later', inMs: at - input.now }
+}
+
+/** When an image that could not be proved is tried again, in milliseconds since the epoch. */
+function pauseEnd(desired: DesiredImage, { attempt }: LedgerEntry, input: DueInput): number {
+  if (attempt?.state !== 'Unknown') return 0
+  return Date.parse(attempt.finishedAt ?? '') + backoffMs(attempt.count ?? 1, jitterKey(desired, input))
 }
 
 /** Differs between nodes: not all of them come back in the same second. */

@@ -41,6 +41,7 @@ describe('JobState', () => {
     state.pullJobs.upsert({ ...job, metadata: named('of-another'), ownerUid: 'uid-of-another' })
     state.pullJobs.upsert({ ...job, metadata: { ...named('from-elsewhere'), namespace: 'other' } })
     state.pullJobs.upsert({ ...job, metadata: named('of-no-cache'), cache: 'team/gone' })
+    state.pullJobs.upsert({ ...job, metadata: named('claims'), credential: 'other:12345678' })
     expect(namesOf(state.inFlight())).toEqual(['pulls'])
     expect(namesOf(state.pullJobsOf('n1'))).toEqual(['goes', 'has-ended', 'of-another-machine', 'pulls'])
   })

@@ -4,7 +4,7 @@ import { InvalidRequestError } from '../../cri/removal/index.ts'
 import type { CircuitBreaker } from '../../state/circuit-breaker.ts'
 import type { Step, StepInput } from '../engine.ts'
 import type { Admission } from './admission.ts'
-import { isRefusal } from './job-refusal.ts'
+import { CONFLICT_LOOK_MS, isConflict, isRefusal } from './job-refusal.ts'
 import type { JobState } from './job-state.ts'
 import type { JobWriter } from './job-writer.ts'
 import { imagesInPullJobs } from './pull/index.ts'
@@ -81,6 +81,9 @@ export class RemovalStarter {
       // The node has more references to keep than a request can hold. Pulls still work.
       if (error instanceof InvalidRequestError) {
         return { ...nothing, evidence: removalEvidence(request, failed('RemovalFailed', error.message)) }
+      }
+      if (isConflict(error)) {
+        return { ...nothing, ...waitingStep({ reason: 'QuotaBusy', inMs: CONFLICT_LOOK_MS }) }
       }
       if (!isRefusal(error)) throw error
       breaker.refuseNamespace('removals', namespace, error.message, now)

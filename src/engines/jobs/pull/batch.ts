@@ -1,6 +1,6 @@
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../../api/node-images.ts'
 import type { CompiledCache } from '../../../core/demand/index.ts'
-import { type Circuits, type DuePull, hasPullFailed } from '../../../core/ledger/index.ts'
+import { type Circuits, type DuePull, failureFor, hasPullFailed } from '../../../core/ledger/index.ts'
 import { hostOf } from '../../../oci/registry-host.ts'
 import type { PullMethod } from './job-settings.ts'
 import type { JobMethod } from './pull-job.ts'
@@ -18,7 +18,8 @@ export interface BatchInput {
   readonly ledger: readonly LedgerEntry[]
   readonly caches: ReadonlyMap<string, CompiledCache>
   readonly circuits: Circuits
-  readonly method: PullMethod
+  /** How images are pulled for caches of a namespace. */
+  readonly methodIn: (namespace: string) => PullMethod
 }
 
 /** The images that go into one Job together. */
@@ -52,7 +53,8 @@ export function nextBatch(candidates: readonly DuePull[], input: BatchInput): Ba
   const group = firstGroup(answering, input) ?? firstGroup(probes.slice(0, 1), input)
   if (!group) return undefined
   const { cache, items } = group
-  const method = input.method === 'containers' ? 'containers' : needsOwnContainers(items) ? 'single' : 'batch'
+  const pullMethod = input.methodIn(cache.cache.metadata.namespace ?? '')
+  const method = pullMethod === 'containers' ? 'containers' : needsOwnContainers(items) ? 'single' : 'batch'
   return {
     cache,
     method,
@@ -70,7 +72,7 @@ interface Group {
 function firstGroup(candidates: readonly DuePull[], input: BatchInput): Group | undefined {
   const groups = new Map<string, { cache: CompiledCache; rank: number; items: DuePull[] }>()
   for (const item of candidates) {
-    const cache = oldestOwner(item, input)
+    const cache = nextOwner(item, input)
     if (!cache) continue
     const rank = rankOf(item)
     const key = JSON.stringify([cache.owner, item.desired.credential ?? '', rank])
@@ -84,15 +86,27 @@ function firstGroup(candidates: readonly DuePull[], input: BatchInput): Group | 
   return first && { cache: first.cache, items: fillBatch(first.items, input) }
 }
 
-/** The oldest active owner whose namespace accepts Jobs. */
-function oldestOwner({ desired }: DuePull, { caches, circuits }: BatchInput): CompiledCache | undefined {
-  return desired.owners
+/**
+ * The cache that the Job is made for: an active one whose namespace accepts Jobs. A cache for which the image
+ * has not failed comes first, then the one whose failure is oldest. Among equals a namespace without
+ * failures comes first, then the oldest cache.
+ */
+function nextOwner({ desired, entry }: DuePull, { caches, circuits }: BatchInput): CompiledCache | undefined {
+  const namespaceOf = ({ cache }: CompiledCache) => cache.metadata.namespace ?? ''
+  const failedAt = (owner: string) => {
+    const failure = failureFor(entry, owner)
+    return failure && failure.revision >= desired.revision ? Date.parse(failure.finishedAt ?? '') || 0 : 0
+  }
+  const candidates = desired.owners
     .map(owner => caches.get(owner))
-    .find(
-      cache =>
-        cache?.activity === 'active' &&
-        circuits.namespaceRefusal(cache.cache.metadata.namespace ?? '') === undefined,
-    )
+    .filter(cache => cache?.activity === 'active')
+    .filter(cache => cache !== undefined)
+  const failed = new Set(candidates.filter(({ owner }) => failedAt(owner) > 0).map(namespaceOf))
+  const order = (cache: CompiledCache) =>
+    [failedAt(cache.owner), failed.has(namespaceOf(cache)) ? 1 : 0] as const
+  return candidates
+    .filter(cache => circuits.namespaceRefusal(namespaceOf(cache)) === undefined)
+    .toSorted((a, b) => order(a)[0] - order(b)[0] || order(a)[1] - order(b)[1])[0]
 }
 
 /**
@@ -112,6 +126,7 @@ const BLAMELESS = new Set<string | undefined>([
   'HelperImageUnavailable',
   'NodeRefused',
   'JobRefused',
+  'PodNotMade',
   'NodeUnavailable',
 ])
 

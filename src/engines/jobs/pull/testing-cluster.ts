@@ -146,7 +146,7 @@ export class TestCluster {
       pods: node.jobs.filter(job => !job.deleted).map(job => projectPod(structuredClone(job.pod))),
       caches: new Map(caches.map(cache => [cache.owner, cache])),
       circuits: this.#breaker.viewOf(node.name, this.now, host => this.#isPulledElsewhere(node, host)),
-      method: node.model.method,
+      methodIn: () => node.model.method,
       refusals: new Map(),
       settings: SETTINGS,
       recheckIntervalMs: 0,
