@@ -37,7 +37,13 @@ async function threeNodes(...caches: ImageCache[]) {
   const { cluster, state, slots, breaker, close: closeEngine } = makeEngine(client)
   closers.push(close, closeEngine)
   const queue = () => new WorkQueue<string>()
-  const queues = { nodes: queue(), caches: queue(), refreshes: queue(), oldJobs: queue() }
+  const queues = {
+    nodes: queue(),
+    caches: queue(),
+    refreshes: queue(),
+    healing: queue(),
+    oldJobs: queue(),
+  }
   enqueueOnChange({ cluster, jobs: state, slots, breaker, queues })
   for (const cache of caches) cluster.cacheInformer.upsert(cache)
   for (const node of [nodeIn('a1', 'a'), nodeIn('a2', 'a'), nodeIn('b1', 'b')]) {

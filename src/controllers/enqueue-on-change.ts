@@ -19,6 +19,8 @@ export interface Queues {
   readonly caches: WorkQueue<string>
   /** `namespace/name` of caches whose schedule may change. */
   readonly refreshes: WorkQueue<string>
+  /** `namespace/name` of caches whose failures may be mended. */
+  readonly healing: WorkQueue<string>
   /** `namespace/name` of Jobs that an old release may have left behind. */
   readonly oldJobs: WorkQueue<string>
 }
@@ -58,6 +60,7 @@ export function enqueueOnChange({
   })
   cluster.cacheInformer.subscribe(change => {
     const key = cacheKey(change.object)
+    if (change.object.status?.failures) queues.healing.add(key)
     queues.caches.add(key)
     if (!concernsNodes(change)) return
     queues.refreshes.add(key)

@@ -30,6 +30,11 @@ export interface DueInput {
   readonly circuits: Circuits
   /** Age at which a presence that no list confirms is proved again, in milliseconds. 0: never. */
   readonly recheckIntervalMs: number
+  /**
+   * When the node was last called to try an image again although its failure is permanent, by entry key,
+   * RFC 3339.
+   */
+  readonly retryCalledAt?: (key: string) => string | undefined
   /** Milliseconds since the epoch. */
   readonly now: number
 }
@@ -92,7 +97,11 @@ function ownersDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): 
 
 function retryDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
   const { reason, finishedAt = '', count = 1 } = entry.attempt ?? {}
-  if (isPermanent(reason) && !lacksSecret(desired, entry)) return SETTLED
+  if (isPermanent(reason) && !lacksSecret(desired, entry)) {
+    const calledAt = input.retryCalledAt?.(entryKey(desired)) ?? ''
+    const isCalled = Date.parse(calledAt) > Date.parse(finishedAt)
+    return isCalled ? { kind: 'now', how: 'ask', urgent: false } : SETTLED
+  }
   const at = Date.parse(finishedAt) + backoffMs(count, jitterKey(desired, input))
   const recoveredAt = causeRecoveredAt(desired, entry, input)
   const isRecovered = recoveredAt !== undefined && Date.parse(recoveredAt) > Date.parse(finishedAt)

@@ -170,6 +170,7 @@ async function work(leadership: Leadership): Promise<void> {
       nodes: queues.node,
       caches: queues.cache,
       refreshes: queues.refresh,
+      healing: queues.healing,
       oldJobs: queues.oldJob,
     },
   })

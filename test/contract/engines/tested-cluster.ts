@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { RetryCalls } from '../../../src/state/retry-calls.ts'
 import { NodeImagesWriter } from '../../../src/controllers/nodes/node-images-writer.ts'
 import { NodeReconciler } from '../../../src/controllers/nodes/node-reconciler.ts'
 import { WaitLog } from '../../../src/controllers/nodes/wait-log.ts'
@@ -267,6 +268,7 @@ export class TestedCluster implements AsyncDisposable {
       refreshes: new Map(),
       tagAnswers: () => new Map(),
       recheckIntervalMs: 0,
+      retryCalls: new RetryCalls(),
       waits: new WaitLog(silentLogger),
       log: silentLogger,
     })
