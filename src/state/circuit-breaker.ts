@@ -69,6 +69,7 @@ export class CircuitBreaker {
   readonly #openedAt = new Map<string, string>()
   /** Registries that gave the controller no answer, and until when it does not ask them. */
   readonly #silentForController = new Map<string, number>()
+  readonly #answeredController = new Set<string>()
 
   /**
    * What one node sees of it, for pulls. `isTried(host)`: the Job of another node is pulling from the
@@ -186,6 +187,13 @@ export class CircuitBreaker {
   /** The registry answered the controller. */
   answeredController(host: string): void {
     this.#silentForController.delete(host)
+    if (this.#answeredController.size >= MAX_REMEMBERED) this.#answeredController.clear()
+    this.#answeredController.add(host)
+  }
+
+  /** True where the registry has answered the controller before: there is a route to it. */
+  hasAnsweredController(host: string): boolean {
+    return this.#answeredController.has(host)
   }
 
   /** Circuits that are not closed, for a dump. */

@@ -54,6 +54,12 @@ describe('an image that its registry refuses', () => {
     const wrong = refused('unexpected status: 401 Unauthorized')
     expect(dueAt(wrong, 3_600, { secrets: ['key'] }).kind).toBe('settled')
   })
+
+  it('is tried again when it is called, once', () => {
+    const wrong = refused('unexpected status: 401 Unauthorized')
+    expect(dueAt(wrong, 60, { calledAt: at(30) })).toEqual(NOW_AGAIN)
+    expect(dueAt(wrong, 60, { calledAt: at(0) }).kind).toBe('settled')
+  })
 })
 
 describe('a request', () => {
