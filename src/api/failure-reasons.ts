@@ -36,7 +36,12 @@ export const FAILURE_REASONS = {
     ],
   },
   TooManyImages: {
-    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 100 images on a node; the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
+    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 700 images on a node. Namespaces share this room equally; within a namespace the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
+    permanent: true,
+    words: [],
+  },
+  TooManyLists: {
+    doc: 'The cache, or its namespace, has more lists than nodes can be compared with. A cache may have 200 lists for different nodes, a namespace 1 000. Join lists for the same nodes, or spread the lists over more caches or namespaces. Images that nodes already hold stay.',
     permanent: true,
     words: [],
   },

@@ -57,7 +57,7 @@ const NOTHING: NodeCount = {
 }
 
 const NO_ROOM =
-  'the ledger of the node has room for about 1 100 images, and those of older image caches come first'
+  'the ledger of the node has room for about 1 700 images. Namespaces share it, and older image caches come first'
 
 /** Counts one node for one cache. Pure: the same objects give the same count. */
 export function countNode(

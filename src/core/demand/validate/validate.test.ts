@@ -206,6 +206,15 @@ describe('warnings', () => {
   it.each<[string, ImageCacheSpec, readonly string[]]>([
     ['an empty list', images(), ['No images specified within image list']],
     [
+      'more lists than nodes can be compared with',
+      specOf(
+        Array.from({ length: 201 }, (_, pool) => ({ images: ['a:1'], nodeSelector: { pool: `${pool}` } })),
+      ),
+      [
+        'some images are for no node: an image cache may have 200 lists for different nodes, with 5000 labels, expressions, values and tolerations in all; put the others into another one',
+      ],
+    ],
+    [
       'no tag',
       images('nginx'),
       [

@@ -1,6 +1,7 @@
 import type { CacheList, ImageCacheSpec } from '../../../api/image-cache.ts'
 import { isMoving, normalizedName, tryParseReference } from '../../../oci/reference.ts'
 import { GUARDED_FIELDS } from '../job-template.ts'
+import { TOO_MANY_LISTS, nodeSelections } from '../node-selections.ts'
 
 /** Warnings about a spec that is valid but probably not what its author meant. */
 export function* specWarnings(spec: ImageCacheSpec): Generator<string> {
@@ -13,6 +14,9 @@ export function* specWarnings(spec: ImageCacheSpec): Generator<string> {
   }
   for (const field of GUARDED_FIELDS.filter(candidate => spec.jobTemplate?.[candidate])) {
     yield `jobTemplate.${field}: nothing is pulled for this cache unless the administrator allows the field (--job-template-allow)`
+  }
+  if (nodeSelections(spec.cacheSpec).beyond.length > 0) {
+    yield `some images are for no node: ${TOO_MANY_LISTS}`
   }
   for (const list of spec.cacheSpec) {
     if (list.images.length === 0) yield 'No images specified within image list'
