@@ -21,6 +21,7 @@ export {
 } from './evidence.ts'
 export { findEntry } from './find-entry.ts'
 export { failBlockedImages } from './fail-blocked-images.ts'
+export { MESSAGES_BYTES, fitMessages } from './fit-messages.ts'
 export { type DuePull, type OpenWork, openWork } from './open-work.ts'
 export { recordPull } from './record-pull.ts'
 export { isRemovalAnswered } from './record-removal.ts'
