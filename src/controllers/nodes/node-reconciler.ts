@@ -10,7 +10,7 @@ import {
   updateLedger,
 } from '../../core/ledger/index.ts'
 import { type NodeFacts, skipReason } from '../../core/node/index.ts'
-import { type TagAnswer, planNode, startableKeys } from '../../core/plan/index.ts'
+import { type TagAnswer, cacheIndex, planNode, startableKeys } from '../../core/plan/index.ts'
 import type { Engine, NodeView } from '../../engines/engine.ts'
 import { type HandlerResult, type Logger, mergePatchOf } from '../../kube/index.ts'
 import { type CircuitBreaker, withLatest } from '../../state/circuit-breaker.ts'
@@ -153,7 +153,7 @@ export class NodeReconciler {
       node,
       plan,
       ledger: isSameMachine(node, status) ? (status.images ?? []) : [],
-      caches: new Map(cluster.compiledCaches().map(cache => [cache.owner, cache])),
+      caches: cacheIndex(cluster.compiledCaches()).byOwner,
       now: cluster.now(),
     }
   }

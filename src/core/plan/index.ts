@@ -6,6 +6,7 @@
  * their answers.
  */
 export { type TagAnswer, needsPull } from './answers.ts'
+export { CacheIndex, cacheIndex } from './cache-index.ts'
 export { newRequests } from './owners.ts'
 export { byAge, startableKeys } from './plan-images.ts'
 export { planNode } from './plan-node.ts'
