@@ -14,6 +14,6 @@ export {
 } from './compile-cache.ts'
 export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'
 export { type NamespaceFacts, projectNamespace } from './namespace-facts.ts'
-export { withinNamespaceBounds } from './namespace-bounds.ts'
+export { NamespaceSizes, withinNamespaceBounds } from './namespace-bounds.ts'
 export { nextRefresh } from './refresh-schedule.ts'
 export { validateImageCache } from './validate/validate.ts'

@@ -7,6 +7,13 @@ import { type CompiledCache, refusedList } from './compile-cache.ts'
 const MAX_LISTS = 1_000
 const MAX_CONDITIONS = 25_000
 
+interface Size {
+  readonly lists: number
+  readonly conditions: number
+}
+
+const EMPTY: Size = { lists: 0, conditions: 0 }
+
 /**
  * Refuses the images of caches beyond what a namespace may have. The oldest caches come first.
  * Without it, one namespace with many caches would slow down the plan of every node for all.
@@ -14,15 +21,41 @@ const MAX_CONDITIONS = 25_000
  * @param caches the oldest first
  */
 export function withinNamespaceBounds(caches: readonly CompiledCache[]): CompiledCache[] {
-  const used = new Map<string, { lists: number; conditions: number }>()
+  const used = new Map<string, Size>()
   return caches.map(compiled => {
     const namespace = compiled.cache.metadata.namespace ?? ''
-    const { lists, conditions } = used.get(namespace) ?? { lists: 0, conditions: 0 }
-    const next = { lists: lists + compiled.lists.length, conditions: conditions + compiled.conditions }
-    if (next.lists > MAX_LISTS || next.conditions > MAX_CONDITIONS) return refused(compiled, namespace)
-    used.set(namespace, next)
+    const size = plus(used.get(namespace) ?? EMPTY, compiled, 1)
+    if (isBeyond(size)) return refused(compiled, namespace)
+    used.set(namespace, size)
     return compiled
   })
+}
+
+/** The sizes of namespaces, kept up to date cache by cache. */
+export class NamespaceSizes {
+  readonly #sizes = new Map<string, Size>()
+
+  /**
+   * Replaces a cache of a namespace. Undefined: there was none, or is none now.
+   * True where the namespace was or is beyond its bounds, so that other caches of it may be refused or
+   * accepted.
+   */
+  replace(namespace: string, before: CompiledCache | undefined, now: CompiledCache | undefined): boolean {
+    const old = this.#sizes.get(namespace) ?? EMPTY
+    const without = before ? plus(old, before, -1) : old
+    const size = now ? plus(without, now, 1) : without
+    if (size.lists > 0) this.#sizes.set(namespace, size)
+    else this.#sizes.delete(namespace)
+    return isBeyond(old) || isBeyond(size)
+  }
+}
+
+function plus(size: Size, { lists, conditions }: CompiledCache, sign: 1 | -1): Size {
+  return { lists: size.lists + sign * lists.length, conditions: size.conditions + sign * conditions }
+}
+
+function isBeyond({ lists, conditions }: Size): boolean {
+  return lists > MAX_LISTS || conditions > MAX_CONDITIONS
 }
 
 function refused(compiled: CompiledCache, namespace: string): CompiledCache {
