@@ -25,6 +25,7 @@ describe('withinNamespaceBounds', () => {
       { wanted: [], refused: [{ image: 'r.test/c5:1', reason: 'TooManyLists' }] },
     ])
     expect(bounded[5]?.lists[0]?.refused[0]?.message).toContain('namespace team may have 1000 lists')
+    expect(withinNamespaceBounds([...caches, other])[5]?.lists, 'the same object').toBe(bounded[5]?.lists)
   })
 
   it('counts the conditions of lists too', () => {

@@ -1,4 +1,4 @@
-import { type CompiledCache, refusedList } from './compile-cache.ts'
+import { type CompiledCache, type CompiledList, refusedList } from './compile-cache.ts'
 
 /**
  * How many lists all caches of a namespace may have, and how large the node selections of these may be
@@ -58,7 +58,12 @@ function isBeyond({ lists, conditions }: Size): boolean {
   return lists > MAX_LISTS || conditions > MAX_CONDITIONS
 }
 
+/** The refused lists of caches. Equal lists stay one object, so that nobody counts anew. */
+const REFUSED = new WeakMap<readonly CompiledList[], readonly CompiledList[]>()
+
 function refused(compiled: CompiledCache, namespace: string): CompiledCache {
   const message = `the image caches of namespace ${namespace} may have ${MAX_LISTS} lists, with ${MAX_CONDITIONS} labels, expressions, values and tolerations in all; older image caches come first`
-  return { ...compiled, lists: [refusedList([...compiled.specImages], message)], conditions: 0 }
+  const lists = REFUSED.get(compiled.lists) ?? [refusedList([...compiled.specImages], message)]
+  REFUSED.set(compiled.lists, lists)
+  return { ...compiled, lists, conditions: 0 }
 }
