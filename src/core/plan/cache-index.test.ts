@@ -50,7 +50,7 @@ function selectingOf(all: readonly CompiledCache[], node: NodeFacts) {
     const lists = cache.lists
       .map(each => ({ list: each, selection: select(node, each) }))
       .filter(({ selection }) => selection.kind !== 'unselected')
-    return lists.length > 0 ? [{ cache, lists }] : []
+    return lists.length > 0 ? [{ cache, lists, isCrowdedOut: false }] : []
   })
 }
 
@@ -99,6 +99,20 @@ describe('CacheIndex', () => {
     expect(index.selecting(node).map(({ cache }) => cache)).toEqual([all[7]])
     // The first list was filed before the label was known to be common.
     expect([...looked].toSorted()).toEqual(['p0', 'p7'])
+  })
+
+  it('leaves out the youngest caches of a namespace that has very many images for a node', () => {
+    const images = (prefix: number) =>
+      Array.from({ length: 3_000 }, (_, index) => `r.test/${prefix}/${index}:1`)
+    const many = [0, 1, 2, 3, 4, 5].map(index => compiledOf(`c${index}`, images(index)))
+    const other = compiledOf('other', ['x:1'], {}, {}, { namespace: 'elsewhere' })
+    const node = nodeWith('n', {})
+    const selecting = new CacheIndex([...many, other]).selecting(node)
+    const left = selecting.filter(({ isCrowdedOut }) => isCrowdedOut).map(({ cache }) => cache)
+    expect(left).toEqual([many[4], many[5]])
+    const plan = planNode({ node, caches: [...many, other], previous: {}, ledger: [] })
+    expect(plan.crowdedOut).toEqual(expect.arrayContaining(left.map(({ owner }) => owner)))
+    expect(plan.images?.map(({ image }) => image)).toContain('x:1')
   })
 
   it('rules out nodes without a look at all conditions', () => {

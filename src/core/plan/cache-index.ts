@@ -14,7 +14,15 @@ export interface SelectedCache {
   readonly cache: CompiledCache
   /** At least one, in the order of the spec. */
   readonly lists: readonly SelectedList[]
+  /** The node gets no image of this cache: older caches of its namespace have too many for it already. */
+  readonly isCrowdedOut: boolean
 }
+
+/**
+ * With so many images in the lists for one node, a namespace gets no more of its caches looked at: it bounds
+ * the time that a plan takes.
+ */
+const MAX_IMAGES = 10_000
 
 /** Where a list is found: `age` is the place of its cache among all, `place` its own among those of the cache. */
 interface Entry {
@@ -46,16 +54,20 @@ export class CacheIndex {
 
   /** The caches that select a node, the oldest first, whether there is work for the node or not. */
   selecting(node: NodeFacts): SelectedCache[] {
-    const found: { cache: CompiledCache; lists: SelectedList[] }[] = []
+    const found: { cache: CompiledCache; lists: SelectedList[]; isCrowdedOut: boolean }[] = []
+    const counts = new Map<string, number>()
     let before: Entry | undefined
     for (const entry of this.#candidates(node)) {
       if (entry === before) continue
       const selection = select(node, entry.list)
       if (selection.kind !== 'unselected') {
+        const { cache, list } = entry
+        const namespace = cache.cache.metadata.namespace ?? ''
+        const count = counts.get(namespace) ?? 0
         const last = found.at(-1)
-        const selected = { list: entry.list, selection }
-        if (last?.cache === entry.cache) last.lists.push(selected)
-        else found.push({ cache: entry.cache, lists: [selected] })
+        if (last?.cache === cache) last.lists.push({ list, selection })
+        else found.push({ cache, lists: [{ list, selection }], isCrowdedOut: count >= MAX_IMAGES })
+        counts.set(namespace, count + list.images.size)
       }
       before = entry
     }

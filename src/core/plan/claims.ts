@@ -18,15 +18,10 @@ export interface Claim {
 export interface Claims {
   /** The oldest cache first. */
   readonly claims: readonly Claim[]
-  /** Caches with images that were not looked at. */
+  /** Caches that get none of their images. */
   readonly crowdedOut: readonly CompiledCache[]
 }
 
-/**
- * With so many claims on one node, a namespace gets no more of its caches looked at: it bounds the time that a
- * plan takes.
- */
-const MAX_CLAIMS = 10_000
 /** Greatest number of list hashes of one claim: these are written into the object of each node. */
 const MAX_LISTS = 8
 
@@ -44,19 +39,10 @@ export function claimsOf(
   const hadClaim = claimLookup(existing)
   const claims: Claim[] = []
   const crowdedOut: CompiledCache[] = []
-  const counts = new Map<string, number>()
   for (const selected of cacheIndex(caches).selecting(node)) {
-    const { cache } = selected
-    if (cache.activity !== 'active') continue
-    const namespace = cache.cache.metadata.namespace ?? ''
-    const count = counts.get(namespace) ?? 0
-    if (count >= MAX_CLAIMS) {
-      crowdedOut.push(cache)
-      continue
-    }
-    const own = claimsOfCache(selected, hadClaim)
-    counts.set(namespace, count + own.length)
-    for (const claim of own) claims.push(claim)
+    if (selected.cache.activity !== 'active') continue
+    if (selected.isCrowdedOut) crowdedOut.push(selected.cache)
+    else for (const claim of claimsOfCache(selected, hadClaim)) claims.push(claim)
   }
   return { claims, crowdedOut }
 }

@@ -39,8 +39,8 @@ export function planImages(input: ImagesInput): DesiredImage[] {
  */
 export function startableKeys(node: NodeFacts, caches: readonly CompiledCache[]): Set<string> {
   const keys = new Set<string>()
-  for (const { cache, lists } of cacheIndex(caches).selecting(node)) {
-    if (cache.activity !== 'active') continue
+  for (const { cache, lists, isCrowdedOut } of cacheIndex(caches).selecting(node)) {
+    if (cache.activity !== 'active' || isCrowdedOut) continue
     for (const { list, selection } of lists) {
       if (selection.kind !== 'desired') continue
       for (const { image } of list.wanted) keys.add(entryKey({ image, credential: cache.credential }))

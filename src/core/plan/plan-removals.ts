@@ -128,9 +128,9 @@ function* wantedReferences(
   node: NodeFacts,
   caches: readonly CompiledCache[],
 ): Generator<{ owner: string; image: string }> {
-  for (const { cache, lists } of cacheIndex(caches).selecting(node)) {
+  for (const { cache, lists, isCrowdedOut } of cacheIndex(caches).selecting(node)) {
     const { activity, owner } = cache
-    if (activity !== 'active' && activity !== 'suspended') continue
+    if (isCrowdedOut || (activity !== 'active' && activity !== 'suspended')) continue
     for (const { list } of lists) {
       // A refused image is not pulled, but an image that is there stays.
       for (const image of list.images) yield { owner, image }
