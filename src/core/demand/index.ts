@@ -15,5 +15,6 @@ export {
 } from './compile-cache.ts'
 export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'
 export { type NamespaceFacts, projectNamespace } from './namespace-facts.ts'
+export { effectiveDeadlineMs, longestJobMs } from './pull-deadline.ts'
 export { nextRefresh } from './refresh-schedule.ts'
 export { validateImageCache } from './validate/validate.ts'
