@@ -10,7 +10,7 @@ import type { JobMethod } from './pull-job.ts'
  * Ten images stay within the burst of the kubelet's pull limit (`registryBurst` 10, `registryPullQPS` 5).
  * A Pod that asks for more waits for the image back-off.
  */
-export const BATCH_SIZE = 10
+const BATCH_SIZE = 10
 
 /** Facts about one node that decide its next batch. */
 export interface BatchInput {
