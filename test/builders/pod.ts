@@ -22,6 +22,8 @@ export interface PodOptions {
   readonly helper?: string
   /** The API server dropped them. */
   readonly withoutVolumes?: boolean
+  /** Seconds by which the clock of the kubelet is ahead. */
+  readonly skew?: number
   /** The admission plugin AlwaysPullImages is on. */
   readonly alwaysPulls?: boolean
   /** What a mesh adds: a container, or an init container. */
@@ -30,7 +32,7 @@ export interface PodOptions {
 
 const PROXY = { name: 'proxy', image: 'mesh.test/proxy:1' }
 
-/** The Pod of a Job, taken up by the kubelet one second after the Job was made. */
+/** The Pod of a Job, made and taken up by the kubelet one second after the Job was made. */
 export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
   const helper = options.helper ?? HELPER
   const byVolumes = job.method !== 'containers'
@@ -48,6 +50,7 @@ export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
     metadata: {
       name: `${job.metadata.name}-abcde`,
       namespace: job.metadata.namespace ?? '',
+      creationTimestamp: new Date(began).toISOString(),
       labels: { 'batch.kubernetes.io/job-name': job.metadata.name },
       ownerReferences: [controlledBy(job)],
       ...(options.deleted && { deletionTimestamp: at(1) }),
@@ -79,7 +82,7 @@ export function podOf(job: PullJob, options: PodOptions = {}): PullPod {
       phase: options.phase ?? 'Pending',
       ...(options.reason !== undefined && { reason: options.reason }),
       ...(options.message !== undefined && { message: options.message }),
-      startTime: new Date(began).toISOString(),
+      startTime: new Date(began + (options.skew ?? 0) * 1000).toISOString(),
       initContainerStatuses: [
         ...proxyStatus(true),
         ...(options.init ? [{ name: COPY_CONTAINER, state: options.init }] : []),

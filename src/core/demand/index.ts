@@ -16,5 +16,6 @@ export {
 export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'
 export { type NamespaceFacts, projectNamespace } from './namespace-facts.ts'
 export { NamespaceSizes, withinNamespaceBounds } from './namespace-bounds.ts'
+export { effectiveDeadlineMs, longestJobMs } from './pull-deadline.ts'
 export { nextRefresh } from './refresh-schedule.ts'
 export { validateImageCache } from './validate/validate.ts'

@@ -18,11 +18,12 @@ interface Situation {
   readonly circuits?: Partial<Circuits>
   readonly recheckIntervalMs?: number
   readonly desired?: Partial<DesiredImage>
+  readonly calledAt?: string
 }
 
 /** What is due of the image, that many seconds after the tests begin. */
 function dueAt(entry: LedgerEntry | undefined, seconds: number, situation: Situation = {}) {
-  const { node: options = {}, secrets = [], circuits, recheckIntervalMs = 0, desired } = situation
+  const { node: options = {}, secrets = [], circuits, recheckIntervalMs = 0, desired, calledAt } = situation
   const cache = compiledOf('cache', [IMAGE], { imagePullSecrets: secrets.map(name => ({ name })) })
   const [image] = desiredOf([IMAGE], cache)
   if (!image) throw new Error('nothing is desired')
@@ -33,6 +34,7 @@ function dueAt(entry: LedgerEntry | undefined, seconds: number, situation: Situa
     caches: new Map([[cache.owner, cache]]),
     circuits: circuitsOf(circuits),
     recheckIntervalMs,
+    retryCalledAt: () => calledAt,
     now: T0 + seconds * 1000,
   })
 }

@@ -43,7 +43,7 @@ export function recordPull(
 ): LedgerEntry {
   const entry = old ?? emptyEntry(desired, true)
   const revision = Math.min(facts.revision, desired.revision)
-  const owner = desired.owners.length > 1 ? facts.owner : undefined
+  const owner = desired.owners.length > 1 ? (facts.owner ?? old?.attempt?.owner) : undefined
   const others = otherFailures(desired, old?.attempt, owner)
   const count = attemptsBefore(desired, old, owner) + 1
   const { id, startedAt } = facts

@@ -112,6 +112,12 @@ export class JobState {
     return false
   }
 
+  /** True where caches of more than one namespace exist. */
+  isShared(): boolean {
+    const [first, ...others] = this.#cluster.compiledCaches()
+    return others.some(({ cache }) => cache.metadata.namespace !== first?.cache.metadata.namespace)
+  }
+
   *#pullsInFlight(): Generator<PullJob> {
     for (const job of this.pullJobs.list()) {
       if (this.#isInFlight(job) && this.#isOurs(job)) yield job

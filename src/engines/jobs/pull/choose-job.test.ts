@@ -118,6 +118,40 @@ describe('chooseJob', () => {
     })
   })
 
+  describe('the turn on a node', () => {
+    const loud = compiledOf('loud', ['r.test/new:1', 'r.test/old:1', 'r.test/odd:1'])
+    const quiet = compiledOf('quiet', ['r.test/quiet:1'], {}, {}, { namespace: 'other' })
+    const caches = new Map([loud, quiet].map(each => [each.owner, each]))
+    const desired = [loud, quiet].flatMap(each => desiredOf([...each.specImages], each))
+    const tried = (image: string, seconds: number, state: 'Succeeded' | 'Unproven' | 'Unknown') => ({
+      image,
+      attempt: { state, revision: 1, count: 1, startedAt: at(seconds), finishedAt: at(seconds) },
+      pulledByUs: true,
+    })
+    const turn = (seconds: number, ledger: readonly LedgerEntry[]) => {
+      const work = workOf(loud, { caches, desired, ledger, now: T0 + seconds * 1_000 })
+      const { start } = decidePulls(work)
+      return [start?.cache.key, ...(imagesOf(start) ?? [])]
+    }
+
+    it('tells first which image made a Job fail', () => {
+      const ledger = [tried('r.test/odd:1', 0, 'Unproven'), tried('r.test/old:1', 0, 'Unproven')]
+      const only = desired.filter(({ image }) => image !== 'r.test/quiet:1')
+      const { start } = decidePulls(workOf(loud, { caches, desired: only, ledger, now: T0 + 10_000 }))
+      expect(imagesOf(start)).toEqual(['r.test/odd:1', 'r.test/old:1'])
+      expect(start).toMatchObject({ method: 'single', urgent: true })
+    })
+
+    it('lets first pulls come first, and a namespace that waits for long have every second one', () => {
+      const again = tried('r.test/quiet:1', 0, 'Unknown')
+      const just = (seconds: number) => [tried('r.test/old:1', seconds, 'Unknown'), again]
+      expect(turn(100, just(90))).toEqual(['team/loud', 'r.test/new:1', 'r.test/odd:1'])
+      expect(turn(400, just(390))).toEqual(['other/quiet', 'r.test/quiet:1'])
+      const after = [tried('r.test/old:1', 390, 'Unknown'), tried('r.test/quiet:1', 400, 'Unknown')]
+      expect(turn(410, after)).toEqual(['team/loud', 'r.test/new:1', 'r.test/odd:1'])
+    })
+  })
+
   describe('a registry', () => {
     const seenAs = (circuit: ReturnType<Circuits['registry']>, mayProbe = true): Partial<ChooseInput> => ({
       circuits: circuitsOf({ registry: () => circuit, mayProbeRegistry: () => mayProbe }),
