@@ -32,6 +32,7 @@ describe('the time of the API server', () => {
   })
 
   async function setOffset(ms: number): Promise<void> {
+    // oxlint-disable-next-line require-post-message-target-origin -- a thread of Node.js has no origin
     worker.postMessage(ms)
     await once(worker, 'message')
   }

@@ -127,7 +127,8 @@ export class Healer {
   /** The images of a cache that failed for good, with the nodes on which they did. */
   async #failedImages(cache: CompiledCache, signal: AbortSignal): Promise<FailedImage[]> {
     const found = new Map<string, FailedImage>()
-    for (const { metadata, spec, status } of [...this.#options.cluster.nodeImagesInformer.list()]) {
+    const all = [...this.#options.cluster.nodeImagesInformer.list()]
+    for (const { metadata, spec, status } of all) {
       if ((status?.counts?.failed ?? 0) === 0) continue
       while (isSliceOver()) await nextTurn()
       signal.throwIfAborted()
