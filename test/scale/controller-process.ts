@@ -189,7 +189,8 @@ export class ControllerProcess {
     const id = this.#asked++
     const { promise, resolve } = Promise.withResolvers<unknown>()
     this.#questions.set(id, resolve)
-    this.#child.send({ id, question })
+    // A process that has just ended gives no answer.
+    this.#child.send({ id, question }, error => error && resolve(undefined))
     const timer = setTimeout(() => resolve(undefined), ANSWER_MS)
     const answer = await promise
     clearTimeout(timer)

@@ -3,6 +3,7 @@
  * Job controller are real; the nodes are objects that nothing runs on.
  */
 import { rm } from 'node:fs/promises'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from '../harness/api-server.ts'
 import { ROOT } from '../harness/cluster-env.ts'
@@ -55,14 +56,19 @@ async function main(argv: readonly string[]): Promise<number> {
   )
   const results: Result[] = []
   await inCluster(options, async world => {
-    for (const [name, { run }] of chosen) {
+    for (const [name, { about, run }] of chosen) {
       console.log(`\n== ${name}`)
-      const result = await run(world)
+      const result = await run(world).catch((error: unknown) => ({
+        title: about,
+        figures: [],
+        wrong: error instanceof Error ? error.message : String(error),
+      }))
       print(result)
       results.push(result)
     }
   })
-  console.log('\n\n== all figures')
+  const load = loadavg()[0] ?? 0
+  console.log(`\n\n== all figures (${availableParallelism()} cores, load ${load.toFixed(1)} at the end)`)
   for (const result of results) print(result)
   return results.some(({ wrong }) => wrong !== undefined) ? 1 : 0
 }
