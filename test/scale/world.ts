@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { namespaceOf } from '../builders/namespace.ts'
+import { HarnessError } from '../harness/errors.ts'
 import { eventually } from '../harness/eventually.ts'
 import { NAMESPACE, OTHER_NAMESPACE } from './caches.ts'
 import { type ControlPlane, metric } from './control-plane.ts'
@@ -19,7 +20,7 @@ export class World {
   readonly plane: ControlPlane
   readonly controller: ControllerProcess
   /** Bytes of heap of a controller without nodes. */
-  emptyHeap = 0
+  #emptyHeap = 0
   #nodes: NodeKind | undefined
   /** Names of what scenarios have left for others. */
   readonly #left = new Set<string>()
@@ -41,7 +42,7 @@ export class World {
     }
     this.controller.start()
     await this.leadingAndQuiet(READY_MS)
-    this.emptyHeap = (await this.controller.heap()) ?? 0
+    this.#emptyHeap = (await this.controller.heap()) ?? 0
   }
 
   /** A controller that has just been started, without caches, in a cluster with these nodes only. */
@@ -111,6 +112,21 @@ export class World {
       { timeoutMs, everyMs: LOOK_MS },
     )
     return (quietSince - began) / 1000
+  }
+
+  /**
+   * Bytes of heap for each node, when the controller has nothing to do. Undefined for a controller that does not
+   * get that far.
+   */
+  async heapPerNode(): Promise<number | undefined> {
+    try {
+      await this.leadingAndQuiet(READY_MS)
+    } catch (error) {
+      if (error instanceof HarnessError && error.code === 'DeadlineExceeded') return undefined
+      throw error
+    }
+    const heap = await this.controller.heap()
+    return heap === undefined ? undefined : (heap - this.#emptyHeap) / this.options.nodes
   }
 
   /**

@@ -1,7 +1,7 @@
 import { cachesOf, createCache, NAMESPACE, outcomeOf } from '../caches.ts'
 import { measure } from '../measure.ts'
 import { image, KIND_LABEL, LISTED_IMAGES } from '../nodes.ts'
-import { costs, plain, type Result, settledIn, atMost, writes } from '../report.ts'
+import { costs, type Result, settledIn, atMost, writes } from '../report.ts'
 import type { World } from '../world.ts'
 
 /** One cache of the 40 images that all nodes list. */
@@ -45,17 +45,14 @@ async function settle(world: World, what: string, change: () => Promise<unknown>
       }
     })
   })
-  const heap = await world.controller.heap()
+  const heap = await world.heapPerNode()
   return {
     title: `${nodes} nodes, ${what}`,
     figures: [
       settledIn('until Succeeded', measured.seconds, measured.nodeWrites),
       ...writes(measured, nodes, { writes: 1 }),
       ...costs(measured),
-      ...(heap === undefined
-        ? []
-        : [atMost('heap per node', (heap - world.emptyHeap) / nodes / 1e3, BYTES_OF_HEAP / 1e3, 'KB')]),
-      plain('heap without nodes', world.emptyHeap / 1e6, 'MB'),
+      ...(heap === undefined ? [] : [atMost('heap per node', heap / 1e3, BYTES_OF_HEAP / 1e3, 'KB')]),
     ],
     ...(outcome !== 'Succeeded' && { wrong: `the cache is ${outcome ?? 'not settled'}` }),
   }
