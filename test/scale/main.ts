@@ -2,7 +2,6 @@
  * `make scale`: what the controller takes in a large cluster, against its budgets. The API server, etcd and the
  * Job controller are real; the nodes are objects that nothing runs on.
  */
-import { rm } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from '../harness/api-server.ts'
@@ -34,8 +33,8 @@ const SCENARIOS: Readonly<Record<string, { about: string; run: (world: World) =>
   tenant: { about: "20 caches of 150 KB, and another tenant's cache", run: tenant },
 }
 
-/** Folder of the logs. */
-const FOLDER = join(ROOT, '.cache/scale')
+/** Folder of the logs of this run. */
+const FOLDER = join(ROOT, '.cache/scale', new Date().toISOString().replaceAll(':', '-').slice(0, 19))
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -75,8 +74,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** Starts everything, and ends it afterwards, also when the run is interrupted. */
 async function inCluster(options: ScaleOptions, work: (world: World) => Promise<void>): Promise<void> {
-  await rm(FOLDER, { recursive: true, force: true })
-  console.log('starting etcd, the API server and the controller; logs are in .cache/scale')
+  console.log(`starting etcd, the API server and the controller; logs are in ${FOLDER}`)
   const stop = new AbortController()
   await using stack = new AsyncDisposableStack()
   stack.defer(() => stop.abort())
