@@ -75,12 +75,11 @@ async function main(argv: readonly string[]): Promise<number> {
 /** Starts everything, and ends it afterwards, also when the run is interrupted. */
 async function inCluster(options: ScaleOptions, work: (world: World) => Promise<void>): Promise<void> {
   console.log(`starting etcd, the API server and the controller; logs are in ${FOLDER}`)
+  const interruption = new Promise<'interrupted'>(resolve => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('interrupted'))
+  })
   const stop = new AbortController()
   await using stack = new AsyncDisposableStack()
-  stack.defer(() => stop.abort())
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stack.disposeAsync().then(() => process.exit(130)))
-  }
   const plane = stack.use(await ControlPlane.start(FOLDER, options.checkout))
   const kubeconfig = join(FOLDER, 'controller.kubeconfig')
   await plane.writeControllerKubeconfig(kubeconfig)
@@ -94,6 +93,10 @@ async function inCluster(options: ScaleOptions, work: (world: World) => Promise<
     await kubelets
   })
   const world = new World(options, plane, controller)
-  await world.prepare()
-  await work(world)
+  const running = world.prepare().then(() => work(world))
+  if ((await Promise.race([running, interruption])) === 'interrupted') {
+    await stack.disposeAsync()
+    // The scenario goes on in vain.
+    process.exit(130)
+  }
 }
