@@ -44,7 +44,8 @@ export function plain(what: string, value: number, unit: string, digits = 1): Fi
 }
 
 /** Time until caches have settled, against the time that their writes take at the allowed rate. */
-export function settledIn(what: string, seconds: number, writes: number): Figure {
+export function settledIn(what: string, isSettled: boolean, seconds: number, writes: number): Figure {
+  if (!isSettled) return { what, value: `not in ${seconds.toFixed(0)} s`, isOk: false }
   return atMost(what, seconds, Math.max(2, (SLACK * writes) / WRITES_PER_SECOND), 's')
 }
 

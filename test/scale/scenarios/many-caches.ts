@@ -54,7 +54,7 @@ async function settle(world: World, group: Group): Promise<Result> {
   return {
     title: `${world.options.nodes} nodes, ${what}`,
     figures: [
-      settledIn(`until ${settled} of ${count} Succeeded`, measured.seconds, measured.nodeWrites),
+      settledIn(`until all ${count} Succeeded`, isSettled, measured.seconds, measured.nodeWrites),
       ...writes(measured, world.options.nodes),
       ...costs(measured),
     ],

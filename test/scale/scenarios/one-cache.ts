@@ -49,7 +49,7 @@ async function settle(world: World, what: string, change: () => Promise<unknown>
   return {
     title: `${nodes} nodes, ${what}`,
     figures: [
-      settledIn('until Succeeded', measured.seconds, measured.nodeWrites),
+      settledIn('until Succeeded', outcome !== undefined, measured.seconds, measured.nodeWrites),
       ...writes(measured, nodes, { writes: 1 }),
       ...costs(measured),
       ...(heap === undefined ? [] : [atMost('heap per node', heap / 1e3, BYTES_OF_HEAP / 1e3, 'KB')]),

@@ -31,7 +31,7 @@ export async function pull(world: World): Promise<Result> {
   return {
     title: `${pullNodes} nodes pull ${pullImages} images, simulated kubelets`,
     figures: [
-      settledIn('until Succeeded', measured.seconds, measured.nodeWrites),
+      settledIn('until Succeeded', outcome !== undefined, measured.seconds, measured.nodeWrites),
       plain('Jobs', countOf(measured.requests, /^POST jobs$/), '', 0),
       atMost('requests per node and image', requests / pullNodes / pullImages, REQUESTS_PER_IMAGE, '', 2),
       ...writes(measured, pullNodes, { bytes: BYTES_PER_NODE }),

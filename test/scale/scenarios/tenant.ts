@@ -52,7 +52,7 @@ export async function tenant(world: World): Promise<Result> {
       begun === undefined
         ? { what: 'that one begun after', value: 'never', budget: `${SEEN_SECONDS} s`, isOk: false }
         : atMost('that one begun after', begun, SEEN_SECONDS, 's'),
-      settledIn('that one settled after', seconds, measured.nodeWrites),
+      settledIn('that one settled after', outcome !== undefined, seconds, measured.nodeWrites),
       ...writes(measured, world.options.nodes),
       ...costs(measured),
     ],
