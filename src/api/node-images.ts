@@ -73,6 +73,9 @@ const presence = z.object({
   diskPressureAt: z.string().optional().meta({
     description: 'When the last DiskPressure of the node had ended at that moment, by the clock of the node.',
   }),
+  pulls: z.int32().optional().meta({
+    description: 'Pulls since the registry gave this digest, where there were several: a mirror may lag.',
+  }),
   listed: z.boolean().optional().meta({
     description: 'The image list of the Node has shown the image since it was proved.',
   }),

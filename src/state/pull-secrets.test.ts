@@ -58,10 +58,22 @@ describe('PullSecrets', () => {
   it.each<[string, ApiAnswer | undefined]>([
     ['is not there', undefined],
     ['has no docker configuration', { body: { data: { other: 'eA==' } } }],
-    ['cannot be read', secret('{"auths":')],
   ])('has nothing of a Secret that %s', async (_, answer) => {
     const { secrets: made } = await secrets(answer ? { [path('one')]: answer } : {})
     expect(await made.credentialsFor(IMAGE, 'team', ['one'], signal)).toEqual([])
+  })
+
+  it('reads the older type of Secret', async () => {
+    const text = JSON.stringify({ 'registry.test': { username: 'a', password: '1' } })
+    const body = { data: { '.dockercfg': Buffer.from(text).toString('base64') } }
+    const { secrets: made } = await secrets({ [path('one')]: { body } })
+    const expected = [{ username: 'a', password: '1' }]
+    expect(await made.credentialsFor(IMAGE, 'team', ['one'], signal)).toEqual(expected)
+  })
+
+  it('does not take a Secret that is no docker configuration for no Secret', async () => {
+    const { secrets: made } = await secrets({ [path('one')]: secret('{"auths":') })
+    expect(await made.credentialsFor(IMAGE, 'team', ['one'], signal)).toBeUndefined()
   })
 
   it('says so where it may not read one, and throws what else is wrong', async () => {

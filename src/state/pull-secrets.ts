@@ -11,6 +11,8 @@ import { type KubeClient, type Logger, type Resource, isKubeError } from '../kub
 
 /** Key of a Secret of the type `kubernetes.io/dockerconfigjson`. */
 const DOCKER_CONFIG = '.dockerconfigjson'
+/** Key of a Secret of the older type `kubernetes.io/dockercfg`: the same without `auths` around it. */
+const OLD_DOCKER_CONFIG = '.dockercfg'
 /** Time for which a Secret that was read is used again. A refresh asks about many images in seconds. */
 const KEPT_MS = 30_000
 
@@ -26,7 +28,7 @@ interface Secret extends KubeObject {
 
 interface Kept {
   readonly until: number
-  /** Undefined where the controller may not read it. */
+  /** Undefined where the controller may not read it, or cannot. */
   readonly entries: readonly DockerConfigEntry[] | undefined
 }
 
@@ -50,8 +52,8 @@ export class PullSecrets {
 
   /**
    * The credentials that the kubelet would try for the image, in its order. Empty where there are none, or
-   * where a Secret does not exist. Undefined where the controller may not read one of the Secrets, or there
-   * are more than 16. Throws KubeError.
+   * where a Secret does not exist. Undefined where the controller may not or cannot read one of the Secrets,
+   * or there are more than 16. Throws KubeError.
    *
    * @param names of Secrets in the namespace
    */
@@ -86,8 +88,10 @@ export class PullSecrets {
     const secret = `${namespace}/${name}`
     try {
       const { data } = await this.#secrets.get({ namespace, name, signal })
-      const text = Buffer.from(data?.[DOCKER_CONFIG] ?? '', 'base64').toString('utf8')
-      return text === '' ? [] : parseDockerConfig(text)
+      const textOf = (key: string) => Buffer.from(data?.[key] ?? '', 'base64').toString('utf8')
+      const [text, oldText] = [textOf(DOCKER_CONFIG), textOf(OLD_DOCKER_CONFIG)]
+      if (text !== '') return parseDockerConfig(text)
+      return oldText === '' ? [] : parseDockerConfig(`{"auths":${oldText}}`)
     } catch (error) {
       if (isKubeError(error, 'NotFound')) return []
       if (isKubeError(error, 'Forbidden')) {
@@ -95,8 +99,11 @@ export class PullSecrets {
         return undefined
       }
       if (!(error instanceof InvalidDockerConfigError)) throw error
-      this.#log.warn({ secret, reason: error.message }, 'a pull secret cannot be used')
-      return []
+      this.#log.warn(
+        { secret, reason: error.message },
+        'a pull secret cannot be used: nodes ask for themselves',
+      )
+      return undefined
     }
   }
 }

@@ -1,4 +1,5 @@
 import { type DesiredImage, entryKey } from '../api/node-images.ts'
+import { LruMap } from '../base/lru-map.ts'
 import { parseReference } from '../oci/reference.ts'
 import { hostOf } from '../oci/registry-host.ts'
 import { type Credentials, type RegistryClient, RegistryError, withDeadline } from '../oci/registry/index.ts'
@@ -9,6 +10,8 @@ import type { PullSecrets } from './pull-secrets.ts'
 
 /** Time for which an answer, or a missing answer, is used for all nodes that are about to pull. */
 const LATELY_MS = 60_000
+/** Registries whose open questions can be ended together. */
+const MAX_HOSTS = 1_000
 /**
  * Longest time that a pull waits for an answer. Without one, nodes ask for themselves at the next refresh.
  */
@@ -43,6 +46,8 @@ export interface TagResolverOptions {
 export class TagResolver {
   readonly #options: TagResolverOptions
   readonly #answers = new Map<string, TagAnswer>()
+  /** Ends the open questions to a registry, by host. */
+  readonly #open = new LruMap<string, AbortController>(MAX_HOSTS)
   /** Images that nodes wait for, by entry key, with the names of the nodes. */
   readonly #waiting = new Map<string, { readonly asked: AskedImage; readonly nodes: Set<string> }>()
 
@@ -106,18 +111,31 @@ export class TagResolver {
     const { breaker, now } = this.#options
     const host = hostOf(asked.image)
     try {
-      if (breaker.isSilentForController(host, now())) {
-        throw new RegistryError('Unavailable', `${host} gave no answer within the last minute`)
-      }
-      const digest = await this.#digestOf(asked, signal)
+      if (breaker.isSilentForController(host, now())) throw noAnswerLately(host)
+      const digest = await this.#whileItAnswers(host, signal, inTime => this.#digestOf(asked, inTime))
       breaker.answeredController(host)
       return this.#keep(asked, digest)
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error
-      if (isSilence(error)) breaker.silenceForController(host, now() + LATELY_MS)
+      if (isSilence(error)) {
+        breaker.silenceForController(host, now() + LATELY_MS)
+        this.#open.get(host)?.abort(noAnswerLately(host))
+        this.#open.delete(host)
+      }
       this.#keep(asked)
       throw error
     }
+  }
+
+  /** One question without an answer ends all questions to that registry, also those that wait for their turn. */
+  async #whileItAnswers<T>(
+    host: string,
+    signal: AbortSignal,
+    ask: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const open = this.#open.get(host) ?? new AbortController()
+    this.#open.set(host, open)
+    return ask(AbortSignal.any([signal, open.signal]))
   }
 
   async #digestOf(asked: AskedImage, signal: AbortSignal): Promise<string> {
@@ -147,7 +165,7 @@ export class TagResolver {
       names,
       signal,
     )
-    if (!known) throw new RegistryError('Unauthorized', `no right to read the pull secrets of ${namespace}`)
+    if (!known) throw new RegistryError('Unauthorized', `the pull secrets of ${namespace} cannot be read`)
     return known
   }
 
@@ -181,6 +199,10 @@ export class TagResolver {
   #isRecent(at: string): boolean {
     return this.#options.now() - Date.parse(at) < LATELY_MS
   }
+}
+
+function noAnswerLately(host: string): RegistryError {
+  return new RegistryError('Unavailable', `${host} gave no answer within the last minute`)
 }
 
 /** True where no answer came. An error status is an answer. */

@@ -7,7 +7,7 @@ import { withControllerArgument } from './controller-args.ts'
 import { cluster, test } from './fixtures.ts'
 
 const HOST = 'faulty.test.local'
-const ROUND_S = 4
+const ROUND_S = 5
 
 describe.skipIf(!cluster.isLocal)('periodic refresh (needs a registry of its own)', () => {
   withControllerArgument(`--insecure-registries=${HOST}`)

@@ -3,8 +3,10 @@ import { Cron } from 'croner'
 import { InvalidDurationError, parseDuration } from '../../base/duration.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
 
-/** Shortest time between two refreshes. The CRD admits an interval of `1ns`. */
-const MIN_MS = 1_000
+/** Shortest time between two refreshes of a cache by its author. The CRD admits an interval of `1ns`. */
+const MIN_MS = 5_000
+/** Shortest time between two refreshes by the flag of the administrator. */
+const MIN_FREQUENCY_MS = 1_000
 /** Characters of the parser's message that are shown. */
 const MAX_WORDS = 120
 
@@ -21,8 +23,14 @@ export function nextRefresh(cache: ImageCache, frequencyMs: number, after: Date)
   if (suspend) return undefined
   const next = schedule ? bySchedule(schedule, timeZone, after) : undefined
   if (next) return next
-  const every = interval ? millisecondsOf(interval, frequencyMs) : frequencyMs
-  return every > 0 ? byInterval(cache.metadata.uid ?? '', Math.max(every, MIN_MS), after) : undefined
+  const own = interval ? millisecondsOf(interval) : undefined
+  const every = own === undefined ? atLeast(frequencyMs, MIN_FREQUENCY_MS) : atLeast(own, MIN_MS)
+  return every > 0 ? byInterval(cache.metadata.uid ?? '', every, after) : undefined
+}
+
+/** 0 stays 0: never. */
+function atLeast(ms: number, least: number): number {
+  return ms > 0 ? Math.max(ms, least) : 0
 }
 
 /**
@@ -63,15 +71,15 @@ function bySchedule(schedule: string, timeZone: string | undefined, after: Date)
 }
 
 function cronOf(schedule: string, timeZone: string | undefined): Cron {
-  return new Cron(schedule, { paused: true, timezone: timeZone || 'UTC' })
+  return new Cron(schedule, { paused: true, mode: '5-part', timezone: timeZone || 'UTC' })
 }
 
-function millisecondsOf(interval: string, otherwise: number): number {
+function millisecondsOf(interval: string): number | undefined {
   try {
     return parseDuration(interval)
   } catch (error) {
     if (!(error instanceof InvalidDurationError)) throw error
-    return otherwise
+    return undefined
   }
 }
 

@@ -153,8 +153,10 @@ function provedByJob(
   const answered = isAnswer ? revision : before?.revision
   const known = digest ?? (answered === before?.revision ? before?.digest : undefined)
   // A proof that the image is still there asks no registry: what the registry said before stays said.
-  const registryDigest =
-    (isAnswer && !isProof(desired, old) ? desired.registryDigest : undefined) ?? old?.presence?.registryDigest
+  const isPull = isAnswer && !isProof(desired, old)
+  const registryDigest = (isPull ? desired.registryDigest : undefined) ?? old?.presence?.registryDigest
+  const isSameDigest = registryDigest !== undefined && registryDigest === before?.registryDigest
+  const pulls = isSameDigest ? (before.pulls ?? 1) + (isPull ? 1 : 0) : 1
   return {
     state: 'Present',
     since: now,
@@ -162,5 +164,6 @@ function provedByJob(
     ...(answered !== undefined && { revision: answered }),
     ...(known !== undefined && { digest: known }),
     ...(registryDigest !== undefined && { registryDigest }),
+    ...(pulls > 1 && { pulls }),
   }
 }

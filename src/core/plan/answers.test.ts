@@ -22,10 +22,22 @@ describe('needsPull', () => {
     { name: 'the node lists this digest', digest: 'd1', entry: held({ digest: 'd1' }), expected: false },
     { name: 'the node lists another digest', digest: 'd2', entry: held({ digest: 'd1' }), expected: true },
     {
-      name: 'the digest of the last pull goes before the one that the runtime lists',
+      name: 'a mirror brought an older digest',
       digest: 'd2',
       entry: held({ registryDigest: 'd2', digest: 'd1' }),
+      expected: true,
+    },
+    {
+      name: 'a mirror brought an older digest four times',
+      digest: 'd2',
+      entry: held({ registryDigest: 'd2', digest: 'd1', pulls: 4 }),
       expected: false,
+    },
+    {
+      name: 'the tag moved after a mirror brought an older digest four times',
+      digest: 'd3',
+      entry: held({ registryDigest: 'd2', digest: 'd1', pulls: 4 }),
+      expected: true,
     },
     { name: 'no digest is known', digest: 'd1', entry: held({}), expected: true },
     {

@@ -17,12 +17,22 @@ export interface TagAnswers {
 }
 
 /**
+ * Pulls of a node for one digest of the registry. A mirror that lags brings an older one. After so many pulls
+ * the node has what its mirror gives, until the tag moves again.
+ */
+const MAX_PULLS = 4
+
+/**
  * True where a node pulls again: the registry gives another digest than it gave for the node's last pull,
  * or than the node lists. Where the registry could not be asked, the node asks.
  */
 export function needsPull(refresh: TagAnswer, entry: LedgerEntry | undefined): boolean {
   if (refresh.digest === undefined || !isPresent(entry)) return true
-  return (entry?.presence?.registryDigest ?? entry?.presence?.digest) !== refresh.digest
+  const { registryDigest, digest, pulls = 1 } = entry?.presence ?? {}
+  if (registryDigest !== undefined && registryDigest !== refresh.digest) return true
+  const isOther = digest !== undefined && digest !== refresh.digest
+  if (registryDigest === undefined) return isOther || digest === undefined
+  return isOther && pulls < MAX_PULLS
 }
 
 /**
