@@ -93,7 +93,7 @@ describe.skipIf(!cluster.isLocal)('spec.jobTemplate (needs the local registries)
       await patchCache(cluster, address, {
         spec: { jobTemplate: { priorityClassName: 'system-node-critical' } },
       })
-      const words = /system-node-critical is for the cluster itself/
+      const words = /"system-node-critical" is for the cluster itself/
       await waitForCache(cluster, address, 'to be refused its system class', cache =>
         words.test(cache.status?.failures?.[image]?.[0]?.message ?? ''),
       )
