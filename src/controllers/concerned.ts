@@ -28,6 +28,17 @@ export function cachesNamedBy(
   return new Set(owners.flatMap(owner => byOwner.get(owner)?.key ?? []))
 }
 
+/** Keys of the caches that the ledger of a node names: those that wanted an image last. */
+export function cachesInLedger(
+  cluster: ClusterState,
+  objects: readonly (NodeImages | undefined)[],
+): Set<string> {
+  const { byOwner } = cacheIndex(cluster.compiledCaches())
+  // Most entries share one list of owners.
+  const lists = new Set(objects.flatMap(object => (object?.status?.images ?? []).map(({ owners }) => owners)))
+  return new Set([...lists].flatMap(owners => owners ?? []).flatMap(owner => byOwner.get(owner)?.key ?? []))
+}
+
 /** What a change of a cache concerns. */
 export interface Concerned {
   /** Keys of other caches. */

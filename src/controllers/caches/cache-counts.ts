@@ -4,6 +4,7 @@ import { purgeRevision } from '../../core/demand/index.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import { type Observation, Tally, type Turn } from '../../core/status/index.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
+import { cachesInLedger, cachesNamedBy, cachesSelecting } from '../concerned.ts'
 
 /** A node as it is counted. */
 interface CountedNode {
@@ -26,10 +27,13 @@ interface Count {
  * slices of time. A change of a node then costs that node only.
  */
 export class CacheCounts {
+  readonly #cluster: ClusterState
   readonly #nodes = new Map<string, CountedNode>()
   readonly #counts = new Map<string, Count>()
 
-  constructor({ nodeInformer, nodeImagesInformer }: ClusterState) {
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster
+    const { nodeInformer, nodeImagesInformer } = cluster
     nodeInformer.subscribe(({ type, object }) => {
       this.#change(object.metadata.name, { node: type === 'deleted' ? undefined : object })
     })
@@ -84,11 +88,25 @@ export class CacheCounts {
     const after = { node: before?.node, nodeImages: before?.nodeImages, ...change }
     if (after.node || after.nodeImages) this.#nodes.set(name, after)
     else this.#nodes.delete(name)
-    for (const { tally, uncounted } of this.#counts.values()) {
-      if (uncounted.has(name)) continue
-      if (before?.node) tally.remove(before.node, before.nodeImages)
-      add(tally, after)
+    for (const key of this.#concernedBy(before, after)) {
+      const count = this.#counts.get(key)
+      if (!count || count.uncounted.has(name)) continue
+      if (before?.node) count.tally.remove(before.node, before.nodeImages)
+      add(count.tally, after)
     }
+  }
+
+  /**
+   * Keys of the caches whose counts a change of a node may change. A cache that has changed since it was
+   * counted is counted anew, so its former selection need not be looked at.
+   */
+  #concernedBy(before: CountedNode | undefined, after: CountedNode): Set<string> {
+    const objects = [before?.nodeImages, after.nodeImages]
+    return new Set([
+      ...cachesSelecting(this.#cluster, [before?.node, after.node]),
+      ...cachesNamedBy(this.#cluster, objects),
+      ...cachesInLedger(this.#cluster, objects),
+    ])
   }
 }
 
