@@ -1,4 +1,4 @@
-import { type Reference, tryParseReference } from '../oci/reference.ts'
+import { type Reference, isShortName, tryParseReference } from '../oci/reference.ts'
 import type { CriClient } from './client.ts'
 import { isCriError } from './errors.ts'
 import type { RuntimeTraits } from './traits.ts'
@@ -28,7 +28,7 @@ export async function resolveShortNames(
   if (!looksUpShortNames) return { names, errors }
   for (const text of new Set(references)) {
     const reference = tryParseReference(text)
-    if (!reference || !isShort(reference)) continue
+    if (!reference || !isShortName(reference)) continue
     try {
       names.set(text, await resolve(client, reference))
     } catch (error) {
@@ -53,9 +53,4 @@ async function resolve(client: CriClient, reference: Reference): Promise<string>
     if (isCriError(error, 'UnknownShortName')) return ''
     throw error
   }
-}
-
-/** True when the text names no registry. A reference of Docker Hub may name it. */
-export function isShort({ domain, text }: Reference): boolean {
-  return ![domain, 'index.docker.io'].some(written => text.startsWith(`${written}/`))
 }

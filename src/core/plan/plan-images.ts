@@ -4,7 +4,7 @@ import { byKey, hasPullFailed } from '../ledger/index.ts'
 import type { NodeFacts } from '../node/index.ts'
 import { type TagAnswers, applyAnswers } from './answers.ts'
 import { type NewRequests, newRequests } from './owners.ts'
-import { select } from './select.ts'
+import { type Selection, select } from './select.ts'
 
 /** What the images of one node are planned from. */
 export interface ImagesInput extends TagAnswers {
@@ -17,6 +17,8 @@ export interface ImagesInput extends TagAnswers {
   /** Number of the requests that this plan makes. */
   readonly nextRevision: number
 }
+
+type Skipped = Extract<Selection, { kind: 'skipped' }>
 
 interface WantedImage {
   readonly desired: DesiredImage
@@ -41,7 +43,7 @@ export function planImages(input: ImagesInput): DesiredImage[] {
       for (const { image, pullPolicy } of list.wanted) {
         const key = entryKey({ image, credential: cache.credential })
         const old = before.get(key)
-        if (selection.kind === 'skipped' && !old?.owners.includes(cache.owner)) continue
+        if (selection.kind === 'skipped' && !mayKeep(selection, old, cache.owner)) continue
         const known = wanted.get(key)
         const desired = known?.desired ?? fresh(cache, image, old?.revision ?? input.nextRevision)
         wanted.set(key, {
@@ -78,6 +80,11 @@ export function byAge(a: CompiledCache, b: CompiledCache): number {
 
 function isActive(cache: CompiledCache): boolean {
   return cache.activity === 'active'
+}
+
+/** A node that gets no work keeps its requests, unless the namespace of the cache may not use it. */
+function mayKeep({ reason }: Skipped, old: DesiredImage | undefined, owner: string): boolean {
+  return reason !== 'NamespaceNodeSelector' && old?.owners.includes(owner) === true
 }
 
 function asksAgain({ refresh, edit }: NewRequests, entry: LedgerEntry | undefined): boolean {

@@ -116,6 +116,7 @@ async function planFor(
     containers,
     remove: indexes.map(index => request.remove[index] ?? ''),
     keep: request.keep,
+    keepRepositories: request.keepRepositories,
     traits: traitsOf(runtime),
     shortNames,
   })

@@ -13,6 +13,7 @@ const request = {
   keys: ['a'],
   remove: ['a; rm -rf /'],
   keep: ['b'],
+  keepRepositories: [],
   revision: 7,
   startedAt: at(0),
 }

@@ -40,7 +40,7 @@ export function buildRemovalJob(
   const inside = (path: string) =>
     posix.join(SOCKETS_DIRECTORY, String(directories.indexOf(dirname(path))), posix.basename(path))
   const labels = { 'sidecar.istio.io/inject': 'false', ...REMOVAL_LABELS }
-  const text = encodeRequest({ remove: request.remove, keep: request.keep })
+  const text = encodeRequest(request)
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',

@@ -30,7 +30,7 @@ const words = (ledger: readonly LedgerEntry[]) =>
 
 describe('removals', () => {
   it('are asked for in one Job, and the ledger says so', () => {
-    const { request, work } = started(workOf(['r.io/a:1', 'r.io/b:1'], { keep: ['r.io/k:1'] }))
+    const { request, work } = started(workOf(['r.io/a:1', 'r.io/b:1'], { ownImages: ['r.io/k:1'] }))
     expect(request).toMatchObject({
       remove: ['r.io/a:1', 'r.io/b:1'],
       keep: ['r.io/k:1'],
