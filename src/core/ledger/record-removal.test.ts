@@ -80,7 +80,7 @@ describe('recordRemoval', () => {
     {
       name: 'that the image stays',
       verdict: { kind: 'kept', reason: 'InUse', message: 'container web' },
-      expected: { removal: { state: 'Kept', ...ENDED, reason: 'InUse', message: 'container web' } },
+      expected: { removal: { state: 'Kept', ...ENDED, count: 1, reason: 'InUse', message: 'container web' } },
     },
     {
       name: 'that it failed',

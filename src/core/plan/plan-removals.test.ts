@@ -189,7 +189,10 @@ describe('planRemovals', () => {
     expect(after({ state: 'Removing', revision: 2 })).toEqual(remove)
     expect(after({ state: 'Kept', reason: 'InUse', revision: 1 }), 'an older answer').toEqual(remove)
     expect(after({ state: 'Removed', revision: 2 })).toEqual([])
-    expect(after({ state: 'Kept', reason: 'InUse', revision: 2 })).toEqual([])
+    expect(after({ state: 'Kept', reason: 'NotOurs', revision: 2 })).toEqual([])
+    const inUse = { state: 'Kept', reason: 'InUse', revision: 2 } as const
+    expect(after({ ...inUse, count: 3 }), 'it is looked at again').toEqual(remove)
+    expect(after({ ...inUse, count: 175 }), 'for a week').toEqual([])
   })
 
   it('asks again for nothing that is removed already', () => {

@@ -8,7 +8,7 @@ import {
 import { inTurn } from '../../base/in-turn.ts'
 import { imageName } from '../../oci/reference.ts'
 import { type CompiledCache, hasLetGo } from '../demand/index.ts'
-import { byKey, isRemovalAnswered } from '../ledger/index.ts'
+import { byKey, isHeld, isRemovalAnswered } from '../ledger/index.ts'
 import type { NodeFacts } from '../node/index.ts'
 import { namespaceIn, newRequests } from './owners.ts'
 import { namesOf, wantingLists } from './wanted-names.ts'
@@ -43,7 +43,8 @@ export function planRemovals(input: RemovalsInput): Removal[] {
   const entries = byKey(input.ledger)
   const candidates = removalCandidates(input).flatMap(candidate => {
     const { old, image, owners, lists } = candidate
-    const isOpen = old !== undefined && !isRemovalAnswered(old, entries.get(entryKey(candidate)))
+    const entry = entries.get(entryKey(candidate))
+    const isOpen = old !== undefined && (!isRemovalAnswered(old, entry) || isHeld(entry))
     const leavers = [...owners].filter(owner => {
       const cache = caches.get(owner)
       // Nobody waits for the answer any more, but the request still stands.

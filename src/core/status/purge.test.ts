@@ -148,6 +148,18 @@ describe('a purge', () => {
     ])
   })
 
+  it('stays done while images in use are looked at again, and tells when the last one has gone', () => {
+    const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
+    const inUse: Answer = { state: 'Kept', reason: 'InUse', message: 'container web', count: 1 }
+    const ledgers = (answer: Answer) => nodes.map(each => planned(each, begun, { [X]: GONE, [Y]: answer }))
+    const done = look(begun, nodes, ledgers(inUse), T1).status
+    expect(done).toMatchObject({ status: 'Succeeded', kept: [{ image: Y, reason: 'InUse', count: 2 }] })
+    const late = look(cacheOf({}, done), nodes, ledgers(GONE), T2)
+    expect(late).toMatchObject({ ended: false, status: { status: 'Succeeded', completionTime: T1 } })
+    expect(late.status.message).not.toContain('"kept" section')
+    expect(late.status).not.toHaveProperty('kept')
+  })
+
   it('fails where a removal does, and a late success corrects that', () => {
     const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
     const failure = { reason: 'RemovalFailed', message: 'the runtime is away' }

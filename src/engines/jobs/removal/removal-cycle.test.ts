@@ -78,11 +78,11 @@ describe('removals', () => {
     expect(work.removals.every((removal, index) => isRemovalAnswered(removal, decision.ledger[index]))).toBe(
       true,
     )
-    // Only the failed one is tried again, after a pause.
+    // The failed one and the one in use are tried again, after a pause.
     expect(decision.start).toBeUndefined()
     expect(decision.lookAgainMs).toBeGreaterThan(20_000)
     const later = decideRemovals({ ...work, jobs: [], ledger: decision.ledger, now: T0 + 120_000 })
-    expect(later.start?.remove).toEqual(['r.io/e:1'])
+    expect(later.start?.remove).toEqual(['r.io/c:1', 'r.io/e:1'])
     expect(later.start?.name).not.toBe(job.metadata.name)
   })
 
@@ -200,8 +200,17 @@ describe('removals', () => {
     const removals = [removalOf('r.io/a:1', { revision: 2 })]
     const decision = decideRemovals({ ...work, removals, pods: [endedRemovalPodOf(job, ['InUse'])] })
     expect(decision.ledger[0]?.removal).toMatchObject({ state: 'Waiting', revision: 2 })
-    expect(decision.start).toMatchObject({ revision: 2 })
-    expect(decision.start?.name).not.toBe(job.metadata.name)
+    // Two attempts at an image have a pause between them.
+    expect(decision.start).toBeUndefined()
+    const later = decideRemovals({
+      ...work,
+      removals,
+      jobs: [],
+      ledger: decision.ledger,
+      now: T0 + 120_000,
+    })
+    expect(later.start).toMatchObject({ revision: 2 })
+    expect(later.start?.name).not.toBe(job.metadata.name)
   })
 })
 
