@@ -160,8 +160,10 @@ describe('the deletion of a cache with the policy Purge, in a namespace that is 
       return found.items.length > 0
     }
     // A controller that has just begun: no plan follows the purge yet.
-    await reconcileCache()
-    await reconcileCache()
+    for (let look = 0; look < 8; look++) {
+      await reconcileCache()
+      await delay(400)
+    }
     expect(await isThere()).toBe(true)
 
     const deadline = Date.now() + 60_000
