@@ -1,5 +1,6 @@
 import { type JobRequest, type JobSettings, type PullJob, buildJob, projectJob } from './pull/index.ts'
 import {
+  MountFailures,
   type RemovalJob,
   type RemovalRequest,
   type RemovalSettings,
@@ -29,6 +30,8 @@ const MAX_EXPLANATIONS = 1_000
 
 /** Creates Jobs, deletes them, and finds out why a Job has no Pod. */
 export class JobWriter {
+  /** Why Pods of removal Jobs do not start. */
+  readonly mountFailures: MountFailures
   readonly #cluster: ClusterState
   readonly #state: JobState
   readonly #events: Resource<FailedCreate>
@@ -69,6 +72,7 @@ export class JobWriter {
     })
     this.#breaker = breaker
     this.#accountSecrets = new AccountSecrets(client, log)
+    this.mountFailures = new MountFailures(client)
     this.#log = log
     const forget = ({ type, object }: Change<KubeObject>) => {
       if (type !== 'deleted') return
@@ -84,6 +88,9 @@ export class JobWriter {
     state.removalJobs.subscribe(forget)
     state.pullPods.subscribe(recover('pulls'))
     state.removalPods.subscribe(recover('removals'))
+    state.removalPods.subscribe(({ type, object }) => {
+      if (type === 'deleted') this.mountFailures.forget(object)
+    })
   }
 
   /** The API server's message why a Job has no Pod, by Job UID. */

@@ -9,7 +9,10 @@ import { encodeResult } from '../../../cri/removal/index.ts'
 import { isRemovalAnswered } from '../../../core/ledger/index.ts'
 import type { RemovalRequest } from './choose-removal.ts'
 import type { RemovalJob } from './removal-job.ts'
+import { readRemovalJobs } from './verdicts.ts'
 import { type RemovalWork, afterStart, decideRemovals, workOf } from './testing-decide.ts'
+
+const READ = { helperPullSecrets: [], deadlineMs: 300_000 }
 
 /** Removal Jobs are read, the ledger is updated, and the next Job is chosen: what these parts do together. */
 
@@ -193,6 +196,25 @@ describe('removals', () => {
     })
     expect(decision.finished).toEqual([job])
     expect(words(decision.ledger)['r.io/a:1']).toBe('Removing')
+  })
+
+  it('fail with the name of the directory that the node does not have', () => {
+    const { work, job } = started(workOf(['r.io/a:1']))
+    const pod = removalPodOf(job, { phase: 'Pending' })
+    const pods = [{ ...pod, metadata: { ...pod.metadata, uid: 'p1' } }]
+    const early = readRemovalJobs([job], { ...work, pods, ...READ, now: T0 + 4_000 }, 'uid-of-n1')
+    expect(early.running).toMatchObject([{ lookAgainMs: 5_000 }])
+    expect(early.running[0]).not.toHaveProperty('slowPod')
+    const late = readRemovalJobs([job], { ...work, pods, ...READ, now: T0 + 6_000 }, 'uid-of-n1')
+    expect(late.running).toMatchObject([{ lookAgainMs: 5_000, slowPod: pods[0] }])
+    const mountFailures = new Map([['p1', 'the node has no directory /run/none']])
+    const decision = decideRemovals({ ...work, pods, mountFailures, now: T0 + 6_000 })
+    expect(decision.ledger[0]?.removal).toMatchObject({
+      state: 'Failed',
+      reason: 'RemovalFailed',
+      message: 'the node has no directory /run/none',
+    })
+    expect(decision.finished).toEqual([job])
   })
 
   it('of a newer request are not answered by an older Job', () => {

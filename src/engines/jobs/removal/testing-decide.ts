@@ -22,6 +22,7 @@ export interface RemovalWork {
   readonly pods: readonly RemovalPod[]
   readonly mayRemove: boolean
   readonly refusals: ReadonlyMap<string, string>
+  readonly mountFailures: ReadonlyMap<string, string>
   readonly now: number
 }
 
@@ -47,6 +48,7 @@ export function workOf(images: readonly string[], changes: Partial<RemovalWork> 
     pods: [],
     mayRemove: true,
     refusals: new Map(),
+    mountFailures: new Map(),
     now: T0,
     ...changes,
   }
