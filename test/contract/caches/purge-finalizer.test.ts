@@ -73,7 +73,7 @@ async function deletedCache(client: KubeClient) {
   const { metadata } = await caches.create({
     metadata: { ...address, finalizers: [PURGE_FINALIZER] },
     spec: { cacheSpec: [{ images: [IMAGE] }], deletionPolicy: 'Purge' },
-  } as ImageCache)
+  })
   const owner = shortHash(metadata.uid ?? '')
   const indexes = Array.from({ length: NODE_COUNT }, (_, index) => index)
   await inParallel(indexes, async index => {
@@ -90,7 +90,7 @@ async function deletedCache(client: KubeClient) {
     const node = await nodes.create({
       metadata: { name },
       spec: { unschedulable: index % 3 === 0 },
-    } as RawNode)
+    })
     await nodes.mergePatch({ name }, { status }, { subresource: 'status' })
     const uid = node.metadata.uid ?? ''
     await nodeImages.create({
@@ -114,7 +114,7 @@ async function deletedCache(client: KubeClient) {
           },
         ],
       },
-    } as NodeImages)
+    })
   })
   await caches.delete(address)
   await namespaces.delete({ name: namespace })
