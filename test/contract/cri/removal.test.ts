@@ -117,6 +117,16 @@ describe('the removal on a node', () => {
     expect(await world.tags()).not.toContain(mounted)
   })
 
+  it('keeps the digests of a repository of which all must stay', async context => {
+    context.skip(!traitsOf(world.runtime).canRemoveNames, 'the runtime removes no single name')
+    const pulled = await world.pull('crowded/app:1')
+    const keepRepositories = [world.name('crowded/app')]
+    const { answers } = await removeImages({ remove: [pulled], keepRepositories })
+    expect(answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    const left = (await world.client.listImages()).filter(isNamed(world.name('crowded/app')))
+    expect(left).toMatchObject([{ repoTags: [], repoDigests: [expect.stringContaining('@sha256:')] }])
+  })
+
   it('removes the new image of a tag while a container mounts the old one', async context => {
     context.skip(world.runtime.name === 'docker', 'cri-dockerd mounts no images')
     const made = await world.pull('moved/user:1')

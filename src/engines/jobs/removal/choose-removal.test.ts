@@ -76,6 +76,24 @@ describe('chooseRemoval', () => {
     expect(choose([removalOf('r.io/b:1')])?.kind).toBe('start')
   })
 
+  it('fails a removal where the runtime would have to look up more names than fit', () => {
+    const lookedUp = Array.from({ length: 4_000 }, (_, index) => `web-${index}:1`)
+    const choice = (count: number) =>
+      chooseRemoval([removalOf('r.io/a:1')], {
+        node: NODE,
+        ledger: [],
+        keptBeside: () => ({ byRepository: new Map(), lookedUp: lookedUp.slice(0, count) }),
+        ownImages: ['r.io/own:1'],
+        namespaceOf: owner => owner,
+        now: T0,
+      })
+    expect(choice(3_999)?.kind).toBe('start')
+    expect(choice(4_000)).toMatchObject({
+      kind: 'fail',
+      message: expect.stringContaining('write the registry'),
+    })
+  })
+
   it('names all that is wanted of its repositories, whatever caches ask for', () => {
     const image = fc.oneof(
       fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(3_000)).map(([name, tag]) => `r.io/${name}:${tag}`),
