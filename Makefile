@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/hack/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 # written by npm at the end of an installation
 DEPS := node_modules/.package-lock.json
 
-.PHONY: deps build fix verify lint hack unit contract e2e e2e-test test
+.PHONY: deps build fix verify lint hack unit contract e2e e2e-test test scale
 
 # Not `npm ci`, which refuses a lock file without the native packages of platforms that a registry mirror does not carry. npm runs on the
 # machine's own Node.js: hack/bin/node has none to offer before npm has brought it.
@@ -53,6 +53,9 @@ e2e e2e-test: cluster-up cluster-images ## End-to-end tests on this checkout's c
 
 test: $(DEPS) ## Everything: checks, unit, contract and end-to-end tests on a cluster of their own
 	@node hack/test.ts
+
+scale: $(DEPS) cluster-build ## What the controller takes with 5 000 nodes, against its budgets [SCENARIOS="present edit"] [NODES=5000]
+	node test/scale/main.ts $(SCENARIOS)
 
 ##@ Images
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type FailureReasonName, classifyPullError } from './failure-reasons.ts'
+import { type FailureReasonName, classifyPullError, isPermanent } from './failure-reasons.ts'
 
 interface Row {
   readonly cause: string
@@ -151,5 +151,79 @@ describe('classifyPullError', () => {
 
   it('classifies unknown texts as PullFailed', () => {
     expect(classifyPullError('ErrImagePull: something new')).toBe('PullFailed')
+  })
+})
+
+const sample = 'registry.test.local:5000/img/13:1'
+const unpackSample = `rpc error: code = NotFound desc = failed to pull and unpack image "${sample}"`
+
+/** Texts from bug reports in which "not found" and "401" do not mean what they seem to mean. */
+const MISLEADING: readonly { text: string; expected: FailureReasonName; permanent: boolean }[] = [
+  {
+    text: `${unpackSample}: failed to prepare extraction snapshot "extract-9 sha256:aa": parent snapshot sha256:bb does not exist: not found`,
+    expected: 'NodeStoreFailed',
+    permanent: false,
+  },
+  {
+    text: `${unpackSample}: failed to unpack image on snapshotter overlayfs: content digest sha256:6e: not found`,
+    expected: 'NodeStoreFailed',
+    permanent: false,
+  },
+  {
+    text: `${unpackSample}: failed to unpack image on snapshotter overlayfs: failed to stat snapshot sha256:6e: not found`,
+    expected: 'NodeStoreFailed',
+    permanent: false,
+  },
+  {
+    text: 'creating container: locating item named "manifest" for image with ID "ab": file does not exist',
+    expected: 'NodeStoreFailed',
+    permanent: false,
+  },
+  {
+    text: `${unpackSample}: failed to prepare extraction snapshot "extract-9 sha256:aa": write: no space left on device`,
+    expected: 'InsufficientDisk',
+    permanent: false,
+  },
+  {
+    text: 'failed to copy: httpReadSeeker: failed open: content at http://registry.test.local:5000/v2/img/13/blobs/sha256:aa not found: not found',
+    expected: 'LayerMissing',
+    permanent: false,
+  },
+  {
+    text: 'reading blob sha256:aa: fetching blob: blob unknown to registry',
+    expected: 'LayerMissing',
+    permanent: false,
+  },
+  {
+    text: 'failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:37: not found',
+    expected: 'InvalidManifest',
+    permanent: true,
+  },
+  {
+    text: 'failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://auth.test.local/token?service=x: 401 Unauthorized',
+    expected: 'Unauthorized',
+    permanent: true,
+  },
+  {
+    text: 'denied: Your authorization token has expired. Reauthenticate and try again.',
+    expected: 'Unauthorized',
+    permanent: true,
+  },
+  {
+    text: 'get error in pull response: image "registry.test.local:5000/img/13@sha256:aa": already exists',
+    expected: 'PullFailed',
+    permanent: false,
+  },
+  {
+    text: `rpc error: code = NotFound desc = failed to resolve reference "${sample}": ${sample}: not found`,
+    expected: 'ImageNotFound',
+    permanent: true,
+  },
+]
+
+describe('a text that misleads', () => {
+  it.each(MISLEADING)('is $expected: $text', ({ text, expected, permanent }) => {
+    expect(classifyPullError(`ErrImagePull: ${text}`)).toBe(expected)
+    expect(isPermanent(expected)).toBe(permanent)
   })
 })

@@ -36,12 +36,17 @@ export const FAILURE_REASONS = {
     ],
   },
   TooManyImages: {
-    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 100 images on a node; the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
+    doc: 'The ledger of the node has no room for the image. All caches together may put about 1 700 images on a node. Namespaces share this room equally; within a namespace the oldest caches come first. Spread the images over groups of nodes by `nodeSelector`.',
+    permanent: true,
+    words: [],
+  },
+  TooManyLists: {
+    doc: 'The cache, or its namespace, has more lists than nodes can be compared with. A cache may have 200 lists for different nodes, a namespace 1 000. Join lists for the same nodes, or spread the lists over more caches or namespaces. Images that nodes already hold stay.',
     permanent: true,
     words: [],
   },
   NotAllowed: {
-    doc: '`spec.jobTemplate` of the cache sets a field that the administrator does not allow authors of caches to set. Remove the field, or allow it with `--job-template-allow`. Until then nothing is pulled for the cache; images that nodes already hold stay.',
+    doc: '`spec.jobTemplate` of the cache sets a field that the administrator does not allow authors of caches to set, or a label or an annotation that is reserved. Remove it; an administrator can allow a field with `--job-template-allow`. Until then nothing is pulled for the cache; images that nodes already hold stay.',
     permanent: true,
     words: [],
   },
@@ -81,6 +86,29 @@ export const FAILURE_REASONS = {
     doc: 'The node has not enough disk space for the image.',
     permanent: false,
     words: [/no space left on device/i, /disk quota exceeded/i],
+  },
+  NodeStoreFailed: {
+    doc: "The node's own image store failed: it has lost a layer or a snapshot, or it cannot unpack one. The reference is not at fault. Retried with growing pauses. If it stays, remove the image on the node (`crictl rmi`) or restart the container runtime.",
+    permanent: false,
+    words: [
+      /snapshot \S+ (does not exist|not found)/i,
+      /failed to (prepare extraction|stat|get|mount) snapshot/i,
+      /content digest sha256:\w+: not found/i,
+      /error unpacking image/i,
+      /blob not found in content store/i,
+      /(layer|diff ID) not known/i,
+      /locating item named .* for image with ID/i,
+    ],
+  },
+  LayerMissing: {
+    doc: 'The registry has the manifest of the image but not one of its layers: an upload is not complete, or a clean-up removed the layer. Retried with growing pauses. If it stays, push the image again.',
+    permanent: false,
+    words: [
+      /content at \S+\/blobs\/\S+ not found/i,
+      /\/blobs\/\S*: (404 Not Found|not found)/i,
+      /blob unknown/i,
+      /failed to copy: .*not found/i,
+    ],
   },
   InvalidManifest: {
     doc: 'The response of the registry is not an image manifest (for example a login page or a corrupt file).',
@@ -139,6 +167,11 @@ export const FAILURE_REASONS = {
   },
   JobRefused: {
     doc: "The pull Pod could not be created (quota, Pod Security, admission policy). The message is the API server's. Retried with growing pauses per namespace.",
+    permanent: false,
+    words: [],
+  },
+  PodNotMade: {
+    doc: 'The Job exists, but kube-controller-manager made no Pod for it in 10 minutes and gave no reason. Check that it runs and is not overloaded. Retried with growing pauses.',
     permanent: false,
     words: [],
   },

@@ -70,6 +70,9 @@ const presence = z.object({
   registryDigest: z.string().optional().meta({
     description: 'Digest that the registry gave for the tag when the pull was asked for.',
   }),
+  diskPressureAt: z.string().optional().meta({
+    description: 'When the last DiskPressure of the node had ended at that moment, by the clock of the node.',
+  }),
   listed: z.boolean().optional().meta({
     description: 'The image list of the Node has shown the image since it was proved.',
   }),
@@ -89,12 +92,28 @@ const outcome = {
   finishedAt: z.iso.datetime().optional(),
 }
 
+const ownerFailure = z.object({
+  owner: z.string(),
+  revision,
+  count: z.int32(),
+  reason: z.string().optional(),
+  message: z.string().optional(),
+  finishedAt: z.iso.datetime().optional(),
+})
+
 const attempt = z.object({
   state: z.enum(['Pulling', 'Succeeded', 'Failed', 'Unproven', 'Unknown']).meta({
     description:
       'Unproven: it shared a Job that failed, and gets a container of its own. Unknown: nothing was learned.',
   }),
   ...outcome,
+  owner: z.string().optional().meta({
+    description:
+      'Short hash of the UID of the cache whose Job this was, where several caches want the image. A failure with it counts for that cache alone.',
+  }),
+  otherFailures: z.array(ownerFailure).optional().meta({
+    description: 'Failures that count for one of the other caches alone.',
+  }),
 })
 
 const removalState = z.object({

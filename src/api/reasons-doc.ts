@@ -8,7 +8,7 @@ import { SKIP_REASONS } from './skip-reasons.ts'
 export function reasonsDocument(): string {
   const failures = Object.entries(FAILURE_REASONS).map(
     ([name, row]) =>
-      `| \`${name}\` | ${row.permanent ? 'after a refresh or an edit' : 'automatically'} | ${cell(row.doc)} |`,
+      `| \`${name}\` | ${row.permanent ? 'once per refresh period; at once after a refresh or an edit' : 'automatically'} | ${cell(row.doc)} |`,
   )
   const skips = Object.entries(SKIP_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)
   const kept = Object.entries(KEPT_REASONS).map(([name, doc]) => `| \`${name}\` | ${cell(doc)} |`)

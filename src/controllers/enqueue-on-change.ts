@@ -1,13 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type CompiledCache, activityOf, cacheKey, purgeRevision } from '../core/demand/index.ts'
+import { activityOf, cacheKey, purgeRevision } from '../core/demand/index.ts'
 import { type NodeFacts, sameFacts } from '../core/node/index.ts'
-import { select } from '../core/plan/index.ts'
 import type { JobState } from '../engines/jobs/index.ts'
 import type { CircuitBreaker } from '../state/circuit-breaker.ts'
 import type { Change, WorkQueue } from '../kube/index.ts'
 import type { KubeObject } from '../api/object.ts'
-import type { NodeImages } from '../api/node-images.ts'
 import type { ImageCache } from '../api/image-cache.ts'
+import { CacheChanges, cachesNamedBy, cachesSelecting } from './concerned.ts'
 import { isLegacyJob } from './old-jobs/old-jobs.ts'
 import type { JobSlots } from '../engines/jobs/index.ts'
 import type { ClusterState } from '../state/cluster-state.ts'
@@ -20,6 +19,8 @@ export interface Queues {
   readonly caches: WorkQueue<string>
   /** `namespace/name` of caches whose schedule may change. */
   readonly refreshes: WorkQueue<string>
+  /** `namespace/name` of caches whose failures may be mended. */
+  readonly healing: WorkQueue<string>
   /** `namespace/name` of Jobs that an old release may have left behind. */
   readonly oldJobs: WorkQueue<string>
 }
@@ -45,23 +46,27 @@ export function enqueueOnChange({
   const allNodes = () => {
     for (const node of cluster.nodeInformer.list()) queues.nodes.add(node.metadata.name)
   }
-  const allCaches = () => {
-    for (const cache of cluster.compiledCaches()) queues.caches.add(cache.key)
+  const addCaches = (keys: Iterable<string>) => {
+    for (const key of keys) queues.caches.add(key)
   }
+  const changes = new CacheChanges(cluster)
   cluster.nodeInformer.subscribe(({ type, object, previous }) => {
     if (type === 'updated' && previous && sameFacts(previous, object)) return
-    queues.nodes.add(object.metadata.name)
-    if (type !== 'updated' || !previous || concernsCaches(previous, object)) allCaches()
+    const { name } = object.metadata
+    queues.nodes.add(name)
+    if (type === 'updated' && previous && !concernsCaches(previous, object)) return
+    addCaches(cachesSelecting(cluster, [previous, object]))
+    addCaches(cachesNamedBy(cluster, [cluster.nodeImagesInformer.get(name)]))
   })
   cluster.cacheInformer.subscribe(change => {
-    queues.caches.add(cacheKey(change.object))
+    const key = cacheKey(change.object)
+    if (change.object.status?.failures) queues.healing.add(key)
+    queues.caches.add(key)
     if (!concernsNodes(change)) return
-    queues.refreshes.add(cacheKey(change.object))
-    const compiled = cluster.compiled(cacheKey(change.object))
-    const isPlain = change.type === 'added' && compiled?.activity !== 'purging'
-    for (const node of cluster.nodeInformer.list()) {
-      if (!isPlain || !compiled || isSelected(compiled, node)) queues.nodes.add(node.metadata.name)
-    }
+    queues.refreshes.add(key)
+    const { caches, nodes } = changes.concernedBy(change.object)
+    addCaches(caches)
+    for (const node of nodes) queues.nodes.add(node)
   })
   cluster.namespaceInformer.subscribe(({ object, previous }) => {
     const isFenced = !isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)
@@ -72,7 +77,7 @@ export function enqueueOnChange({
   })
   cluster.nodeImagesInformer.subscribe(change => {
     queues.nodes.add(change.object.metadata.name)
-    for (const cache of ownersOf(change, cluster)) queues.caches.add(cache)
+    addCaches(cachesNamedBy(cluster, [change.object, change.previous]))
     const { metadata, status } = change.object
     if (change.type === 'deleted') breaker.forgetNode(metadata.name)
     else if (breaker.observeLedger(metadata.name, status?.images ?? [])) allNodes()
@@ -120,20 +125,4 @@ function concernsNodes({ type, object, previous }: Change<ImageCache>): boolean 
     purgeRevision(object) !== purgeRevision(previous) ||
     object.status?.refreshRevision !== previous.status?.refreshRevision
   )
-}
-
-function isSelected(cache: CompiledCache, node: NodeFacts): boolean {
-  return cache.lists.some(list => select(node, list).kind !== 'unselected')
-}
-
-function ownersOf({ object, previous }: Change<NodeImages>, cluster: ClusterState): string[] {
-  const owners = new Set(
-    [object.spec, previous?.spec].flatMap(spec =>
-      [...(spec?.images ?? []), ...(spec?.remove ?? [])].flatMap(image => image.owners),
-    ),
-  )
-  return cluster
-    .compiledCaches()
-    .filter(cache => owners.has(cache.owner))
-    .map(cache => cache.key)
 }

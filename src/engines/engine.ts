@@ -43,6 +43,8 @@ export const WAITS = {
   TagDigest: 'the registry is asked for the digest of a moving tag',
   ImagePulled: 'an image that is to be removed is being pulled',
   /** Something holds the node back. */
+  PodNotMade: 'kube-controller-manager has not made the Pod of a Job yet',
+  QuotaBusy: 'another request changed a quota of the namespace at the same moment',
   DeletedPod: 'the kubelet finishes the pull of a deleted Pod first',
   JobSlot: 'all Job slots are taken (--jobs-max-surge)',
   NamespaceRefuses: 'the namespace refuses Jobs',

@@ -3,7 +3,10 @@ import type { ClusterConfig } from './cluster-config.ts'
 import type { Credential } from './credentials.ts'
 import { errorFromAnswer, isKubeError, KubeError } from './errors.ts'
 import { Resource, type ResourceDef, type ResourceOptions } from './resource.ts'
+import { ServerClock } from './server-clock.ts'
+import type { Term } from './term.ts'
 import { TokenBucket } from './token-bucket.ts'
+import { isSliceOver, nextTurn } from '../base/time-slice.ts'
 import { Transport, type TransportResponse } from './transport.ts'
 import { sleep } from './wait.ts'
 
@@ -26,10 +29,10 @@ export interface KubeRequest {
   /** Greatest number of retries; default 5. */
   readonly retries?: number
   /**
-   * Skips the client's rate limit. Only for requests that must not wait in line, such as those for the
-   * leader's Lease.
+   * A request for the leader's Lease. It waits for no other request: it skips the rate limit and has
+   * connections of its own. It may be a write outside a leader's term.
    */
-  readonly unthrottled?: boolean
+  readonly forLease?: boolean
 }
 
 /** A watch: a request whose answer has no fixed end. */
@@ -59,9 +62,9 @@ const METHOD_BY_VERB: Readonly<Record<Verb, string>> = {
   delete: 'DELETE',
 }
 
+const WRITES: ReadonlySet<Verb> = new Set(['create', 'update', 'patch', 'delete'])
+
 const DEFAULT_TIMEOUT_MS = 30_000
-/** A smaller difference between the server's clock and ours is ignored. */
-const MIN_SKEW_MS = 2_000
 const DEFAULT_RETRIES = 5
 /** The client waits for a `Retry-After` up to this. With a longer one the request fails. */
 const MAX_RETRY_AFTER_MS = 30_000
@@ -82,7 +85,8 @@ const MAX_BODY_BYTES = 256 * 1024 * 1024
  */
 export class KubeClient {
   readonly #transport: Transport
-  #clockOffsetMs = 0
+  readonly #clock = new ServerClock()
+  #term: Term | undefined
   readonly #config: ClusterConfig
   readonly #limiter: TokenBucket
   readonly #userAgent: string
@@ -112,13 +116,19 @@ export class KubeClient {
   }
 
   /**
-   * The API server's time, in milliseconds since the epoch, from the `Date` header of its last answer.
-   * Creation times of objects are compared with it. When it differs by less than two seconds from our clock,
-   * our clock is used.
+   * The API server's time, in milliseconds since the epoch. Creation times of objects are compared with it.
+   * When it differs by less than two seconds from our clock, our clock is used.
    */
   now(): number {
-    const offset = Math.abs(this.#clockOffsetMs) > MIN_SKEW_MS ? this.#clockOffsetMs : 0
-    return Date.now() + offset
+    return this.#clock.now()
+  }
+
+  /**
+   * Allows writes only during this term. When it is over, writes reject with KubeError `LeaseLost`, also those
+   * under way. Requests for the Lease are allowed.
+   */
+  writeOnlyDuring(term: Term): void {
+    this.#term = term
   }
 
   /** Typed operations on one kind of object. */
@@ -130,7 +140,10 @@ export class KubeClient {
   async request<T>(request: KubeRequest): Promise<T> {
     const what = describe(request)
     const response = await this.#send(request, request.timeoutMs ?? this.#timeoutMs)
-    return parseBody(await readText(response, what), what) as T
+    const answer = parseBody(await readText(response, what), what) as T
+    // Many answers may arrive in one turn. The work that waits for each of them takes time.
+    while (!request.forLease && isSliceOver()) await nextTurn()
+    return answer
   }
 
   /**
@@ -179,12 +192,15 @@ export class KubeClient {
     let refreshed = false
     for (let attempt = 0; ; attempt++) {
       if (this.#closed) throw new KubeError('Aborted', `the client is closed (${what})`)
-      if (!request.unthrottled) await this.#limiter.take(request.signal)
+      if (!request.forLease) await this.#limiter.take(request.signal)
       const credential = await this.#config.credentials.get()
+      const term = WRITES.has(request.verb) && !request.forLease ? this.#term : undefined
+      if (term?.isOver) throw leaseLost(what)
       let error: KubeError
+      const sentAt = performance.now()
       try {
-        const response = await this.#attempt(request, credential, headTimeoutMs, silenceTimeoutMs)
-        this.#noteTime(response.headers.date)
+        const response = await this.#attempt(request, { credential, term }, headTimeoutMs, silenceTimeoutMs)
+        this.#clock.note(response.headers.date, sentAt)
         if (response.status >= 200 && response.status < 300) return response
         error = errorFromAnswer(
           what,
@@ -194,6 +210,7 @@ export class KubeClient {
         )
       } catch (cause) {
         if (!isKubeError(cause)) throw cause
+        if (cause.code === 'Aborted' && term?.isOver) throw leaseLost(what)
         error = cause
       }
       if (error.status === 401 && !refreshed) {
@@ -207,15 +224,9 @@ export class KubeClient {
     }
   }
 
-  /** The header has whole seconds, so the offset is exact only to half a second. */
-  #noteTime(date: string | undefined): void {
-    const server = Date.parse(date ?? '')
-    if (!Number.isNaN(server)) this.#clockOffsetMs = server + 500 - Date.now()
-  }
-
   #attempt(
     request: KubeRequest,
-    credential: Credential,
+    { credential, term }: { readonly credential: Credential; readonly term: Term | undefined },
     headTimeoutMs: number,
     silenceTimeoutMs: number | undefined,
   ): Promise<TransportResponse> {
@@ -230,7 +241,8 @@ export class KubeClient {
         ...(body ? { 'content-type': request.contentType ?? 'application/json' } : {}),
       },
       credential,
-      signal: request.signal,
+      ownConnections: request.forLease ?? false,
+      signals: [request.signal, term?.signal].filter(signal => signal !== undefined),
       headTimeoutMs,
       ...(body ? { body } : {}),
       ...(silenceTimeoutMs === undefined
@@ -238,6 +250,10 @@ export class KubeClient {
         : { totalTimeoutMs: request.timeoutMs ?? headTimeoutMs, silenceTimeoutMs }),
     })
   }
+}
+
+function leaseLost(what: string): KubeError {
+  return new KubeError('LeaseLost', `this process no longer leads, so it may not write (${what})`)
 }
 
 function retryDelay(verb: Verb, error: KubeError, attempt: number): number | undefined {

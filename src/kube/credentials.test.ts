@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -26,7 +28,7 @@ describe('TokenFile', () => {
     vi.advanceTimersByTime(9999)
     expect(await source.get()).toEqual({ token: 'one' })
     vi.advanceTimersByTime(1)
-    expect(await source.get()).toEqual({ token: 'two' })
+    await vi.waitFor(async () => expect(await source.get()).toEqual({ token: 'two' }))
     writeFileSync(path, 'three')
     source.invalidate()
     expect(await source.get()).toEqual({ token: 'three' })
@@ -39,6 +41,20 @@ describe('TokenFile', () => {
     rmSync(path)
     vi.advanceTimersByTime(20_000)
     expect(await source.get()).toEqual({ cert: 'c', key: 'k', token: 'one' })
+  })
+
+  it('does not wait for a file that takes long to read', async () => {
+    const source = new TokenFile(path)
+    writeFileSync(path, 'one')
+    await source.get()
+    rmSync(path)
+    execFileSync('mkfifo', [path])
+    vi.advanceTimersByTime(20_000)
+    // Nobody writes to the pipe yet, so the read does not end.
+    expect(await source.get()).toEqual({ token: 'one' })
+    expect(await source.get()).toEqual({ token: 'one' })
+    await writeFile(path, 'two')
+    await vi.waitFor(async () => expect(await source.get()).toEqual({ token: 'two' }))
   })
 
   it('names the missing file', async () => {

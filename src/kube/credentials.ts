@@ -34,13 +34,17 @@ const TOKEN_FILE_TTL_MS = 10_000
 
 /**
  * A bearer token in a file that another process replaces, such as a projected service-account token. The file
- * is read at most every 10 s, and again after a 401. While the file cannot be read, the last token is used.
+ * is read again after 10 s, while requests use the last token: a slow disk or a busy thread pool must not hold
+ * up the renewal of a Lease. After a 401 requests wait for the new token. While the file cannot be read, the
+ * last token is used.
  */
 export class TokenFile implements CredentialSource {
   readonly #path: string
   readonly #rest: Credential
   #token: string | undefined
   #readAt = Number.NEGATIVE_INFINITY
+  #isRefused = false
+  #reading: Promise<void> | undefined
 
   constructor(path: string, rest: Credential = {}) {
     this.#path = path
@@ -48,21 +52,30 @@ export class TokenFile implements CredentialSource {
   }
 
   async get(): Promise<Credential> {
-    const now = performance.now()
-    if (now - this.#readAt >= TOKEN_FILE_TTL_MS) {
-      try {
-        this.#token = (await readFile(this.#path, 'utf8')).trim()
-        this.#readAt = now
-      } catch (cause) {
-        if (this.#token === undefined) {
-          throw new KubeError('Unauthorized', `cannot read the token file ${this.#path}`, { cause })
-        }
-      }
+    if (performance.now() - this.#readAt >= TOKEN_FILE_TTL_MS) {
+      this.#reading ??= this.#read()
+      if (this.#token === undefined || this.#isRefused) await this.#reading
     }
     return this.#token ? { ...this.#rest, token: this.#token } : this.#rest
   }
 
   invalidate(): void {
     this.#readAt = Number.NEGATIVE_INFINITY
+    this.#isRefused = true
+  }
+
+  /** Rejects only while no token is known. */
+  async #read(): Promise<void> {
+    try {
+      this.#token = (await readFile(this.#path, 'utf8')).trim()
+      this.#readAt = performance.now()
+    } catch (cause) {
+      if (this.#token === undefined) {
+        throw new KubeError('Unauthorized', `cannot read the token file ${this.#path}`, { cause })
+      }
+    } finally {
+      this.#isRefused = false
+      this.#reading = undefined
+    }
   }
 }

@@ -7,6 +7,7 @@
  * - `Unreachable`: no HTTP answer: connection refused or reset, DNS, TLS
  * - `Timeout`: no answer in time, here (client-side) or at the server (408, 504)
  * - `Aborted`: the caller's signal fired, or the client was closed
+ * - `LeaseLost`: this process no longer leads, so it may not write. The request was not sent, or was cut off
  * - `Unexpected`: any other status, or an answer that breaks the API's contract
  */
 export type KubeErrorCode =
@@ -23,6 +24,7 @@ export type KubeErrorCode =
   | 'Unreachable'
   | 'Timeout'
   | 'Aborted'
+  | 'LeaseLost'
   | 'Unexpected'
 
 const RETRYABLE: ReadonlySet<KubeErrorCode> = new Set([

@@ -5,6 +5,7 @@ import { LEASES, type Lease } from './lease.ts'
 import { LeaseLock } from './lease-lock.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import type { Resource } from './resource.ts'
+import { Term } from './term.ts'
 import { sleep } from './wait.ts'
 
 /** Settings of one candidate in a leader election. */
@@ -32,8 +33,8 @@ export interface LeaderElectionOptions {
   readonly retryPeriodMs?: number
   readonly signal: AbortSignal
   /**
-   * The leader's work. Its signal fires when leadership is lost or `signal` fires. The Lease is held until
-   * the work settles. `ledBeforeAt` is the time at which the previous leader last renewed or released the
+   * The leader's work. Its signal fires when leadership is lost (with a KubeError `LeaseLost`) or when
+   * `signal` fires. In the second case the Lease is held until the work settles. `ledBeforeAt` is the time at which the previous leader last renewed or released the
    * Lease, by its own clock, as RFC 3339. Undefined when there was no previous leader.
    */
   readonly lead: (signal: AbortSignal, ledBeforeAt: string | undefined) => Promise<void>
@@ -64,8 +65,9 @@ type Outcome =
  * Follows client-go's tools/leaderelection.
  *
  * Another leader's Lease is expired when this process has seen it unchanged for its duration, on its own
- * monotonic clock. The time in the Lease is never compared with our clock. When `lead` ends or the signal
- * fires, the Lease is released, so that the next leader does not wait. After a loss, this candidate tries
+ * monotonic clock. The time in the Lease is never compared with our clock. A leader that has not renewed the
+ * Lease for the renew deadline has lost it. From then on its client refuses writes. When `lead` ends or the
+ * signal fires, the Lease is released, so that the next leader does not wait. After a loss, this candidate tries
  * again. Rejects with the error of `lead`.
  */
 export async function runWithLeaderElection(options: LeaderElectionOptions): Promise<void> {
@@ -78,7 +80,7 @@ export async function runWithLeaderElection(options: LeaderElectionOptions): Pro
   checkTimes(times)
   const log = options.log ?? silentLogger
   const leases = client.resource<Lease>(LEASES, {
-    unthrottled: true,
+    forLease: true,
     retries: 0,
     // One hanging attempt must leave time for another before the deadline.
     timeoutMs: times.renewDeadlineMs / 2,
@@ -170,19 +172,22 @@ async function leadWhileRenewing(
   options: LeaderElectionOptions,
   log: Logger,
 ): Promise<Outcome> {
+  const term = new Term(lock.renewedAt + times.renewDeadlineMs)
+  options.client.writeOnlyDuring(term)
   const leading = new AbortController()
   const stop = () => leading.abort(options.signal.reason)
   if (options.signal.aborted) stop()
   else options.signal.addEventListener('abort', stop, { once: true })
+  term.signal.addEventListener('abort', () => leading.abort(term.signal.reason), { once: true })
   // Renewing continues until the work has settled.
   const settled = new AbortController()
   const work = settle(options.lead, leading.signal, lock.renewedBeforeAt).finally(() => settled.abort())
   try {
-    const kept = await keepRenewing(lock, times, settled.signal, log)
-    if (!kept) leading.abort(new Error('leadership was lost'))
+    await keepRenewing({ lock, term, times, signal: settled.signal, log })
     const outcome = await work
-    return kept || outcome.type === 'failed' ? outcome : { type: 'lost' }
+    return term.isOver && outcome.type !== 'failed' ? { type: 'lost' } : outcome
   } finally {
+    term.end()
     options.signal.removeEventListener('abort', stop)
   }
 }
@@ -200,26 +205,34 @@ async function settle(
   }
 }
 
-/** Renews until the signal fires (true), or until the deadline passes without a renewal (false). */
-async function keepRenewing(
-  lock: LeaseLock,
-  times: Times,
-  signal: AbortSignal,
-  log: Logger,
-): Promise<boolean> {
-  let deadline = performance.now() + times.renewDeadlineMs
+/** Extends the term by renewals until the signal fires. Ends it when the lease is lost. */
+async function keepRenewing({
+  lock,
+  term,
+  times: { renewDeadlineMs, retryPeriodMs },
+  signal,
+  log,
+}: {
+  readonly lock: LeaseLock
+  readonly term: Term
+  readonly times: Times
+  readonly signal: AbortSignal
+  readonly log: Logger
+}): Promise<void> {
+  let attemptAt = lock.renewedAt
   for (;;) {
-    await pause(Math.min(times.retryPeriodMs, deadline - performance.now()), signal)
-    if (signal.aborted) return true
-    const remaining = deadline - performance.now()
-    if (remaining <= 0) return false
-    const startedAt = performance.now()
+    // An attempt that took long is followed by the next one at once.
+    const nextAt = Math.min(attemptAt + retryPeriodMs, term.until)
+    await pause(nextAt - performance.now(), signal)
+    if (signal.aborted || term.isOver) return
+    attemptAt = performance.now()
     try {
-      const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(remaining))])
-      if ((await lock.tryAcquireOrRenew(attempt)) !== 'ours') return false
-      deadline = startedAt + times.renewDeadlineMs
+      const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(term.until - attemptAt))])
+      const state = await lock.tryAcquireOrRenew(attempt)
+      if (state === 'ours') term.extend(lock.renewedAt + renewDeadlineMs)
+      else term.end()
     } catch (error) {
-      if (signal.aborted) return true
+      if (signal.aborted) return
       log.warn({ err: error }, 'cannot renew the lease')
     }
   }

@@ -25,12 +25,21 @@ export class LeaseLock {
   #observed: Lease | undefined
   /** Time at which `#observed` was first seen with this content, on the monotonic clock. */
   #observedAt = 0
+  #renewedAt = 0
   #renewedBeforeAt: string | undefined
   #liveHolder: string | undefined
 
   constructor(leases: Resource<Lease>, options: LeaseLockOptions) {
     this.#leases = leases
     this.#options = options
+  }
+
+  /**
+   * Start of the last request that took or renewed the lease for us, in milliseconds on the monotonic clock.
+   * Another candidate sees the renewal after this time.
+   */
+  get renewedAt(): number {
+    return this.#renewedAt
   }
 
   /**
@@ -51,11 +60,12 @@ export class LeaseLock {
 
   /** Takes or renews the lease. Throws KubeError when the request fails or another write was faster. */
   async tryAcquireOrRenew(signal: AbortSignal): Promise<LockState> {
-    if (this.#observed && this.#isOurs(this.#observed) && this.#isValid(this.#observed)) {
+    const observed = this.#observed
+    if (observed && this.#isOurs(observed) && this.#isValid(observed)) {
       // The holder's last write is most likely the latest version. So a renewal costs one request instead of
       // two.
       try {
-        this.#observe(await this.#leases.replace(this.#renewed(this.#observed), { signal }))
+        await this.#write(() => this.#leases.replace(this.#renewed(observed), { signal }))
         return 'ours'
       } catch (error) {
         if (!isKubeError(error, 'Conflict', 'NotFound')) throw error
@@ -64,12 +74,12 @@ export class LeaseLock {
     const current = await this.#read(signal)
     if (!this.#options.create && this.#isAnother(current)) return 'gone'
     if (current === undefined) {
-      this.#observe(await this.#leases.create(this.#fresh(), { signal }))
+      await this.#write(() => this.#leases.create(this.#fresh(), { signal }))
       return 'ours'
     }
     if (!this.#observed || !sameContent(current, this.#observed)) this.#observe(current)
     if (current.spec?.holderIdentity && !this.#isOurs(current) && this.#isValid(current)) return 'taken'
-    this.#observe(await this.#leases.replace(this.#renewed(current), { signal }))
+    await this.#write(() => this.#leases.replace(this.#renewed(current), { signal }))
     if (!this.#isOurs(current)) this.#renewedBeforeAt = current.spec?.renewTime
     return 'ours'
   }
@@ -87,6 +97,13 @@ export class LeaseLock {
       acquireTime: now,
     }
     this.#observe(await this.#leases.replace({ ...held, spec }, { signal }))
+  }
+
+  /** Writes the lease for us. */
+  async #write(write: () => Promise<Lease>): Promise<void> {
+    const startedAt = performance.now()
+    this.#observe(await write())
+    this.#renewedAt = startedAt
   }
 
   async #read(signal: AbortSignal): Promise<Lease | undefined> {

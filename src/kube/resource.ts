@@ -14,7 +14,7 @@ export interface ResourceDef {
 }
 
 /** Settings for each request of a Resource. */
-export type ResourceOptions = Pick<KubeRequest, 'retries' | 'timeoutMs' | 'unthrottled'>
+export type ResourceOptions = Pick<KubeRequest, 'retries' | 'timeoutMs' | 'forLease'>
 
 /** Name of one object. */
 export interface ObjectName {

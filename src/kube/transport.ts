@@ -14,7 +14,10 @@ export interface TransportRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Buffer
   readonly credential: Credential
-  readonly signal?: AbortSignal | undefined
+  /** Uses other connections than the requests without this. */
+  readonly ownConnections: boolean
+  /** Each of them aborts the request. */
+  readonly signals: readonly AbortSignal[]
   /** Milliseconds until the head of the answer must arrive. */
   readonly headTimeoutMs: number
   /** Milliseconds until the answer must end, counted from the start of the request. */
@@ -43,16 +46,22 @@ const TCP_KEEPALIVE_MS = 15_000
 /** More connections than all informers and workers of a process use together. */
 const MAX_CONNECTIONS = 256
 
+/** The connections of most requests, and those of requests with `ownConnections`. */
+interface Pools {
+  readonly shared: http.Agent
+  readonly own: http.Agent
+}
+
 /**
  * HTTP/1.1 over keep-alive connections that share one TLS context. One context per connection costs 30 MB in
- * 5 000 reconnects. A new client certificate starts a new connection pool. The old connections close after
+ * 5 000 reconnects. A new client certificate starts new connection pools. The old connections close after
  * their last request.
  */
 export class Transport {
   readonly #config: ClusterConfig
   readonly #url: URL
-  #agent: http.Agent | undefined
-  #agentCredential: Credential = {}
+  #pools: Pools | undefined
+  #poolsCredential: Credential = {}
 
   constructor(config: ClusterConfig) {
     this.#config = config
@@ -64,9 +73,10 @@ export class Transport {
    * `Unreachable`, `Timeout`, `Aborted`.
    */
   send(request: TransportRequest): Promise<TransportResponse> {
-    const { signal } = request
+    const { signals } = request
     const what = `${request.method} ${request.path}`
-    if (signal?.aborted) return Promise.reject(abortedError(signal, what))
+    const fired = () => signals.find(signal => signal.aborted) ?? AbortSignal.abort()
+    if (signals.some(signal => signal.aborted)) return Promise.reject(abortedError(fired(), what))
     return new Promise((resolve, reject) => {
       const outgoing = this.#open(request)
       let incoming: http.IncomingMessage | undefined
@@ -81,13 +91,13 @@ export class Transport {
       const head = setTimeout(timedOut, request.headTimeoutMs, request.headTimeoutMs, 'answer')
       const total = setTimeout(timedOut, request.totalTimeoutMs, request.totalTimeoutMs, 'end of the answer')
       let silence: NodeJS.Timeout | undefined
-      const onAbort = () => fail(abortedError(signal ?? AbortSignal.abort(), what))
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const onAbort = () => fail(abortedError(fired(), what))
+      for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true })
       const settle = () => {
         clearTimeout(head)
         clearTimeout(total)
         clearTimeout(silence)
-        signal?.removeEventListener('abort', onAbort)
+        for (const signal of signals) signal.removeEventListener('abort', onAbort)
       }
 
       outgoing.on('error', cause => {
@@ -119,13 +129,15 @@ export class Transport {
 
   /** Closes all connections. */
   close(): void {
-    this.#agent?.destroy()
+    this.#pools?.shared.destroy()
+    this.#pools?.own.destroy()
   }
 
   #open(request: TransportRequest): http.ClientRequest {
     const url = this.#url
+    const pools = this.#poolsFor(request.credential)
     const options: http.RequestOptions = {
-      agent: this.#agentFor(request.credential),
+      agent: request.ownConnections ? pools.own : pools.shared,
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port || (url.protocol === 'https:' ? 443 : 80),
       method: request.method,
@@ -142,36 +154,40 @@ export class Transport {
     return outgoing
   }
 
-  #agentFor(credential: Credential): http.Agent {
-    const same =
-      credential.cert === this.#agentCredential.cert && credential.key === this.#agentCredential.key
-    if (this.#agent && same) return this.#agent
-    const pool = { keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_CONNECTION_MS }
-    this.#agentCredential = credential
-    this.#agent = this.#url.protocol === 'https:' ? this.#tlsAgent(pool, credential) : new http.Agent(pool)
-    return this.#agent
+  #poolsFor(credential: Credential): Pools {
+    const { cert, key } = this.#poolsCredential
+    if (this.#pools && credential.cert === cert && credential.key === key) return this.#pools
+    this.#poolsCredential = credential
+    this.#pools = this.#newPools(credential)
+    return this.#pools
   }
 
-  #tlsAgent(pool: http.AgentOptions, { cert, key }: Credential): https.Agent {
-    const { ca, insecureSkipTlsVerify, tlsServerName } = this.#config
+  #newPools(credential: Credential): Pools {
+    const pool = { keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_CONNECTION_MS }
+    if (this.#url.protocol !== 'https:') return { shared: new http.Agent(pool), own: new http.Agent(pool) }
+    const { insecureSkipTlsVerify, tlsServerName } = this.#config
+    const options = {
+      ...pool,
+      secureContext: this.#secureContext(credential),
+      rejectUnauthorized: insecureSkipTlsVerify !== true,
+      ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+    }
+    return { shared: new https.Agent(options), own: new https.Agent(options) }
+  }
+
+  #secureContext({ cert, key }: Credential): tls.SecureContext {
+    const { ca } = this.#config
     try {
-      return new https.Agent({
-        ...pool,
-        secureContext: tls.createSecureContext({
-          ...(ca === undefined ? {} : { ca }),
-          ...(cert === undefined ? {} : { cert }),
-          ...(key === undefined ? {} : { key }),
-        }),
-        rejectUnauthorized: insecureSkipTlsVerify !== true,
-        ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+      return tls.createSecureContext({
+        ...(ca === undefined ? {} : { ca }),
+        ...(cert === undefined ? {} : { cert }),
+        ...(key === undefined ? {} : { key }),
       })
     } catch (cause) {
       throw new KubeError(
         'Unexpected',
         `the CA or client certificate for ${this.#config.server} is not usable PEM`,
-        {
-          cause,
-        },
+        { cause },
       )
     }
   }

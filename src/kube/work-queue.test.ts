@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../base/manual-clock.ts'
+import { KubeError } from './errors.ts'
 import { type HandlerResult, type RunOptions, WorkQueue } from './work-queue.ts'
 
-/** Runs everything that is ready to run. */
+/** Runs everything that is ready to run. A worker may wait for a turn of the event loop. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 20; i++) await Promise.resolve()
+  for (let i = 0; i < 3; i++) await new Promise(setImmediate)
 }
 
 function start(
@@ -207,6 +208,87 @@ describe('WorkQueue', () => {
     await stopped
     expect(handled).toEqual(['a'])
     expect(queue.size).toBe(1)
+  })
+
+  it('cuts running handlers off at once when the lease is lost', async () => {
+    const queue = new WorkQueue({ clock: new ManualClock() })
+    const stop = new AbortController()
+    const reasons: unknown[] = []
+    queue.add('a')
+    queue.add('b')
+    const run = queue.run({
+      workers: 2,
+      signal: stop.signal,
+      handler: (_, signal) =>
+        new Promise<void>(resolve => {
+          signal.addEventListener('abort', () => {
+            reasons.push(signal.reason)
+            resolve()
+          })
+        }),
+    })
+    await settle()
+    const lost = new KubeError('LeaseLost', 'lost')
+    stop.abort(lost)
+    expect(reasons).toEqual([lost, lost])
+    await run
+  })
+
+  it('cuts a handler off after its time, and retries the key with back-off', async () => {
+    const clock = new ManualClock()
+    const queue = new WorkQueue({ clock })
+    const startedAt: number[] = []
+    const errors: unknown[] = []
+    const { stop } = start(
+      queue,
+      (_, signal) => {
+        startedAt.push(clock.now())
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason))
+        })
+      },
+      { handlerTimeoutMs: 60_000, onError: (_key, error) => errors.push(error) },
+    )
+    queue.add('slow')
+    await settle()
+    clock.advance(59_999)
+    await settle()
+    expect(errors).toEqual([])
+    expect(queue.longestHandlerMs).toBe(59_999)
+    clock.advance(1)
+    await settle()
+    expect(errors).toEqual([new Error('the handler of "slow" has run for 60 s')])
+    expect(queue.longestHandlerMs, 'the worker is free').toBe(0)
+    clock.advance(5)
+    await settle()
+    expect(startedAt).toEqual([0, 60_005])
+    const stopped = stop()
+    clock.advance(3000)
+    await stopped
+  })
+
+  it('lets timers fire while the handlers of several queues compute without a pause', async () => {
+    const stop = new AbortController()
+    const queues = Array.from({ length: 5 }, () => new WorkQueue())
+    let left = 100
+    const runs = queues.map(queue => {
+      for (let i = 0; i < 20; i++) queue.add(`key-${i}`)
+      return queue.run({
+        workers: 16,
+        signal: stop.signal,
+        handler: async () => {
+          const end = performance.now() + 10
+          while (performance.now() < end);
+          if (--left === 0) stop.abort()
+        },
+      })
+    })
+    let fired = 0
+    const timer = setInterval(() => fired++, 20)
+    await Promise.all(runs)
+    clearInterval(timer)
+    // A second of work. Without a pause no timer fires before its end.
+    expect(fired).toBeGreaterThan(20)
   })
 
   it('ends at once when it is idle, and can be run again', async () => {

@@ -1,4 +1,7 @@
 import { type Clock, systemClock } from '../base/clock.ts'
+import { Fifo } from '../base/fifo.ts'
+import { isSliceOver, nextTurn } from '../base/time-slice.ts'
+import { isKubeError } from './errors.ts'
 import { KeyedBackoff } from './keyed-backoff.ts'
 
 /** Result of a reconcile: nothing, or the time in milliseconds after which the key is handled again. */
@@ -10,32 +13,40 @@ export interface RunOptions<K extends string> {
   readonly workers: number
   /**
    * Handles one key. When it rejects, the key returns after its back-off, unless the error has a truthy
-   * `terminal`. Its signal fires `drainMs` after the run's signal.
+   * `terminal`. Its signal fires after `handlerTimeoutMs`, and `drainMs` after the run's signal.
    */
   readonly handler: (key: K, signal: AbortSignal) => Promise<HandlerResult>
   readonly signal: AbortSignal
   readonly onError?: (key: K, error: unknown) => void
   /**
-   * Milliseconds that running handlers have after `signal` fires. Default 3 000: the time between a leader's
-   * renew deadline and the end of its lease, so that no write follows the takeover by another leader.
+   * Milliseconds that running handlers have after `signal` fires; default 3 000. None when its reason is a
+   * KubeError `LeaseLost`.
    */
   readonly drainMs?: number
+  /** Milliseconds that one handler may take; default 600 000. */
+  readonly handlerTimeoutMs?: number
 }
 
 const DEFAULT_DRAIN_MS = 3000
+const DEFAULT_HANDLER_TIMEOUT_MS = 600_000
+
+/** A running handler. */
+interface Running {
+  readonly startedAt: number
+  readonly cutOff: AbortController
+}
 
 /**
  * A queue of keys with the semantics of client-go's workqueue. A key is queued once, however often it is
  * added. Two workers never handle the same key at the same time. A key that is added while it is handled is
- * queued again.
+ * queued again. All queues of the process together yield to the event loop by time slice.
  */
 export class WorkQueue<K extends string> {
   readonly #clock: Clock
   readonly #backoff: KeyedBackoff<K>
-  readonly #ready: K[] = []
+  readonly #ready = new Fifo<K>()
   readonly #dirty = new Set<K>()
-  /** Start time of each running handler. */
-  readonly #processing = new Map<K, number>()
+  readonly #processing = new Map<K, Running>()
   readonly #delayed = new Map<K, { readonly at: number; readonly cancel: () => void }>()
   readonly #idle: (() => void)[] = []
   #terminalErrors = 0
@@ -53,7 +64,9 @@ export class WorkQueue<K extends string> {
 
   /** Run time of the longest running handler, in milliseconds. 0 when none runs. */
   get longestHandlerMs(): number {
-    return this.#processing.size === 0 ? 0 : this.#clock.now() - Math.min(...this.#processing.values())
+    // The map is in the order of the starts.
+    for (const { startedAt } of this.#processing.values()) return this.#clock.now() - startedAt
+    return 0
   }
 
   /** Number of terminal errors of handlers so far. */
@@ -105,41 +118,53 @@ export class WorkQueue<K extends string> {
    * A failed handler does not end the run: its error goes to `onError`.
    */
   async run(options: RunOptions<K>): Promise<void> {
-    const { signal } = options
-    const cutOff = new AbortController()
+    const { signal, drainMs = DEFAULT_DRAIN_MS } = options
     let cancelCutOff = () => {}
     const onAbort = () => {
-      cancelCutOff = this.#clock.after(options.drainMs ?? DEFAULT_DRAIN_MS, () => cutOff.abort(signal.reason))
+      const cutOff = () => {
+        for (const running of this.#processing.values()) running.cutOff.abort(signal.reason)
+      }
+      if (isKubeError(signal.reason, 'LeaseLost')) cutOff()
+      else cancelCutOff = this.#clock.after(drainMs, cutOff)
       for (const wake of this.#idle.splice(0)) wake()
     }
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      await Promise.all(Array.from({ length: options.workers }, () => this.#work(options, cutOff.signal)))
+      await Promise.all(Array.from({ length: options.workers }, () => this.#work(options)))
     } finally {
       signal.removeEventListener('abort', onAbort)
       cancelCutOff()
     }
   }
 
-  async #work(options: RunOptions<K>, cutOff: AbortSignal): Promise<void> {
-    while (!options.signal.aborted) {
+  async #work(options: RunOptions<K>): Promise<void> {
+    for (;;) {
+      while (isSliceOver()) await nextTurn()
+      if (options.signal.aborted) return
       const key = this.#ready.shift()
-      if (key === undefined) {
-        await new Promise<void>(resolve => this.#idle.push(resolve))
-        continue
-      }
-      this.#dirty.delete(key)
-      this.#processing.set(key, this.#clock.now())
-      try {
-        const result = await options.handler(key, cutOff)
-        this.forget(key)
-        if (result?.requeueAfterMs !== undefined) this.addAfter(key, result.requeueAfterMs)
-      } catch (error) {
-        this.#failed(key, error, options.onError)
-      } finally {
-        this.#processing.delete(key)
-        if (this.#dirty.has(key)) this.#enqueue(key)
-      }
+      if (key === undefined) await new Promise<void>(resolve => this.#idle.push(resolve))
+      else await this.#handle(key, options)
+    }
+  }
+
+  async #handle(key: K, { handler, onError, handlerTimeoutMs }: RunOptions<K>): Promise<void> {
+    const cutOff = new AbortController()
+    const timeoutMs = handlerTimeoutMs ?? DEFAULT_HANDLER_TIMEOUT_MS
+    const cancelTimeout = this.#clock.after(timeoutMs, () =>
+      cutOff.abort(new Error(`the handler of "${key}" has run for ${timeoutMs / 1000} s`)),
+    )
+    this.#dirty.delete(key)
+    this.#processing.set(key, { startedAt: this.#clock.now(), cutOff })
+    try {
+      const result = await handler(key, cutOff.signal)
+      this.forget(key)
+      if (result?.requeueAfterMs !== undefined) this.addAfter(key, result.requeueAfterMs)
+    } catch (error) {
+      this.#failed(key, error, onError)
+    } finally {
+      cancelTimeout()
+      this.#processing.delete(key)
+      if (this.#dirty.has(key)) this.#enqueue(key)
     }
   }
 

@@ -33,6 +33,7 @@ it('reports a handler that runs for more than half an hour', async () => {
   const { promise, resolve } = Promise.withResolvers<undefined>()
   queue.add('node')
   const running = queue.run({ workers: 1, handler: () => promise, signal: stop.signal })
+  await new Promise(setImmediate)
   expect(livenessProblem([], { nodes: queue })).toBeUndefined()
   vi.advanceTimersByTime(31 * MINUTE)
   expect(livenessProblem([], { nodes: queue })).toBe(

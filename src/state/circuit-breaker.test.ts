@@ -68,7 +68,16 @@ describe('the circuit of a registry', () => {
       ledger: [failed('RateLimited', 1), pulled(2)],
       expected: 'closed',
     },
-    { name: 'opens with a time-out while untested', ledger: [failed('Timeout', 1)], expected: 'open' },
+    {
+      name: 'opens with a time-out after a minute while untested',
+      ledger: [failed('Timeout', 61)],
+      expected: 'open',
+    },
+    {
+      name: 'learns nothing from a deadline of seconds',
+      ledger: [failed('Timeout', 11)],
+      expected: 'untested',
+    },
     {
       name: 'stays closed after a time-out of a registry that answers',
       ledger: [pulled(1), failed('Timeout', 2)],

@@ -1,4 +1,4 @@
-import type { LedgerEntry } from '../api/node-images.ts'
+import type { Attempt, LedgerEntry } from '../api/node-images.ts'
 import {
   type Circuits,
   type RegistryCircuit,
@@ -38,6 +38,8 @@ const FIRST_PAUSE_MS = 5_000
 const MAX_PAUSE_MS = 60_000
 /** How long the others wait for the outcome of a trial. A Job without a Pod is explained within seconds. */
 const TRIAL_MS = 10_000
+/** Least time of a pull without a result that counts as silence of its registry. */
+const SILENCE_MS = 60_000
 /** Namespaces and hosts whose recovery is remembered. Forgetting one costs its images a pause. */
 const MAX_REMEMBERED = 10_000
 
@@ -69,6 +71,7 @@ export class CircuitBreaker {
   readonly #openedAt = new Map<string, string>()
   /** Registries that gave the controller no answer, and until when it does not ask them. */
   readonly #silentForController = new Map<string, number>()
+  readonly #answeredController = new Set<string>()
 
   /**
    * What one node sees of it, for pulls. `isTried(host)`: the Job of another node is pulling from the
@@ -186,6 +189,13 @@ export class CircuitBreaker {
   /** The registry answered the controller. */
   answeredController(host: string): void {
     this.#silentForController.delete(host)
+    if (this.#answeredController.size >= MAX_REMEMBERED) this.#answeredController.clear()
+    this.#answeredController.add(host)
+  }
+
+  /** True where the registry has answered the controller before: there is a route to it. */
+  hasAnsweredController(host: string): boolean {
+    return this.#answeredController.has(host)
   }
 
   /** Circuits that are not closed, for a dump. */
@@ -272,5 +282,11 @@ function outcomeOf(
   if (attempt.reason === 'RateLimited') return 'limitedAt'
   if (attempt.reason === 'RegistryUnavailable') return isSilence(entry) ? 'silentAt' : 'answeredAt'
   // One large image may take longer than the deadline. A registry that gave other images is not silent.
-  return attempt.reason === 'Timeout' && !registry.answeredAt ? 'silentAt' : undefined
+  const isSilent = attempt.reason === 'Timeout' && !registry.answeredAt && hasWaited(attempt)
+  return isSilent ? 'silentAt' : undefined
+}
+
+/** False where the deadline was too short to tell silence: the author of one cache may have set it. */
+function hasWaited({ startedAt = '', finishedAt = '' }: Attempt): boolean {
+  return !(Date.parse(finishedAt) - Date.parse(startedAt) < SILENCE_MS)
 }

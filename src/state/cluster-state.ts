@@ -11,6 +11,7 @@ import {
   activityOf,
   compileCache,
   projectNamespace,
+  withinNamespaceBounds,
 } from '../core/demand/index.ts'
 import { type NodeFacts, type RawNode, projectNode } from '../core/node/index.ts'
 import { byAge } from '../core/plan/index.ts'
@@ -34,8 +35,8 @@ export class ClusterState {
   readonly #defaultPolicy: PullPolicy
   readonly #allowed: ReadonlySet<GuardedField>
   readonly #compiled = new Map<string, CompiledCache>()
-  /** The values of `#compiled` by age. Undefined where one of them has changed. */
-  #sorted: readonly CompiledCache[] | undefined
+  /** The values of `#compiled`, within the bounds of their namespaces. Undefined where one has changed. */
+  #bounded: { sorted: readonly CompiledCache[]; byKey: ReadonlyMap<string, CompiledCache> } | undefined
 
   /**
    * @param options.allowed fields of `spec.jobTemplate` that authors of caches may set
@@ -82,8 +83,7 @@ export class ClusterState {
 
   /** All compiled caches, the oldest first. The same list until a cache changes. */
   compiledCaches(): readonly CompiledCache[] {
-    this.#sorted ??= [...this.#compiled.values()].toSorted(byAge)
-    return this.#sorted
+    return this.#withinBounds().sorted
   }
 
   /** Takes the answer of a write before the watch delivers it. Returns the object as it is kept. */
@@ -95,6 +95,11 @@ export class ClusterState {
 
   /** One compiled cache by `namespace/name`. */
   compiled(key: string): CompiledCache | undefined {
+    return this.#withinBounds().byKey.get(key)
+  }
+
+  /** The same, as if it were the only one of its namespace. It costs nothing where caches change often. */
+  compiledAlone(key: string): CompiledCache | undefined {
     return this.#compiled.get(key)
   }
 
@@ -107,7 +112,7 @@ export class ClusterState {
   #keepCompiled(): void {
     this.cacheInformer.subscribe(({ type, object }) => {
       const key = `${object.metadata.namespace ?? ''}/${object.metadata.name}`
-      this.#sorted = undefined
+      this.#bounded = undefined
       if (type === 'deleted') {
         this.#compiled.delete(key)
         return
@@ -131,13 +136,20 @@ export class ClusterState {
       for (const { key, cache } of this.cachesIn(object.metadata.name)) {
         this.#compiled.set(key, this.#compile(cache))
       }
-      this.#sorted = undefined
+      this.#bounded = undefined
     })
   }
 
   /** Caches of a namespace. */
   cachesIn(namespace: string): CompiledCache[] {
     return this.compiledCaches().filter(({ cache }) => cache.metadata.namespace === namespace)
+  }
+
+  #withinBounds() {
+    if (this.#bounded) return this.#bounded
+    const sorted = withinNamespaceBounds([...this.#compiled.values()].toSorted(byAge))
+    this.#bounded = { sorted, byKey: new Map(sorted.map(cache => [cache.key, cache])) }
+    return this.#bounded
   }
 
   #compile(cache: ImageCache): CompiledCache {

@@ -1,5 +1,6 @@
 import { type DesiredImage, entryKey } from '../api/node-images.ts'
-import { parseReference, registryHost } from '../oci/reference.ts'
+import { parseReference } from '../oci/reference.ts'
+import { hostOf } from '../oci/registry-host.ts'
 import { type Credentials, type RegistryClient, RegistryError, withDeadline } from '../oci/registry/index.ts'
 import { type HandlerResult, type Logger, isKubeError } from '../kube/index.ts'
 import type { TagAnswer } from '../core/plan/index.ts'
@@ -91,15 +92,30 @@ export class TagResolver {
     }
   }
 
+  /** True where the registry of the image has answered the controller since it started. */
+  hasAnswered({ image }: AskedImage): boolean {
+    return this.#options.breaker.hasAnsweredController(hostOf(image))
+  }
+
   /**
-   * Asks the registry now. Throws RegistryError; KubeError where a pull secret cannot be read; the reason
-   * of the signal.
+   * Asks the registry now. A registry that gave no answer within the last minute is not asked: its askers
+   * must not wait one after the other.
+   * Throws RegistryError; KubeError where a pull secret cannot be read; the reason of the signal.
    */
   async resolve(asked: AskedImage, signal: AbortSignal): Promise<TagAnswer> {
+    const { breaker, now } = this.#options
+    const host = hostOf(asked.image)
     try {
-      return this.#keep(asked, await this.#digestOf(asked, signal))
+      if (breaker.isSilentForController(host, now())) {
+        throw new RegistryError('Unavailable', `${host} gave no answer within the last minute`)
+      }
+      const digest = await this.#digestOf(asked, signal)
+      breaker.answeredController(host)
+      return this.#keep(asked, digest)
     } catch (error) {
-      if (error instanceof RegistryError) this.#keep(asked)
+      if (!(error instanceof RegistryError)) throw error
+      if (isSilence(error)) breaker.silenceForController(host, now() + LATELY_MS)
+      this.#keep(asked)
       throw error
     }
   }
@@ -137,18 +153,12 @@ export class TagResolver {
 
   /** Always records an answer, possibly empty, so that a pull never waits longer than PATIENCE_MS. */
   async #askInTime(asked: AskedImage, signal: AbortSignal): Promise<void> {
-    const host = registryHost(parseReference(asked.image))
-    if (this.#options.breaker.isSilentForController(host, this.#options.now())) {
-      this.#keep(asked)
-      return
-    }
+    const host = hostOf(asked.image)
     try {
       await withDeadline(host, PATIENCE_MS, signal, inTime => this.resolve(asked, inTime))
-      this.#options.breaker.answeredController(host)
     } catch (error) {
       if (signal.aborted || !(error instanceof RegistryError || isKubeError(error))) throw error
-      const isSilent = error.code === 'Timeout' || error.code === 'Unavailable'
-      if (error instanceof RegistryError && isSilent) {
+      if (error instanceof RegistryError && isSilence(error)) {
         this.#options.breaker.silenceForController(host, this.#options.now() + LATELY_MS)
       }
       this.#keep(asked)
@@ -171,4 +181,9 @@ export class TagResolver {
   #isRecent(at: string): boolean {
     return this.#options.now() - Date.parse(at) < LATELY_MS
   }
+}
+
+/** True where no answer came. An error status is an answer. */
+function isSilence({ code, cause }: RegistryError): boolean {
+  return code === 'Timeout' || (code === 'Unavailable' && cause !== undefined)
 }

@@ -91,7 +91,7 @@ describe.skipIf(!cluster.isLocal)('the life of an image cache, by the commands o
 
     for (const args of await commands()) {
       const [verb = ''] = args
-      const what = verb === 'annotate' ? (args.at(-1) ?? '') : verb
+      const what = args.find(arg => arg.startsWith('kubefledged.io/')) ?? verb
       done.push(what)
       const real = args.map(arg => (arg === MANIFEST ? file : arg))
       if (what === 'edit') {
@@ -115,7 +115,8 @@ describe.skipIf(!cluster.isLocal)('the life of an image cache, by the commands o
           if (output.startsWith('{')) expect(JSON.parse(output).status.status).toBe('Succeeded')
           else expect(output).toMatch(TABLE)
           break
-        case 'kubefledged.io/refresh-imagecache=': {
+        case 'kubefledged.io/refresh-imagecache=':
+        case 'kubefledged.io/refresh-imagecache=build-42': {
           const { status } = await waitForStatus(cluster, ADDRESS, 'Succeeded')
           expect(status?.reason).toBe('ImageCacheRefresh')
           break
@@ -137,6 +138,7 @@ describe.skipIf(!cluster.isLocal)('the life of an image cache, by the commands o
       'create',
       'edit',
       'kubefledged.io/refresh-imagecache=',
+      'kubefledged.io/refresh-imagecache=build-42',
       'kubefledged.io/purge-imagecache=',
       'delete',
     ])

@@ -186,7 +186,7 @@ export class ApiServer implements AsyncDisposable {
 }
 
 /** Distinct ports that are free at the moment. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = net.createServer()

@@ -1,12 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { NodeImages } from '../../api/node-images.ts'
+import { isSliceOver, nextTurn } from '../../base/time-slice.ts'
 import { purgeRevision } from '../../core/demand/index.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import { type Observation, Tally, type Turn } from '../../core/status/index.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
-
-/** Longest time that a count runs before other work has its turn, in milliseconds. */
-const SLICE_MS = 5
 
 /** A node as it is counted. */
 interface CountedNode {
@@ -73,14 +70,11 @@ export class CacheCounts {
       uncounted: new Set(this.#nodes.keys()),
     }
     this.#counts.set(cache.key, count)
-    let sliceEnd = performance.now() + SLICE_MS
     for (const name of count.uncounted) {
+      while (isSliceOver()) await nextTurn()
+      signal.throwIfAborted()
       count.uncounted.delete(name)
       add(count.tally, this.#nodes.get(name))
-      if (performance.now() < sliceEnd) continue
-      await nextTurn()
-      signal.throwIfAborted()
-      sliceEnd = performance.now() + SLICE_MS
     }
     return count
   }

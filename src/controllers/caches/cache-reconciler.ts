@@ -1,7 +1,7 @@
 import { type Aggregate, aggregate, eventMessage, refreshWaitMs, turnOf } from '../../core/status/index.ts'
 import { API_VERSION } from '../../api/constants.ts'
 import type { ImageCache } from '../../api/image-cache.ts'
-import { STATUS } from '../../api/messages.ts'
+import { ACTION, STATUS } from '../../api/messages.ts'
 import {
   type EventRecorder,
   type HandlerResult,
@@ -64,11 +64,13 @@ export class CacheReconciler {
     }
     const now = new Date(this.#cluster.now())
     const turn = turnOf(cache, now.toISOString(), this.#refreshFound.has(key))
+    const early = (this.#lastWrite.get(key) ?? 0) + WRITE_INTERVAL_MS - now.getTime()
+    // Each edit costs a count over all nodes. Edits without end must not take the time of other caches.
+    if (early > 0 && turn.begun?.reason === ACTION.update) return { requeueAfterMs: early }
     const awaited = await this.#counts.awaited(turn, signal)
-    // Other progress is written every two seconds. The beginning and the end of an action are not delayed.
+    // Progress is written every two seconds. The beginning and the end of an action are not delayed.
     const isRunning = cache.cache.status?.status === STATUS.processing
     const turns = turn.begun !== undefined || (isRunning && awaited === 0)
-    const early = (this.#lastWrite.get(key) ?? 0) + WRITE_INTERVAL_MS - now.getTime()
     if (early > 0 && !turns) return { requeueAfterMs: early }
     const observation = await this.#counts.observation(turn, signal)
     const next = aggregate(turn, observation, now.toISOString())

@@ -1,7 +1,7 @@
 import { API_VERSION } from '../../api/constants.ts'
 import type { LedgerEntry, NodeImages, NodeImagesSpec, NodeImagesStatus } from '../../api/node-images.ts'
 import { isKubeError, mergePatchOf } from '../../kube/index.ts'
-import { countImages } from '../../core/ledger/index.ts'
+import { countImages, fitMessages } from '../../core/ledger/index.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 import { WriteBudget, type WriteKind } from './write-budget.ts'
@@ -70,7 +70,7 @@ export class NodeImagesWriter {
       ...(uid !== undefined && { nodeUid: uid }),
       machineId: node.machineId,
       counts: countImages(spec.images ?? [], images),
-      images: [...images],
+      images: [...fitMessages(images)],
     }
     const patch = mergePatchOf({ spec: current?.spec ?? {}, status: current?.status ?? {} }, { spec, status })
     if (patch === undefined) return { stored: current, waitMs: 0 }

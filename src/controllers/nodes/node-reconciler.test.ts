@@ -9,6 +9,7 @@ import type { LedgerEntry, NodeImages, NodeImagesSpec } from '../../api/node-ima
 import { makeEngine } from '../../engines/jobs/testing-engine.ts'
 import { silentLogger } from '../../kube/index.ts'
 import { type ApiAnswer, type ApiRequest, apiServer } from '../../state/testing.ts'
+import { RetryCalls } from '../../state/retry-calls.ts'
 import { NodeImagesWriter } from './node-images-writer.ts'
 import { NodeReconciler } from './node-reconciler.ts'
 import { WaitLog } from './wait-log.ts'
@@ -40,6 +41,7 @@ async function reconciler(answer: (request: ApiRequest) => ApiAnswer) {
     refreshes: new Map(),
     tagAnswers: () => tags.answers,
     recheckIntervalMs: 0,
+    retryCalls: new RetryCalls(),
     waits: new WaitLog(silentLogger),
     log: silentLogger,
   })
@@ -113,9 +115,10 @@ describe('NodeReconciler', () => {
   })
 
   it('reads the explanation of a Job without a Pod soon', async () => {
+    const involvedObject = { uid: 'uid-of-job' }
     const { state, reconcile } = await reconciler(({ path }) =>
       path.endsWith('/events')
-        ? { body: { items: [{ metadata: { name: 'e' }, message: 'exceeded quota' }] } }
+        ? { body: { items: [{ metadata: { name: 'e' }, involvedObject, message: 'exceeded quota' }] } }
         : { body: stored() },
     )
     state.pullJobs.upsert(recentJobOf([IMAGE], 5))

@@ -10,11 +10,12 @@ import {
   updateLedger,
 } from '../../core/ledger/index.ts'
 import { type NodeFacts, skipReason } from '../../core/node/index.ts'
-import { type TagAnswer, planNode, startableKeys } from '../../core/plan/index.ts'
+import { type TagAnswer, cacheIndex, planNode, startableKeys } from '../../core/plan/index.ts'
 import type { Engine, NodeView } from '../../engines/engine.ts'
 import { type HandlerResult, type Logger, mergePatchOf } from '../../kube/index.ts'
 import { type CircuitBreaker, withLatest } from '../../state/circuit-breaker.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
+import type { RetryCalls } from '../../state/retry-calls.ts'
 import type { NodeImagesWriter } from './node-images-writer.ts'
 import type { WaitLog } from './wait-log.ts'
 
@@ -37,6 +38,7 @@ export interface NodeReconcilerOptions {
   readonly tagAnswers: () => ReadonlyMap<string, TagAnswer>
   /** Age at which a presence that no list confirms is proved again, in milliseconds. */
   readonly recheckIntervalMs: number
+  readonly retryCalls: RetryCalls
   readonly waits: WaitLog
   readonly log: Logger
 }
@@ -153,7 +155,7 @@ export class NodeReconciler {
       node,
       plan,
       ledger: isSameMachine(node, status) ? (status.images ?? []) : [],
-      caches: new Map(cluster.compiledCaches().map(cache => [cache.owner, cache])),
+      caches: cacheIndex(cluster.compiledCaches()).byOwner,
       now: cluster.now(),
     }
   }
@@ -184,7 +186,7 @@ export class NodeReconciler {
     view: NodeView,
     { ledger, circuits }: { readonly ledger: readonly LedgerEntry[]; readonly circuits: Circuits },
   ): OpenWork {
-    const { engine, cluster, recheckIntervalMs } = this.#options
+    const { engine, cluster, recheckIntervalMs, retryCalls } = this.#options
     const { node, plan } = view
     return openWork({
       ...view,
@@ -192,6 +194,7 @@ export class NodeReconciler {
       inventory: engine.inventory(node),
       circuits,
       recheckIntervalMs,
+      retryCalledAt: key => retryCalls.calledAt(node.metadata.name, key),
       desired: plan.images ?? [],
       removals: plan.remove ?? [],
       startable: startableKeys(node, cluster.compiledCaches()),

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import type { ImageCache } from '../../api/image-cache.ts'
+import type { CacheList, ImageCache } from '../../api/image-cache.ts'
 import { compileCache } from './compile-cache.ts'
 import type { GuardedField } from './job-template.ts'
 
+/** Lists for different nodes. */
 function cache(...lists: string[][]): ImageCache {
-  return {
-    metadata: { name: 'c', namespace: 'ns', uid: 'u' },
-    spec: { cacheSpec: lists.map(images => ({ images })) },
-  }
+  return cacheOfLists(lists.map((images, pool) => ({ images, nodeSelector: { pool: `${pool}` } })))
+}
+
+function cacheOfLists(cacheSpec: CacheList[], name = 'c', namespace = 'ns'): ImageCache {
+  return { metadata: { name, namespace, uid: `uid-of-${name}` }, spec: { cacheSpec } }
 }
 
 const names = (count: number, prefix: string) =>
@@ -20,11 +22,69 @@ describe('compileCache', () => {
     expect(list?.refused).toMatchObject([{ image: 'UPPER', reason: 'InvalidReference' }])
   })
 
-  it('asks nodes for 1 100 images of one cache at most, and says which it leaves out', () => {
-    const { lists } = compileCache(cache(names(1000, 'a'), names(1000, 'b'), names(10, 'c')), 'IfNotPresent')
-    expect(lists.map(({ wanted }) => wanted.length)).toEqual([1000, 100, 0])
-    expect(lists.map(({ refused }) => refused.length)).toEqual([0, 900, 10])
-    expect(lists[1]?.refused[0]).toMatchObject({ image: 'r.test/b100:1', reason: 'TooManyImages' })
+  it('asks nodes for 1 700 images of one cache at most, and says which it leaves out', () => {
+    const { lists } = compileCache(
+      cache(names(1_000, 'a'), names(1_000, 'b'), names(10, 'c')),
+      'IfNotPresent',
+    )
+    expect(lists.map(({ wanted }) => wanted.length)).toEqual([1_000, 700, 0])
+    expect(lists.map(({ refused }) => refused.length)).toEqual([0, 300, 10])
+    expect(lists[1]?.refused[0]).toMatchObject({ image: 'r.test/b700:1', reason: 'TooManyImages' })
+  })
+
+  it('joins lists for the same nodes', () => {
+    const { lists } = compileCache(
+      cacheOfLists([
+        { images: ['a:1', 'b:1'], nodeSelector: { x: '1', y: '2' } },
+        { images: ['c:1'] },
+        { images: ['b:1', 'd:1'], nodeSelector: { y: '2', x: '1' } },
+        { images: ['e:1'], nodeSelector: {} },
+        { images: ['f:1'], tolerations: [] },
+      ]),
+      'IfNotPresent',
+    )
+    expect(lists.map(({ images }) => [...images])).toEqual([['a:1', 'b:1', 'd:1'], ['c:1', 'e:1'], ['f:1']])
+    expect(new Set(lists.map(({ listHash }) => listHash)).size).toBe(3)
+  })
+
+  it('gives no hash to lists that are one', () => {
+    const { lists } = compileCache(cacheOfLists([{ images: ['a:1'] }, { images: ['b:1'] }]), 'IfNotPresent')
+    expect(lists).toHaveLength(1)
+    expect(lists[0]?.listHash).toBeUndefined()
+  })
+
+  describe('with more lists than nodes can be compared with', () => {
+    it('takes 200, and refuses the images of the others', () => {
+      const { lists } = compileCache(cache(...names(300, 'a').map(image => [image])), 'IfNotPresent')
+      expect(lists).toHaveLength(201)
+      expect(lists.slice(0, 200).every(({ wanted }) => wanted.length === 1)).toBe(true)
+      expect(lists[200]?.wanted).toEqual([])
+      expect(lists[200]?.refused).toHaveLength(100)
+      expect(lists[200]?.refused[0]).toMatchObject({ image: 'r.test/a200:1', reason: 'TooManyLists' })
+    })
+
+    it.each<[string, Partial<CacheList>]>([
+      ['tolerations', { tolerations: Array.from({ length: 5_001 }, (_, index) => ({ key: `${index}` })) }],
+      ['labels', { nodeSelector: Object.fromEntries(names(5_001, 'a').map(name => [name, ''])) }],
+      [
+        'values',
+        {
+          nodeAffinity: {
+            nodeSelectorTerms: [
+              { matchExpressions: [{ key: 'a', operator: 'In', values: names(5_001, 'a') }] },
+            ],
+          },
+        },
+      ],
+      ['terms', { nodeAffinity: { nodeSelectorTerms: Array.from({ length: 5_001 }, () => ({})) } }],
+    ])('refuses a list with 5 001 %s, and takes a smaller one', (_, selection) => {
+      const { lists } = compileCache(
+        cacheOfLists([{ images: ['a:1'], ...selection }, { images: ['b:1'] }]),
+        'IfNotPresent',
+      )
+      expect(lists.map(({ wanted }) => wanted.map(({ image }) => image))).toEqual([['b:1'], []])
+      expect(lists[1]?.refused).toMatchObject([{ image: 'a:1', reason: 'TooManyLists' }])
+    })
   })
 
   describe('what spec.jobTemplate may not have', () => {

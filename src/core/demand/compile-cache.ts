@@ -4,6 +4,7 @@ import type { PullPolicy } from '../../api/node-images.ts'
 import { type Activity, activityOf } from './activity.ts'
 import { InvalidReferenceError, isMoving, parseReference } from '../../oci/reference.ts'
 import { type GuardedField, templateRefusal } from './job-template.ts'
+import { TOO_MANY_LISTS, nodeSelections, selectionText } from './node-selections.ts'
 import { isTimeZone, scheduleError } from './refresh-schedule.ts'
 
 /** An image that a cache asks for. */
@@ -15,13 +16,15 @@ export interface WantedImage {
 /** An image of the spec that no node is asked to hold, and why. */
 export interface RejectedImage {
   readonly image: string
-  readonly reason: 'InvalidReference' | 'TooManyImages' | 'NotAllowed'
+  readonly reason: 'InvalidReference' | 'TooManyImages' | 'TooManyLists' | 'NotAllowed'
   readonly message: string
 }
 
-/** One list of a cache, with checked images. */
+/** The images of a cache for one selection of nodes, checked. */
 export interface CompiledList {
   readonly list: CacheList
+  /** The images of the list as they are written, refused ones too. */
+  readonly images: ReadonlySet<string>
   readonly wanted: readonly WantedImage[]
   readonly refused: readonly RejectedImage[]
   /**
@@ -55,7 +58,10 @@ export interface CompiledCache {
   readonly owner: string
   /** Absent where the cache has no pull secrets. */
   readonly credential?: string
+  /** One list for each selection of nodes. */
   readonly lists: readonly CompiledList[]
+  /** Number of labels, expressions, values and tolerations of its lists. */
+  readonly conditions: number
   /** When kube-fledged before 0.12 finished its last action, RFC 3339. Absent for caches of this release. */
   readonly legacyFinishedAt?: string
   /** Why `spec.refresh.schedule` cannot be followed. Absent where it can, or where there is none. */
@@ -86,6 +92,11 @@ function credentialOf(cache: ImageCache): string | undefined {
   return names.length > 0 ? `${cache.metadata.namespace ?? ''}:${shortHash(names.join('\n'))}` : undefined
 }
 
+/** The namespace of the secrets that a credential names. */
+export function namespaceOfCredential(credential: string): string {
+  return credential.slice(0, Math.max(0, credential.lastIndexOf(':')))
+}
+
 /** Names of the pull secrets of the cache, sorted. Empty names are left out. */
 export function pullSecretNames(cache: ImageCache): string[] {
   return (cache.spec.imagePullSecrets ?? []).flatMap(secret => (secret.name ? [secret.name] : [])).toSorted()
@@ -103,30 +114,36 @@ export function compileCache(
   const refusal = templateRefusal(cache.spec.jobTemplate, allowed)
   const owner = shortHash(cache.metadata.uid ?? cacheKey(cache))
   const scheduleProblem = problemOf(cache.spec.refresh ?? {})
-  const cacheLists = cache.spec.cacheSpec ?? []
-  const listHashes = cacheLists.length > 1 ? cacheLists.map(list => listHashOf(list, owner)) : []
+  const { lists: selections, beyond, conditions } = nodeSelections(cache.spec.cacheSpec ?? [])
+  const checked = refuseAll(bounded(selections.map(list => compileList(list, policy))), refusal)
+  const lists = beyond.length > 0 ? [...checked, refusedList(beyond, TOO_MANY_LISTS)] : checked
   return {
     cache,
     key: cacheKey(cache),
     owner,
     ...(credential !== undefined && { credential }),
-    lists: refuseAll(bounded(cacheLists.map(list => compileList(list, policy))), refusal).map(
-      (list, index) => ({
-        ...list,
-        ...(listHashes[index] !== undefined && { listHash: listHashes[index] }),
-        ...(namespaceNodeSelector && { namespaceNodeSelector }),
-      }),
-    ),
+    lists: lists.map(list => ({
+      ...list,
+      ...(lists.length > 1 && { listHash: listHashOf(list.list, owner) }),
+      ...(namespaceNodeSelector && { namespaceNodeSelector }),
+    })),
+    conditions,
     ...(legacyFinishedAt !== undefined && { legacyFinishedAt }),
     ...(scheduleProblem !== undefined && { scheduleProblem }),
-    specImages: new Set(cacheLists.flatMap(list => list.images)),
+    specImages: new Set(lists.flatMap(({ images }) => [...images])),
     activity: activityOf(cache),
   }
 }
 
-function listHashOf({ nodeSelector, nodeAffinity, tolerations }: CacheList, owner: string): string {
-  const labels = Object.entries(nodeSelector ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return shortHash(JSON.stringify([owner, labels, nodeAffinity, tolerations]))
+function listHashOf(list: CacheList, owner: string): string {
+  return shortHash(`${owner} ${selectionText(list)}`)
+}
+
+/** Images that no node is asked to hold, as a list for every node: each node keeps those that it has. */
+export function refusedList(images: readonly string[], message: string): CompiledList {
+  const all = new Set(images)
+  const refused = [...all].map(image => ({ image, reason: 'TooManyLists' as const, message }))
+  return { list: { images: [...all] }, images: all, wanted: [], refused }
 }
 
 /**
@@ -138,12 +155,13 @@ function listHashOf({ nodeSelector, nodeAffinity, tolerations }: CacheList, owne
  */
 export function hasLetGo(
   { activity, specImages, lists: current }: CompiledCache,
-  { image, lists = [] }: { readonly image: string; readonly lists?: readonly string[] | undefined },
+  { image, lists = [] }: { readonly image: string; readonly lists?: Iterable<string> | undefined },
 ): boolean {
   if (activity !== 'active') return activity === 'purging'
   if (!specImages.has(image)) return true
-  const same = current.filter(({ listHash }) => listHash !== undefined && lists.includes(listHash))
-  return same.length > 0 && !same.some(({ list }) => list.images.includes(image))
+  const hashes = new Set(lists)
+  const same = current.filter(({ listHash }) => listHash !== undefined && hashes.has(listHash))
+  return same.length > 0 && !same.some(({ images }) => images.has(image))
 }
 
 function problemOf({ schedule, timeZone }: NonNullable<ImageCache['spec']['refresh']>): string | undefined {
@@ -162,7 +180,7 @@ function lastOfOldRelease({ status = {} }: ImageCache): string | undefined {
  * Greatest number of images of one cache: as many as the NodeImages of a node has room for
  * (`fit-object-size.ts`).
  */
-const MAX_IMAGES = 1_100
+const MAX_IMAGES = 1_700
 
 /**
  * Refuses the images beyond the limit. Without a limit, the NodeImages of nodes would be too large to be
@@ -170,14 +188,14 @@ const MAX_IMAGES = 1_100
  */
 function bounded(lists: readonly CompiledList[]): CompiledList[] {
   let left = MAX_IMAGES
-  return lists.map(({ list, wanted, refused }) => {
+  return lists.map(({ wanted, refused, ...list }) => {
     const kept = wanted.slice(0, left)
     left -= kept.length
     const message = `an image cache may have ${MAX_IMAGES} images; put the others into another one`
     const beyond = wanted
       .slice(kept.length)
       .map(({ image }) => ({ image, reason: 'TooManyImages' as const, message }))
-    return { list, wanted: kept, refused: [...refused, ...beyond] }
+    return { ...list, wanted: kept, refused: [...refused, ...beyond] }
   })
 }
 
@@ -187,16 +205,17 @@ function bounded(lists: readonly CompiledList[]): CompiledList[] {
  */
 function refuseAll(lists: readonly CompiledList[], message: string | undefined): readonly CompiledList[] {
   if (message === undefined) return lists
-  return lists.map(({ list, wanted, refused }) => {
+  return lists.map(({ wanted, refused, ...list }) => {
     const all = wanted.map(({ image }) => ({ image, reason: 'NotAllowed' as const, message }))
-    return { list, wanted: [], refused: [...refused, ...all] }
+    return { ...list, wanted: [], refused: [...refused, ...all] }
   })
 }
 
 function compileList(list: CacheList, policy: PullPolicy): CompiledList {
   const wanted: WantedImage[] = []
   const refused: RejectedImage[] = []
-  for (const image of new Set(list.images)) {
+  const images = new Set(list.images)
+  for (const image of images) {
     try {
       const reference = parseReference(image)
       // The content behind a digest never changes.
@@ -207,5 +226,5 @@ function compileList(list: CacheList, policy: PullPolicy): CompiledList {
       refused.push({ image, reason: 'InvalidReference', message: error.message })
     }
   }
-  return { list, wanted, refused }
+  return { list, images, wanted, refused }
 }

@@ -9,10 +9,13 @@ export {
   cacheKey,
   compileCache,
   hasLetGo,
+  namespaceOfCredential,
   pullSecretNames,
   shortHash,
 } from './compile-cache.ts'
 export { GUARDED_FIELDS, type GuardedField } from './job-template.ts'
 export { type NamespaceFacts, projectNamespace } from './namespace-facts.ts'
+export { NamespaceSizes, withinNamespaceBounds } from './namespace-bounds.ts'
+export { effectiveDeadlineMs, longestJobMs } from './pull-deadline.ts'
 export { nextRefresh } from './refresh-schedule.ts'
 export { validateImageCache } from './validate/validate.ts'

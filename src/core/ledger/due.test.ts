@@ -18,11 +18,12 @@ interface Situation {
   readonly circuits?: Partial<Circuits>
   readonly recheckIntervalMs?: number
   readonly desired?: Partial<DesiredImage>
+  readonly calledAt?: string
 }
 
 /** What is due of the image, that many seconds after the tests begin. */
 function dueAt(entry: LedgerEntry | undefined, seconds: number, situation: Situation = {}) {
-  const { node: options = {}, secrets = [], circuits, recheckIntervalMs = 0, desired } = situation
+  const { node: options = {}, secrets = [], circuits, recheckIntervalMs = 0, desired, calledAt } = situation
   const cache = compiledOf('cache', [IMAGE], { imagePullSecrets: secrets.map(name => ({ name })) })
   const [image] = desiredOf([IMAGE], cache)
   if (!image) throw new Error('nothing is desired')
@@ -33,6 +34,7 @@ function dueAt(entry: LedgerEntry | undefined, seconds: number, situation: Situa
     caches: new Map([[cache.owner, cache]]),
     circuits: circuitsOf(circuits),
     recheckIntervalMs,
+    retryCalledAt: () => calledAt,
     now: T0 + seconds * 1000,
   })
 }
@@ -53,6 +55,12 @@ describe('an image that its registry refuses', () => {
     expect(dueAt(NO_SECRET, 60).kind).toBe('settled')
     const wrong = refused('unexpected status: 401 Unauthorized')
     expect(dueAt(wrong, 3_600, { secrets: ['key'] }).kind).toBe('settled')
+  })
+
+  it('is tried again when it is called, once', () => {
+    const wrong = refused('unexpected status: 401 Unauthorized')
+    expect(dueAt(wrong, 60, { calledAt: at(30) })).toEqual(NOW_AGAIN)
+    expect(dueAt(wrong, 60, { calledAt: at(0) }).kind).toBe('settled')
   })
 })
 
@@ -163,9 +171,64 @@ describe('an image that is there', () => {
     )
   })
 
-  it('is proved at once where the disk was short after the last proof', () => {
-    const during = (seconds: number) => ({ recheckIntervalMs, node: { diskPressureAt: at(seconds) } })
-    expect(dueAt(entryOf(IMAGE), 60, during(2))).toMatchObject({ kind: 'now', how: 'prove' })
-    expect(dueAt(entryOf(IMAGE), 60, during(0)).kind).toBe('later')
+  it.each([-86_400, -120, 0, 120, 86_400])(
+    'is proved once for each DiskPressure, by a node whose clock is %i s ahead',
+    skew => {
+      const node = { diskPressureAt: at(2 + skew) }
+      const { presence } = entryOf(IMAGE)
+      const before = entryOf(IMAGE)
+      expect(dueAt(before, 60, { recheckIntervalMs, node })).toMatchObject({ kind: 'now', how: 'prove' })
+      if (!presence) throw new Error('the builder gave no presence')
+      const proved = entryOf(IMAGE, { presence: { ...presence, diskPressureAt: at(2 + skew) } })
+      expect(dueAt(proved, 60, { recheckIntervalMs, node }).kind).toBe('later')
+      const again = { diskPressureAt: at(90 + skew) }
+      expect(dueAt(proved, 100, { recheckIntervalMs, node: again }).kind).toBe('now')
+      expect(dueAt(proved, 60, { recheckIntervalMs }).kind).toBe('later')
+    },
+  )
+
+  it('that could not be proved is tried again after a pause', () => {
+    const attempt = { state: 'Unknown', revision: 1, count: 1, finishedAt: at(4_000) } as const
+    const entry = entryOf(IMAGE, { attempt })
+    expect(dueAt(entry, 4_001, { recheckIntervalMs }).kind).toBe('later')
+    expect(dueAt(entry, 4_060, { recheckIntervalMs })).toMatchObject({ kind: 'now', how: 'prove' })
+  })
+})
+
+describe('an image that failed for one of two caches', () => {
+  const [a, b] = [compiledOf('a', [IMAGE]), compiledOf('b', [IMAGE])]
+  const due = (entry: LedgerEntry, seconds: number) => {
+    const [image] = desiredOf([IMAGE], a)
+    if (!image) throw new Error('nothing is desired')
+    const node = nodeWith('n1', {})
+    return pullDue({ ...image, owners: [a.owner, b.owner] }, entry, {
+      node,
+      inventory: nodeListInventory(node),
+      caches: new Map([a, b].map(cache => [cache.owner, cache])),
+      circuits: circuitsOf(),
+      recheckIntervalMs: 0,
+      now: T0 + seconds * 1000,
+    })
+  }
+  const refused = { owner: a.owner, finishedAt: at(0) }
+  const record = { owner: b.owner, revision: 1, count: 1, reason: 'Timeout', finishedAt: at(10) }
+
+  it('is due at once for the other one', () => {
+    expect(due(failedEntryOf(IMAGE, 'JobRefused', refused), 1)).toEqual(NOW_UNTRIED)
+  })
+
+  it('waits for the first of their pauses once it failed for both', () => {
+    const entry = failedEntryOf(IMAGE, 'JobRefused', { ...refused, otherFailures: [record] })
+    const wait = due(entry, 11)
+    expect(wait).toMatchObject({ kind: 'later' })
+    expect(wait.kind === 'later' && wait.inMs).toBeLessThan(26_000)
+    expect(due(entry, 40)).toEqual(NOW_AGAIN)
+  })
+
+  it('is due at once for the other one where its failure is of an older request', () => {
+    const old = { ...record, revision: 0 }
+    expect(due(failedEntryOf(IMAGE, 'JobRefused', { ...refused, otherFailures: [old] }), 11)).toEqual(
+      NOW_UNTRIED,
+    )
   })
 })

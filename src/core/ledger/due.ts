@@ -6,6 +6,7 @@ import type { CompiledCache } from '../demand/index.ts'
 import type { Inventory, NodeFacts } from '../node/index.ts'
 import { type Circuits, isSilence } from './circuits.ts'
 import { hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
+import { failureFor } from './owner-failures.ts'
 
 /** Whether an image needs an attempt, and when. */
 export type Due =
@@ -28,6 +29,11 @@ export interface DueInput {
   readonly circuits: Circuits
   /** Age at which a presence that no list confirms is proved again, in milliseconds. 0: never. */
   readonly recheckIntervalMs: number
+  /**
+   * When the node was last called to try an image again although its failure is permanent, by entry key,
+   * RFC 3339.
+   */
+  readonly retryCalledAt?: (key: string) => string | undefined
   /** Milliseconds since the epoch. */
   readonly now: number
 }
@@ -36,6 +42,7 @@ const SETTLED: Due = { kind: 'settled' }
 
 /** When an image that the node is to hold needs an attempt. */
 export function pullDue(desired: DesiredImage, entry: LedgerEntry | undefined, input: DueInput): Due {
+  if (entry?.attempt?.owner !== undefined && hasPullFailed(entry)) return ownersDue(desired, entry, input)
   const isAnswered = isPullAnswered(entry, desired)
   if (entry && isAnswered && hasPullFailed(entry)) return retryDue(desired, entry, input)
   if (entry && isAnswered && isPresent(entry)) return recheckDue(desired, entry, input)
@@ -47,13 +54,39 @@ export function pullDue(desired: DesiredImage, entry: LedgerEntry | undefined, i
   if (pause > 0 && at > input.now) return { kind: 'later', inMs: at - input.now }
   const hasDisappeared = entry?.presence?.state === 'Absent' && entry.presence.by === 'NodeList'
   const isUntried = count === 0 && !hasDisappeared
-  const urgent = !isPresent(entry) && (hasPullFailed(entry) || isUntried)
+  // An image that shared a Job that failed has had no attempt of its own.
+  const isUnproven = entry?.attempt?.state === 'Unproven'
+  const urgent = !isPresent(entry) && (hasPullFailed(entry) || isUntried || isUnproven)
   return { kind: 'now', how: 'ask', urgent }
+}
+
+/**
+ * The last attempt failed for one cache alone. The next cache tries it with a Job of its own, and each cache
+ * has pauses of its own.
+ */
+function ownersDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
+  const active = desired.owners.filter(owner => input.caches.get(owner)?.activity === 'active')
+  const dues = (active.length > 0 ? active : desired.owners).map((owner): Due => {
+    const failure = failureFor(entry, owner)
+    if (!failure || failure.revision < desired.revision) {
+      return { kind: 'now', how: 'ask', urgent: !isPresent(entry) }
+    }
+    const own = { ...entry, attempt: { ...failure, state: 'Failed' as const } }
+    return retryDue({ ...desired, owners: [owner] }, own, input)
+  })
+  const now = dues.filter(due => due.kind === 'now')
+  const later = dues.flatMap(due => (due.kind === 'later' ? [due.inMs] : []))
+  if (now.length > 0) return now.find(({ urgent }) => urgent) ?? now[0] ?? SETTLED
+  return later.length > 0 ? { kind: 'later', inMs: Math.min(...later) } : SETTLED
 }
 
 function retryDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
   const { reason, finishedAt = '', count = 1 } = entry.attempt ?? {}
-  if (isPermanent(reason) && !lacksSecret(desired, entry)) return SETTLED
+  if (isPermanent(reason) && !lacksSecret(desired, entry)) {
+    const calledAt = input.retryCalledAt?.(entryKey(desired)) ?? ''
+    const isCalled = Date.parse(calledAt) > Date.parse(finishedAt)
+    return isCalled ? { kind: 'now', how: 'ask', urgent: false } : SETTLED
+  }
   const at = Date.parse(finishedAt) + backoffMs(count, jitterKey(desired, input))
   const recoveredAt = causeRecoveredAt(desired, entry, input)
   const isRecovered = recoveredAt !== undefined && Date.parse(recoveredAt) > Date.parse(finishedAt)
@@ -98,12 +131,21 @@ function causeRecoveredAt(desired: DesiredImage, entry: LedgerEntry, input: DueI
 function recheckDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
   // A whole list is read with every report of the node. There is nothing to prove.
   if (input.inventory.isWhole || input.recheckIntervalMs <= 0) return SETTLED
+  const { diskPressureAt } = input.node
+  // The clock of the node may differ from ours, so its times are compared with each other only.
+  const isProvedBefore = diskPressureAt !== undefined && diskPressureAt !== entry.presence?.diskPressureAt
   const provedAt = Date.parse(entry.presence?.since ?? '')
-  const pressureEndedAt = Date.parse(input.node.diskPressureAt ?? '')
   const jitter = 0.9 + 0.2 * fraction(jitterKey(desired, input))
-  const at = provedAt + input.recheckIntervalMs * jitter
-  if (pressureEndedAt > provedAt || !(at > input.now)) return { kind: 'now', how: 'prove', urgent: false }
+  const wantedAt = isProvedBefore ? input.now : provedAt + input.recheckIntervalMs * jitter
+  const at = Math.max(wantedAt, pauseEnd(desired, entry, input))
+  if (!(at > input.now)) return { kind: 'now', how: 'prove', urgent: false }
   return { kind: 'later', inMs: at - input.now }
+}
+
+/** When an image that could not be proved is tried again, in milliseconds since the epoch. */
+function pauseEnd(desired: DesiredImage, { attempt }: LedgerEntry, input: DueInput): number {
+  if (attempt?.state !== 'Unknown') return 0
+  return Date.parse(attempt.finishedAt ?? '') + backoffMs(attempt.count ?? 1, jitterKey(desired, input))
 }
 
 /** Differs between nodes: not all of them come back in the same second. */

@@ -1,4 +1,5 @@
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
+import { failureFor } from './owner-failures.ts'
 
 /** Questions about one entry of the ledger. */
 
@@ -7,19 +8,34 @@ export function isPresent(entry: LedgerEntry | undefined): boolean {
   return entry?.presence?.state === 'Present'
 }
 
-/** True where the last attempt to pull the image failed. An older image may still be there. */
-export function hasPullFailed(entry: LedgerEntry | undefined): boolean {
+/**
+ * True where the last attempt to pull the image failed. An older image may still be there.
+ *
+ * @param owner short hash of a cache: true where it failed for this cache
+ */
+export function hasPullFailed(entry: LedgerEntry | undefined, owner?: string): boolean {
+  if (owner !== undefined) return failureFor(entry, owner) !== undefined
   return entry?.attempt?.state === 'Failed'
 }
 
-/** True where the ledger answers the newest request for the image: it is there, or the attempt failed. */
-export function isPullAnswered(entry: LedgerEntry | undefined, { revision }: DesiredImage): boolean {
+/**
+ * True where the ledger answers the newest request for the image: it is there, or the attempt failed for all
+ * caches that want it.
+ *
+ * @param owner short hash of a cache: true where the request of this cache is answered
+ */
+export function isPullAnswered(
+  entry: LedgerEntry | undefined,
+  { revision, owners }: DesiredImage,
+  owner?: string,
+): boolean {
   if (!entry) return false
   const { presence, attempt } = entry
-  return (
-    (presence?.state === 'Present' && (presence.revision ?? 0) >= revision) ||
-    (attempt?.state === 'Failed' && attempt.revision >= revision)
-  )
+  if (presence?.state === 'Present' && (presence.revision ?? 0) >= revision) return true
+  const hasFailedFor = (one: string) => (failureFor(entry, one)?.revision ?? -1) >= revision
+  if (owner !== undefined) return hasFailedFor(owner)
+  if (attempt?.state !== 'Failed') return false
+  return attempt.owner === undefined ? attempt.revision >= revision : owners.every(hasFailedFor)
 }
 
 /**

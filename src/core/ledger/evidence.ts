@@ -8,7 +8,13 @@ export type PullVerdict =
   /** The node holds the image. */
   | { readonly kind: 'present'; readonly digest?: string }
   /** The image could not be pulled. */
-  | { readonly kind: 'failed'; readonly reason: FailureReasonName; readonly message: string }
+  | {
+      readonly kind: 'failed'
+      readonly reason: FailureReasonName
+      readonly message: string
+      /** The registry was asked although the image may be on the node: a failure does not prove its absence. */
+      readonly askedRegistry?: true
+    }
   /** Nothing was learned, and nothing is wrong with the image. The attempt is repeated as it was. */
   | { readonly kind: 'unknown'; readonly message: string }
   /**

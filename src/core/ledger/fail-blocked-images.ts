@@ -3,8 +3,9 @@ import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-im
 import { hostOf } from '../../oci/registry-host.ts'
 import type { CompiledCache } from '../demand/index.ts'
 import type { Circuits } from './circuits.ts'
-import { emptyEntry, isPresent } from './entry.ts'
+import { emptyEntry, hasPullFailed, isPresent } from './entry.ts'
 import { shortMessage } from './message.ts'
+import { MAX_OTHERS, failureFor } from './owner-failures.ts'
 
 /**
  * Fails the images that wait for a registry that does not answer, or for a namespace where no Job can be
@@ -24,6 +25,9 @@ export function failBlockedImages(
   const desired = new Map(work.desired.map(image => [entryKey(image), image]))
   return ledger.map(entry => {
     const wanted = desired.get(entryKey(entry))
+    if (wanted && entry.attempt?.owner !== undefined && hasPullFailed(entry)) {
+      return failForRefused(wanted, entry, work.caches, work.circuits, finishedAt)
+    }
     const blocked = wanted && isWaiting(entry) ? blockedBy(wanted, work.caches, work.circuits) : undefined
     if (!wanted || !blocked) return entry
     const { owners, lists } = entry
@@ -42,6 +46,33 @@ export function failBlockedImages(
       ...(lists && { lists }),
     }
   })
+}
+
+/**
+ * An image that failed for one cache: it fails too for the caches whose namespace takes no Job now, so that
+ * they do not wait for a turn.
+ */
+function failForRefused(
+  desired: DesiredImage,
+  entry: LedgerEntry,
+  caches: ReadonlyMap<string, CompiledCache>,
+  circuits: Circuits,
+  finishedAt: string,
+): LedgerEntry {
+  const { attempt } = entry
+  const refused = desired.owners.flatMap(owner => {
+    const known = failureFor(entry, owner)
+    if (known && known.revision >= desired.revision) return []
+    const refusal = circuits.namespaceRefusal(caches.get(owner)?.cache.metadata.namespace ?? '')
+    const { revision } = desired
+    const message = shortMessage(refusal ?? '')
+    return refusal === undefined
+      ? []
+      : [{ owner, revision, count: 1, reason: 'JobRefused', message, finishedAt }]
+  })
+  if (!attempt || refused.length === 0) return entry
+  const others = [...(attempt.otherFailures ?? []), ...refused].slice(0, MAX_OTHERS)
+  return { ...entry, attempt: { ...attempt, otherFailures: others } }
 }
 
 /** Nothing is known of the image, and no attempt runs or has failed. */

@@ -8,6 +8,7 @@ import { backoffMs } from '../../base/backoff.ts'
 import { isPullAnswered } from './entry.ts'
 import type { AttemptFacts, PullVerdict } from './evidence.ts'
 import { shortMessage } from './message.ts'
+import { failureFor } from './owner-failures.ts'
 import { recordPull } from './record-pull.ts'
 
 const IMAGE = 'r.test/a:1'
@@ -181,10 +182,41 @@ describe('an image that is there', () => {
     { name: 'fails', verdict: FAILED },
     { name: 'shared a Job that failed', verdict: { kind: 'unproven' } },
     { name: 'teaches nothing', verdict: { kind: 'unknown', message: '' } },
-  ])('stays when a refresh $name, and is unknown when a proof does', ({ verdict }) => {
+  ])('stays when a refresh $name, and is unknown when a first pull does', ({ verdict }) => {
     expect(isPresentAfter(verdict, refresh)).toBe(true)
-    expect(isPresentAfter(verdict, { pullPolicy: 'Always' })).toBe(false)
     expect(isPresentAfter(verdict, { pullPolicy: 'IfNotPresent', revision: 2 })).toBe(false)
+  })
+
+  it.each<{ name: string; verdict: PullVerdict; stays: boolean }>([
+    { name: 'the registry fails', verdict: FAILED, stays: false },
+    {
+      name: 'AlwaysPullImages asks a registry that fails',
+      verdict: { ...FAILED, askedRegistry: true },
+      stays: true,
+    },
+    {
+      name: 'its helper is unavailable',
+      verdict: { ...FAILED, reason: 'HelperImageUnavailable' },
+      stays: true,
+    },
+    { name: 'its Job is refused', verdict: { ...FAILED, reason: 'JobRefused' }, stays: true },
+    { name: 'it shared a Job that failed', verdict: { kind: 'unproven' }, stays: true },
+    { name: 'it teaches nothing', verdict: { kind: 'unknown', message: '' }, stays: true },
+  ])('is there after a proof where $name: $stays', ({ verdict, stays }) => {
+    for (const pullPolicy of ['Always', 'IfNotPresent'] as const) {
+      expect(isPresentAfter(verdict, { pullPolicy })).toBe(stays)
+    }
+  })
+
+  it('is no failure where it could not be proved, however often', () => {
+    let entry = old
+    for (let time = 0; time < 20; time++) {
+      entry = recordPull(DESIRED, entry, { ...FAILED, askedRegistry: true }, FACTS, NOW)
+    }
+    expect(entry.presence).toEqual(old.presence)
+    const message = 'could not be proved: 503'
+    const reason = 'RegistryUnavailable'
+    expect(entry.attempt).toMatchObject({ state: 'Unknown', count: 20, reason, message })
   })
 
   it('stays when the retry of a refresh fails', () => {
@@ -260,5 +292,68 @@ describe('an image that nothing is learned of', () => {
     })
     expect(states).toEqual(['Unknown', 'Unknown', 'Unknown', 'Unknown', 'PullFailed', 'PullFailed'])
     expect(entry?.attempt?.message).toContain('gone')
+  })
+})
+
+describe('an image that several caches want', () => {
+  const owners = ['a', 'b', 'c']
+  const shared = { ...DESIRED, owners }
+  const refusedFor = (owner: string, message = `refused for ${owner}`): [PullVerdict, string] => [
+    { kind: 'failed', reason: 'JobRefused', message },
+    owner,
+  ]
+  const after = (...steps: readonly [PullVerdict, string][]) => {
+    let entry: LedgerEntry | undefined
+    for (const [verdict, owner] of steps) entry = recordPull(shared, entry, verdict, { ...FACTS, owner }, NOW)
+    if (!entry) throw new Error('no step was given')
+    return entry
+  }
+  const answered = (entry: LedgerEntry) => owners.filter(owner => isPullAnswered(entry, shared, owner))
+  const wordsFor = (entry: LedgerEntry) => owners.map(owner => failureFor(entry, owner)?.message)
+
+  it('fails for the cache whose Job was refused, and for no other', () => {
+    const entry = after(refusedFor('a'))
+    expect(answered(entry)).toEqual(['a'])
+    expect(wordsFor(entry)).toEqual(['refused for a', undefined, undefined])
+    expect(isPullAnswered(entry, shared)).toBe(false)
+  })
+
+  it('fails for all once each of them has failed, with words of its own', () => {
+    const entry = after(refusedFor('a'), refusedFor('b'), refusedFor('a', 'again'), refusedFor('c'))
+    expect(wordsFor(entry)).toEqual(['again', 'refused for b', 'refused for c'])
+    expect(isPullAnswered(entry, shared)).toBe(true)
+    expect(failureFor(entry, 'a')).toMatchObject({ count: 2 })
+    expect(failureFor(entry, 'c')).toMatchObject({ count: 1 })
+  })
+
+  it('keeps the failure of one while the attempt of another has not ended', () => {
+    for (const kind of ['unproven', 'pulling'] as const) {
+      expect(wordsFor(after(refusedFor('a'), [{ kind }, 'b']))[0]).toBe('refused for a')
+    }
+    const lost = after(refusedFor('a'), [{ kind: 'unknown', message: '' }, 'b'], [{ kind: 'pulling' }, 'b'])
+    expect(answered(lost)).toEqual(['a'])
+  })
+
+  it('is there for all once one has brought it', () => {
+    const entry = after(refusedFor('a'), [{ kind: 'present' }, 'b'])
+    expect(answered(entry)).toEqual(owners)
+    expect(wordsFor(entry)).toEqual([undefined, undefined, undefined])
+  })
+
+  it('fails for all at once where the registry does not have it', () => {
+    const missing: PullVerdict = { kind: 'failed', reason: 'ImageNotFound', message: 'not found' }
+    expect(answered(after(refusedFor('a'), [missing, 'b']))).toEqual(owners)
+  })
+
+  it('keeps few failures, whatever number of caches have refused Jobs', () => {
+    const many = Array.from({ length: 300 }, (_, index) => `owner-${index}`)
+    let entry: LedgerEntry | undefined
+    const desired = { ...DESIRED, owners: many }
+    for (const owner of many) {
+      const [verdict] = refusedFor(owner)
+      entry = recordPull(desired, entry, verdict, { ...FACTS, owner }, NOW)
+    }
+    expect(entry?.attempt?.otherFailures).toHaveLength(8)
+    expect(entry && isPullAnswered(entry, desired)).toBe(true)
   })
 })

@@ -1,8 +1,9 @@
 import type { FailureReasonName } from '../../api/failure-reasons.ts'
-import type { DesiredImage, LedgerEntry, Presence } from '../../api/node-images.ts'
+import type { Attempt, DesiredImage, LedgerEntry, Presence } from '../../api/node-images.ts'
 import { emptyEntry, hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
 import type { AttemptFacts, PullVerdict } from './evidence.ts'
 import { shortMessage } from './message.ts'
+import { type OwnerFailure, isOfOneCache, otherFailures } from './owner-failures.ts'
 
 /**
  * Attempts that teach nothing, until the image counts as failed. Without a limit its cache would wait for
@@ -15,11 +16,13 @@ const NOT_ABOUT_THE_IMAGE: ReadonlySet<FailureReasonName> = new Set([
   'HelperImageUnavailable',
   'NodeRefused',
   'JobRefused',
+  'PodNotMade',
   'NodeUnavailable',
 ])
 
 /**
  * The entry after a verdict about a pull. The same verdict again changes times only.
+ * An attempt that could not prove that an image is still there leaves it as it was.
  *
  * ```
  *              pulling            present
@@ -35,15 +38,21 @@ export function recordPull(
   desired: DesiredImage,
   old: LedgerEntry | undefined,
   verdict: PullVerdict,
-  facts: AttemptFacts,
+  facts: AttemptFacts & { readonly owner?: string },
   now: string,
 ): LedgerEntry {
   const entry = old ?? emptyEntry(desired, true)
   const revision = Math.min(facts.revision, desired.revision)
-  const isRequestNew = hasPullFailed(old) && !isPullAnswered(old, desired)
-  const count = (isRequestNew ? 0 : (old?.attempt?.count ?? 0)) + 1
+  const owner = desired.owners.length > 1 ? (facts.owner ?? old?.attempt?.owner) : undefined
+  const others = otherFailures(desired, old?.attempt, owner)
+  const count = attemptsBefore(desired, old, owner) + 1
   const { id, startedAt } = facts
-  const ended = { revision, count, id, startedAt, finishedAt: now }
+  const shared = {
+    ...(owner !== undefined && { owner }),
+    ...(others.length > 0 && { otherFailures: others }),
+  }
+  const ended = { revision, count, id, startedAt, finishedAt: now, ...shared }
+  const keepsPresence = isRefreshOfPresent(desired, old) || isProof(desired, old)
   switch (verdict.kind) {
     case 'present':
       return {
@@ -52,35 +61,35 @@ export function recordPull(
         attempt: { state: 'Succeeded', revision, id, startedAt },
       }
     case 'failed': {
-      const { reason } = verdict
-      const kept = NOT_ABOUT_THE_IMAGE.has(reason) || isRefreshOfPresent(desired, old)
+      const { reason, askedRegistry } = verdict
+      const isSilentOnPresence = NOT_ABOUT_THE_IMAGE.has(reason) || askedRegistry === true
+      if (isSilentOnPresence && isProof(desired, old)) {
+        const message = shortMessage(`could not be proved: ${verdict.message}`)
+        return { ...entry, attempt: { state: 'Unknown', ...ended, reason, message } }
+      }
+      const isKept = isSilentOnPresence || isRefreshOfPresent(desired, old)
       const message = shortMessage(verdict.message)
+      const { owner: _, ...forAll } = ended
       return {
-        ...withPresence(entry, kept),
-        attempt: { state: 'Failed', ...ended, reason, message },
+        ...withPresence(entry, isKept),
+        attempt: { state: 'Failed', ...(isOfOneCache(reason, others) ? ended : forAll), reason, message },
       }
     }
     case 'unproven':
-      return {
-        ...withPresence(entry, isRefreshOfPresent(desired, old)),
-        attempt: { state: 'Unproven', ...ended },
-      }
+      return { ...withPresence(entry, keepsPresence), attempt: { state: 'Unproven', ...ended } }
     case 'unknown': {
-      if (count >= MAX_UNKNOWN) {
+      if (count >= MAX_UNKNOWN && !isProof(desired, old)) {
         const message = `${count} attempts came to nothing: ${verdict.message}`
         return recordPull(desired, old, { kind: 'failed', reason: 'PullFailed', message }, facts, now)
       }
       const message = shortMessage(verdict.message)
-      return {
-        ...withPresence(entry, isRefreshOfPresent(desired, old)),
-        attempt: { state: 'Unknown', ...ended, message },
-      }
+      return { ...withPresence(entry, keepsPresence), attempt: { state: 'Unknown', ...ended, message } }
     }
     case 'pulling': {
       // A failure, and an image that is there, stay on record until this attempt ends.
       const isShown = old?.attempt?.state === 'Pulling' && old.attempt.id === id
       if (isShown || isPresent(old) || hasPullFailed(old)) return entry
-      const before = old?.attempt?.count
+      const before = old?.attempt?.owner === owner ? old?.attempt?.count : undefined
       return {
         ...entry,
         attempt: {
@@ -89,10 +98,30 @@ export function recordPull(
           id,
           startedAt,
           ...(before !== undefined && { count: before }),
+          ...shared,
         },
       }
     }
   }
+}
+
+/** Attempts without success that the cache has had since the last success or the last request. */
+function attemptsBefore(
+  desired: DesiredImage,
+  old: LedgerEntry | undefined,
+  owner: string | undefined,
+): number {
+  const last: Attempt | OwnerFailure | undefined =
+    old?.attempt?.owner === undefined || old.attempt.owner === owner
+      ? old?.attempt
+      : old.attempt.otherFailures?.find(failure => failure.owner === owner)
+  const isRequestNew = hasPullFailed(old) && (last?.revision ?? 0) < desired.revision
+  return isRequestNew ? 0 : (last?.count ?? 0)
+}
+
+/** True where the attempt was only to prove that an image, which was there, is still there. */
+function isProof(desired: DesiredImage, old: LedgerEntry | undefined): boolean {
+  return isPresent(old) && isPullAnswered(old, desired) && !hasPullFailed(old)
 }
 
 /**
@@ -124,9 +153,8 @@ function provedByJob(
   const answered = isAnswer ? revision : before?.revision
   const known = digest ?? (answered === before?.revision ? before?.digest : undefined)
   // A proof that the image is still there asks no registry: what the registry said before stays said.
-  const isProof = before !== undefined && isPullAnswered(old, desired) && !hasPullFailed(old)
   const registryDigest =
-    (isAnswer && !isProof ? desired.registryDigest : undefined) ?? old?.presence?.registryDigest
+    (isAnswer && !isProof(desired, old) ? desired.registryDigest : undefined) ?? old?.presence?.registryDigest
   return {
     state: 'Present',
     since: now,

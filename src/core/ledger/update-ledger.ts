@@ -50,7 +50,9 @@ export function updateLedger(input: LedgerInput): LedgerEntry[] {
   }
   for (const entry of tombstones(input, next)) next.set(entryKey(entry), entry)
   updateRemovals(input, next, now)
-  return [...next.values()].map(withoutUndefined).toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
+  return [...next.values()]
+    .map(entry => withPressure(withoutUndefined(entry), input, now))
+    .toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
 }
 
 function recordEvidence(
@@ -193,6 +195,15 @@ function updateRemovals(
     if (!isRemovalAnswered(removal, entry)) entry = recordRemovalRequest(removal, entry, now)
     if (entry) ledger.set(key, entry)
   }
+}
+
+/** Notes the last DiskPressure of the node with a presence that was just proved. A whole list needs no proof. */
+function withPressure(entry: LedgerEntry, { node, inventory }: LedgerInput, now: string): LedgerEntry {
+  const { presence } = entry
+  const { diskPressureAt } = node
+  const isProved = presence?.state === 'Present' && presence.since === now
+  if (!isProved || inventory.isWhole || diskPressureAt === undefined) return entry
+  return { ...entry, presence: { ...presence, diskPressureAt } }
 }
 
 function withoutUndefined(entry: LedgerEntry): LedgerEntry {

@@ -6,6 +6,7 @@
  * their answers.
  */
 export { type TagAnswer, needsPull } from './answers.ts'
+export { CacheIndex, cacheIndex } from './cache-index.ts'
 export { type KeptReferences, keptReferences } from './keep.ts'
 export { namespaceIn, newRequests } from './owners.ts'
 export { byAge, startableKeys } from './plan-images.ts'

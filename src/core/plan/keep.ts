@@ -19,7 +19,8 @@ export interface KeptReferences {
 /** What the references to keep depend on. */
 export interface KeepInput {
   readonly node: NodeFacts
-  readonly caches: Iterable<CompiledCache>
+  /** The oldest first. */
+  readonly caches: readonly CompiledCache[]
   readonly ledger: readonly LedgerEntry[]
 }
 

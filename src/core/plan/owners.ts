@@ -1,5 +1,7 @@
-import type { DesiredImage, PlanOwner, Removal } from '../../api/node-images.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { DesiredImage, NodeImagesSpec, PlanOwner, Removal } from '../../api/node-images.ts'
 import { type CompiledCache, purgeRevision } from '../demand/index.ts'
+import { cacheIndex } from './cache-index.ts'
 
 /**
  * Which requests of each cache the plan of a node follows.
@@ -10,7 +12,10 @@ import { type CompiledCache, purgeRevision } from '../demand/index.ts'
 export interface NewRequests {
   /** A refresh by annotation: every image of the cache is asked for again. */
   readonly refresh: boolean
-  /** An edit of the spec: images that failed are asked for again. */
+  /**
+   * An edit of the spec: images that failed are asked for again. Also true after an edit that changed nothing
+   * for the node.
+   */
   readonly edit: boolean
   /** A purge: every removal is asked for again. */
   readonly purge: boolean
@@ -42,15 +47,34 @@ export function planOwners(
   caches: readonly CompiledCache[],
   previous: Readonly<Record<string, PlanOwner>>,
 ): Record<string, PlanOwner> {
-  const byOwner = new Map(caches.map(cache => [cache.owner, cache]))
-  const used = [...new Set(planned.flatMap(({ owners }) => owners))].toSorted()
-  return Object.fromEntries(
-    used.flatMap(owner => {
-      const cache = byOwner.get(owner)
-      const record = cache ? recordOf(cache) : previous[owner]
-      return record ? [[owner, record]] : []
-    }),
+  const { byOwner } = cacheIndex(caches)
+  const used = new Set<string>()
+  for (const { owners } of planned) for (const owner of owners) used.add(owner)
+  const records: Record<string, PlanOwner> = {}
+  for (const owner of [...used].toSorted()) {
+    const cache = byOwner.get(owner)
+    const record = cache ? recordOf(cache) : previous[owner]
+    if (record) records[owner] = record
+  }
+  return records
+}
+
+/**
+ * The plan, or the plan before it where nothing but generations differs: an edit that changes nothing for a
+ * node costs no write there. The older generation asks once more for images that fail later.
+ */
+export function withoutIdleEdits<P extends { readonly owners: Record<string, PlanOwner> }>(
+  plan: P,
+  previous: NodeImagesSpec,
+): P | NodeImagesSpec {
+  const { owners: known = {} } = previous
+  const generationOf = (owner: string) => known[owner]?.generation
+  const records = Object.entries(plan.owners)
+  if (records.every(([owner, { generation }]) => generation === generationOf(owner))) return plan
+  const owners = Object.fromEntries(
+    records.map(([owner, record]) => [owner, { ...record, generation: generationOf(owner) }]),
   )
+  return isDeepStrictEqual({ ...plan, owners }, previous) ? previous : plan
 }
 
 function recordOf(compiled: CompiledCache): PlanOwner {

@@ -4,14 +4,20 @@ import { nodeOf, nodeWith } from '../../../test/builders/node.ts'
 import { at } from '../../../test/builders/time.ts'
 import type { DesiredImage } from '../../api/node-images.ts'
 import type { CompiledCache } from '../demand/index.ts'
-import { type ImagesInput, planImages, startableKeys } from './plan-images.ts'
+import type { NodeFacts } from '../node/index.ts'
+import { claimsOf } from './claims.ts'
+import { type ImagesInput, byAge, planImages, startableKeys } from './plan-images.ts'
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`
 const NODE = nodeOf('n1')
 
 /** The images of a node that was asked for nothing before. */
-function plan(caches: readonly CompiledCache[], changes: Partial<ImagesInput> = {}): DesiredImage[] {
-  return planImages({ node: NODE, caches, existing: [], owners: {}, ledger: [], nextRevision: 1, ...changes })
+function plan(
+  caches: readonly CompiledCache[],
+  { node = NODE, ...changes }: Partial<ImagesInput> & { readonly node?: NodeFacts } = {},
+): DesiredImage[] {
+  const { claims } = claimsOf(node, caches.toSorted(byAge), changes.existing ?? [])
+  return planImages({ claims, existing: [], owners: {}, ledger: [], nextRevision: 1, ...changes })
 }
 
 const images = (result: readonly DesiredImage[]) => result.map(({ image }) => image)

@@ -3,13 +3,14 @@ import { type CompiledCache, pullSecretNames } from '../demand/index.ts'
 import { byKey, hasPullFailed } from '../ledger/index.ts'
 import type { NodeFacts } from '../node/index.ts'
 import { type TagAnswers, applyAnswers } from './answers.ts'
+import { cacheIndex } from './cache-index.ts'
+import type { Claim } from './claims.ts'
 import { type NewRequests, newRequests } from './owners.ts'
-import { type Selection, select } from './select.ts'
 
 /** What the images of one node are planned from. */
 export interface ImagesInput extends TagAnswers {
-  readonly node: NodeFacts
-  readonly caches: readonly CompiledCache[]
+  /** The oldest cache first. */
+  readonly claims: readonly Claim[]
   /** `spec.images` and `spec.owners` as they stand. */
   readonly existing: readonly DesiredImage[]
   readonly owners: Readonly<Record<string, PlanOwner>>
@@ -18,44 +19,18 @@ export interface ImagesInput extends TagAnswers {
   readonly nextRevision: number
 }
 
-type Skipped = Extract<Selection, { kind: 'skipped' }>
-
-interface WantedImage {
-  readonly desired: DesiredImage
-  /** A request of one of its caches asks for it again. */
-  readonly isAskedAgain: boolean
-}
-
-/**
- * The images that a node is to hold, sorted by key.
- * A node that gets no work for a while (cordoned, not ready) keeps the images that it was asked for before
- * and that are still wanted, so that nothing is asked for twice.
- */
+/** The images that a node is to hold, sorted by key. */
 export function planImages(input: ImagesInput): DesiredImage[] {
   const before = byKey(input.existing)
   const entries = byKey(input.ledger)
-  const wanted = new Map<string, WantedImage>()
-  for (const cache of input.caches.filter(isActive).toSorted(byAge)) {
-    const requests = newRequests(cache, input.owners[cache.owner])
-    for (const list of cache.lists) {
-      const selection = select(input.node, list)
-      if (selection.kind === 'unselected') continue
-      for (const { image, pullPolicy } of list.wanted) {
-        const key = entryKey({ image, credential: cache.credential })
-        const old = before.get(key)
-        if (selection.kind === 'skipped' && !mayKeep(selection, old, cache.owner)) continue
-        const known = wanted.get(key)
-        const desired = known?.desired ?? fresh(cache, image, old?.revision ?? input.nextRevision)
-        wanted.set(key, {
-          desired: merge(desired, cache, list.listHash, pullPolicy),
-          isAskedAgain: known?.isAskedAgain === true || asksAgain(requests, entries.get(key)),
-        })
-      }
-    }
-  }
-  return [...wanted]
-    .map(([key, image]) => withRevision(input, image, before.get(key), entries.get(key), key))
-    .toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
+  const requests = requestsOf(input)
+  return [...Map.groupBy(input.claims, ({ key }) => key)]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, claims]) => {
+      const [old, entry] = [before.get(key), entries.get(key)]
+      const isAskedAgain = claims.some(({ cache }) => asksAgain(requests.get(cache.owner), entry))
+      return withRevision(input, merged(claims), { key, old, entry, isAskedAgain })
+    })
 }
 
 /**
@@ -64,8 +39,10 @@ export function planImages(input: ImagesInput): DesiredImage[] {
  */
 export function startableKeys(node: NodeFacts, caches: readonly CompiledCache[]): Set<string> {
   const keys = new Set<string>()
-  for (const cache of caches.filter(isActive)) {
-    for (const list of cache.lists.filter(candidate => select(node, candidate).kind === 'desired')) {
+  for (const { cache, lists, isCrowdedOut } of cacheIndex(caches).selecting(node)) {
+    if (cache.activity !== 'active' || isCrowdedOut) continue
+    for (const { list, selection } of lists) {
+      if (selection.kind !== 'desired') continue
       for (const { image } of list.wanted) keys.add(entryKey({ image, credential: cache.credential }))
     }
   }
@@ -74,49 +51,37 @@ export function startableKeys(node: NodeFacts, caches: readonly CompiledCache[])
 
 /** The oldest cache first. Its Job pulls what several caches want. */
 export function byAge(a: CompiledCache, b: CompiledCache): number {
-  const age = (cache: CompiledCache) => `${cache.cache.metadata.creationTimestamp ?? ''} ${cache.key}`
-  return age(a) < age(b) ? -1 : 1
+  const [madeA = '', madeB = ''] = [a.cache.metadata.creationTimestamp, b.cache.metadata.creationTimestamp]
+  if (madeA !== madeB) return madeA < madeB ? -1 : 1
+  return a.key < b.key ? -1 : 1
 }
 
-function isActive(cache: CompiledCache): boolean {
-  return cache.activity === 'active'
+function requestsOf({ claims, owners }: ImagesInput): Map<string, NewRequests> {
+  const requests = new Map<string, NewRequests>()
+  for (const { cache } of claims) {
+    if (!requests.has(cache.owner)) requests.set(cache.owner, newRequests(cache, owners[cache.owner]))
+  }
+  return requests
 }
 
-/** A node that gets no work keeps its requests, unless the namespace of the cache may not use it. */
-function mayKeep({ reason }: Skipped, old: DesiredImage | undefined, owner: string): boolean {
-  return reason !== 'NamespaceNodeSelector' && old?.owners.includes(owner) === true
+function asksAgain(requests: NewRequests | undefined, entry: LedgerEntry | undefined): boolean {
+  return requests !== undefined && (requests.refresh || (requests.edit && hasPullFailed(entry)))
 }
 
-function asksAgain({ refresh, edit }: NewRequests, entry: LedgerEntry | undefined): boolean {
-  return refresh || (edit && hasPullFailed(entry))
-}
-
-function fresh(cache: CompiledCache, image: string, revision: number): DesiredImage {
-  const secrets = pullSecretNames(cache.cache)
+/** One request for what several caches want. The oldest comes first, and gives the pull secrets. */
+function merged(claims: readonly Claim[]): Omit<DesiredImage, 'revision'> {
+  const [{ cache, image } = {}] = claims
+  if (!cache || image === undefined) throw new RangeError('an image without a claim')
+  const lists = claims.flatMap(claim => claim.lists)
   return {
     image,
     ...(cache.credential !== undefined && {
       credential: cache.credential,
-      pullSecrets: secrets.map(name => ({ name })),
+      pullSecrets: pullSecretNames(cache.cache).map(name => ({ name })),
     }),
-    pullPolicy: 'IfNotPresent',
-    revision,
-    owners: [],
-  }
-}
-
-function merge(
-  image: DesiredImage,
-  cache: CompiledCache,
-  listHash: string | undefined,
-  pullPolicy: DesiredImage['pullPolicy'],
-): DesiredImage {
-  const { lists = [] } = image
-  return {
-    ...image,
-    ...(listHash !== undefined && { lists: lists.includes(listHash) ? lists : [...lists, listHash] }),
-    pullPolicy: image.pullPolicy === 'Always' ? 'Always' : pullPolicy,
-    owners: image.owners.includes(cache.owner) ? image.owners : [...image.owners, cache.owner],
+    pullPolicy: claims.some(({ pullPolicy }) => pullPolicy === 'Always') ? 'Always' : 'IfNotPresent',
+    owners: claims.map(claim => claim.cache.owner),
+    ...(lists.length > 0 && { lists }),
   }
 }
 
@@ -125,17 +90,24 @@ function merge(
  */
 function withRevision(
   { refreshes, beforePulls, nextRevision }: ImagesInput,
-  { desired, isAskedAgain }: WantedImage,
-  old: DesiredImage | undefined,
-  entry: LedgerEntry | undefined,
-  key: string,
+  desired: Omit<DesiredImage, 'revision'>,
+  {
+    key,
+    old,
+    entry,
+    isAskedAgain,
+  }: {
+    readonly key: string
+    readonly old: DesiredImage | undefined
+    readonly entry: LedgerEntry | undefined
+    readonly isAskedAgain: boolean
+  },
 ): DesiredImage {
   const isStricter = old?.pullPolicy === 'IfNotPresent' && desired.pullPolicy === 'Always'
-  const isAsked = old === undefined || isAskedAgain || isStricter
-  if (desired.pullPolicy !== 'Always') {
-    return isAsked ? { ...desired, revision: nextRevision } : desired
-  }
+  const isAsked = isAskedAgain || isStricter
+  const revision = old === undefined || isAsked ? nextRevision : old.revision
+  if (desired.pullPolicy !== 'Always') return { ...desired, revision }
   const answers = { refresh: refreshes?.get(key), beforePull: beforePulls?.get(key) }
-  const { isNew, ...known } = applyAnswers(old, entry, answers, isAsked)
-  return { ...desired, ...known, ...((isAsked || isNew) && { revision: nextRevision }) }
+  const { isNew, ...known } = applyAnswers(old, entry, answers, old === undefined || isAsked)
+  return { ...desired, revision: isNew ? nextRevision : revision, ...known }
 }

@@ -4,7 +4,7 @@ import { cacheOf, compiledOf } from '../../../test/builders/image-cache.ts'
 import { entryOf, failedEntryOf, removalOf } from '../../../test/builders/node-images.ts'
 import { nodeOf, nodeWith } from '../../../test/builders/node.ts'
 import { at } from '../../../test/builders/time.ts'
-import type { ImageCache, ImageCacheSpec, ImageCacheStatus } from '../../api/image-cache.ts'
+import type { CacheList, ImageCache, ImageCacheSpec, ImageCacheStatus } from '../../api/image-cache.ts'
 import { type LedgerEntry, type NodeImagesSpec, entryKey } from '../../api/node-images.ts'
 import { type CompiledCache, compileCache } from '../demand/index.ts'
 import type { NodeFacts } from '../node/index.ts'
@@ -176,6 +176,52 @@ describe('a new request', () => {
       [A]: 2,
       [B]: 3,
     })
+  })
+})
+
+describe('an edit that changes nothing for the node', () => {
+  const editedTo = (generation: number, spec: Partial<ImageCacheSpec> = {}) =>
+    compiledOf('c', [A, B], spec, {}, { generation })
+  const elsewhere = {
+    cacheSpec: [{ images: [A, B] }, { images: ['r.test/new:1'], nodeSelector: { pool: 'other' } }],
+  }
+
+  it.each<[string, Partial<ImageCacheSpec>]>([
+    ['of a field that is not for nodes', { refresh: { interval: '1h' } }],
+    ['that turns a list round', { cacheSpec: [{ images: [B, A] }] }],
+  ])('%s leaves the plan as it is', (_, spec) => {
+    const previous = plan([editedTo(1)])
+    const input = { previous, ledger: [entryOf(A), entryOf(B)] }
+    expect(plan([editedTo(2, spec)], input)).toBe(previous)
+  })
+
+  it('also leaves it as it is where another cache has failures', () => {
+    const other = compiledOf('other', ['r.test/missing:1'])
+    const previous = plan([editedTo(1), other])
+    const ledger = [entryOf(A), entryOf(B), failedEntryOf('r.test/missing:1', 'ImageNotFound')]
+    expect(plan([editedTo(2), other], { previous, ledger })).toBe(previous)
+  })
+
+  it('is recorded with the next change for the node', () => {
+    const previous = plan([editedTo(1), compiledOf('other', [A])])
+    const next = plan([editedTo(2)], { previous, ledger: [entryOf(A), entryOf(B)] })
+    expect(next.owners).toMatchObject({ [editedTo(2).owner]: { generation: 2 } })
+  })
+
+  it('asks once more for an image that fails after it', () => {
+    const previous = plan([editedTo(1)])
+    const ledger = [failedEntryOf(A, 'ImageNotFound'), entryOf(B)]
+    const next = plan([editedTo(2)], { previous, ledger })
+    expect(revisionsOf(next)).toEqual({ [A]: 2, [B]: 1 })
+    expect(plan([editedTo(2)], { previous: next, ledger })).toEqual(next)
+  })
+
+  it('leaves the plan of nodes of other lists as it is', () => {
+    const first = compiledOf('c', [], elsewhere)
+    const [list, other] = elsewhere.cacheSpec
+    const edited = { cacheSpec: [list, { ...other, images: ['r.test/newer:1'] }] as CacheList[] }
+    const previous = plan([first])
+    expect(plan([compiledOf('c', [], edited, {}, { generation: 2 })], { previous })).toBe(previous)
   })
 })
 
@@ -361,7 +407,9 @@ describe('properties of planNode', () => {
         ledgers,
         ([ordered, shuffled], node, ledger) => {
           const input = { node, previous: {}, ledger }
-          expect(planNode({ ...input, caches: shuffled })).toEqual(planNode({ ...input, caches: ordered }))
+          const planOf = (list: readonly CompiledCache[]) =>
+            planNode({ ...input, caches: list.toSorted(byAge) })
+          expect(planOf(shuffled)).toEqual(planOf(ordered))
         },
       ),
     )

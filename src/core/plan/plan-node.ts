@@ -2,8 +2,9 @@ import type { LedgerEntry, NodeImagesSpec } from '../../api/node-images.ts'
 import type { CompiledCache } from '../demand/index.ts'
 import type { NodeFacts } from '../node/index.ts'
 import type { TagAnswers } from './answers.ts'
+import { type Claim, claimsOf } from './claims.ts'
 import { fitObjectSize } from './fit-object-size.ts'
-import { planOwners } from './owners.ts'
+import { planOwners, withoutIdleEdits } from './owners.ts'
 import { planImages } from './plan-images.ts'
 import { planRemovals } from './plan-removals.ts'
 
@@ -26,18 +27,24 @@ export function planNode({ node, caches, previous, ledger, ...answers }: PlanInp
   const { owners = {}, revision = 0 } = previous
   const existing = (previous.images ?? []).filter(hasRevision)
   const removals = (previous.remove ?? []).filter(hasRevision)
-  const common = { node, caches, existing, owners, ledger, nextRevision: revision + 1 }
-  const wanted = planImages({ ...common, ...answers })
-  const remove = planRemovals({ ...common, desired: wanted, removals })
-  const { images, crowdedOut } = fitObjectSize(wanted, caches, remove)
+  const common = { existing, owners, ledger, nextRevision: revision + 1 }
+  const wanted = claimsOf(node, caches, existing)
+  const remove = planRemovals({ ...common, node, caches, desired: wanted.claims.map(request), removals })
+  const fitting = fitObjectSize(wanted.claims, remove)
+  const images = planImages({ ...common, ...answers, claims: fitting.claims })
+  const crowdedOut = [...wanted.crowdedOut, ...fitting.crowdedOut].map(({ owner }) => owner).toSorted()
   const planned = [...images, ...remove]
-  return {
-    revision: Math.max(revision, ...planned.map(request => request.revision)),
-    owners: planOwners(planned, caches, owners),
-    images: [...images],
+  const plan = {
+    revision: Math.max(revision, ...planned.map(({ revision: number }) => number)),
+    images,
     ...(remove.length > 0 && { remove }),
-    ...(crowdedOut.length > 0 && { crowdedOut: [...crowdedOut] }),
+    ...(crowdedOut.length > 0 && { crowdedOut }),
   }
+  return withoutIdleEdits({ ...plan, owners: planOwners(planned, caches, owners) }, previous)
+}
+
+function request({ image, cache: { credential, owner } }: Claim) {
+  return { image, ...(credential !== undefined && { credential }), owners: [owner] }
 }
 
 /**

@@ -10,6 +10,7 @@ import { imageName } from '../../oci/reference.ts'
 import { type CompiledCache, hasLetGo } from '../demand/index.ts'
 import { byKey, isHeld, isRemovalAnswered } from '../ledger/index.ts'
 import type { NodeFacts } from '../node/index.ts'
+import { cacheIndex } from './cache-index.ts'
 import { namespaceIn, newRequests } from './owners.ts'
 import { namesOf, wantingLists } from './wanted-names.ts'
 
@@ -20,8 +21,8 @@ const MAX_REMOVALS = 1_000
 export interface RemovalsInput {
   readonly node: NodeFacts
   readonly caches: readonly CompiledCache[]
-  /** `spec.images` as planned now, and as it stood before. */
-  readonly desired: readonly DesiredImage[]
+  /** What caches want on the node now, and `spec.images` as it stood before. */
+  readonly desired: readonly Pick<DesiredImage, 'image' | 'credential' | 'owners'>[]
   readonly existing: readonly DesiredImage[]
   readonly owners: Readonly<Record<string, PlanOwner>>
   /** `spec.remove` as it stood before. A removal stays asked for until it is answered. */
@@ -39,7 +40,7 @@ export interface RemovalsInput {
  * Images of a cache that was deleted, is suspended or selects the node no longer are not named: they stay.
  */
 export function planRemovals(input: RemovalsInput): Removal[] {
-  const caches = new Map(input.caches.map(cache => [cache.owner, cache]))
+  const caches = cacheIndex(input.caches).byOwner
   const entries = byKey(input.ledger)
   const candidates = removalCandidates(input).flatMap(candidate => {
     const { old, image, owners, lists } = candidate
@@ -49,7 +50,7 @@ export function planRemovals(input: RemovalsInput): Removal[] {
       const cache = caches.get(owner)
       // Nobody waits for the answer any more, but the request still stands.
       if (!isThere(cache)) return isOpen && old.owners.includes(owner)
-      return hasLetGo(cache, { image, lists: [...lists] })
+      return hasLetGo(cache, { image, lists })
     })
     return leavers.length > 0 ? [{ ...candidate, leavers }] : []
   })

@@ -1,7 +1,7 @@
 import { isShortName, normalizedName, repositoryOf, tryParseReference } from '../../oci/reference.ts'
 import type { CompiledCache, CompiledList } from '../demand/index.ts'
 import type { NodeFacts } from '../node/index.ts'
-import { select } from './select.ts'
+import { cacheIndex } from './cache-index.ts'
 
 /** The images of a list, by the names under which a runtime lists them. */
 export interface ListNames {
@@ -31,13 +31,12 @@ export function namesOf(list: CompiledList): ListNames {
  */
 export function* wantingLists(
   node: NodeFacts,
-  caches: Iterable<CompiledCache>,
+  caches: readonly CompiledCache[],
 ): Generator<{ readonly owner: string; readonly list: CompiledList }> {
-  for (const { activity, lists, owner } of caches) {
-    if (activity !== 'active' && activity !== 'suspended') continue
-    for (const list of lists) {
-      const selection = select(node, list)
-      if (selection.kind === 'unselected') continue
+  for (const { cache, lists, isCrowdedOut } of cacheIndex(caches).selecting(node)) {
+    const { activity, owner } = cache
+    if (isCrowdedOut || (activity !== 'active' && activity !== 'suspended')) continue
+    for (const { list, selection } of lists) {
       if (selection.kind === 'skipped' && selection.reason === 'NamespaceNodeSelector') continue
       yield { owner, list }
     }

@@ -66,6 +66,35 @@ function written(object: ImageCache, status: ImageCacheStatus): ImageCache {
   return { ...object, status: structuredClone(status) }
 }
 
+describe('an image that failed for one of its caches', () => {
+  const [refused, waiting] = ['c', 'd'].map(name => cacheOf(name, ['r.io/x:1'])) as [ImageCache, ImageCache]
+  const facts = node('a')
+  const caches = [refused, waiting].map(object => compileCache(object, 'IfNotPresent'))
+  const spec = planNode({ node: facts, caches, previous: {}, ledger: [] })
+  const [owner = ''] = caches.map(each => each.owner)
+  const failed = failedEntryOf('r.io/x:1', 'JobRefused', { owner, message: 'exceeded quota' })
+  const states = (ledger: LedgerEntry[]) =>
+    [refused, waiting].map(object => {
+      const begun = written(object, look(object, [facts], [], T0).status)
+      const { status } = look(begun, [facts], [nodeImagesOf(facts, spec, ledger)], T1)
+      return [status.status, status.failures?.['r.io/x:1']?.[0]?.reason]
+    })
+
+  it('has failed for that one, and is still awaited by the other', () => {
+    expect(states([failed])).toEqual([
+      ['Failed', 'JobRefused'],
+      ['Processing', undefined],
+    ])
+  })
+
+  it('has succeeded for both once it is there', () => {
+    expect(states([entryOf('r.io/x:1')])).toEqual([
+      ['Succeeded', undefined],
+      ['Succeeded', undefined],
+    ])
+  })
+})
+
 describe('the life of a cache', () => {
   const nodes = [node('a'), node('b')]
   const created = cache(['r.io/x:1', 'r.io/y:1'])

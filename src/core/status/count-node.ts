@@ -3,7 +3,7 @@ import { type DesiredImage, type LedgerEntry, type NodeImages, entryKey } from '
 import type { SkipReason } from '../../api/skip-reasons.ts'
 import type { CompiledCache } from '../demand/index.ts'
 import { type NodeFacts, hostnameOf } from '../node/index.ts'
-import { findEntry, hasPullFailed, isPresent, isPullAnswered } from '../ledger/index.ts'
+import { failureFor, findEntry, hasPullFailed, isPresent, isPullAnswered } from '../ledger/index.ts'
 import { newRequests, select } from '../plan/index.ts'
 import { type KeptImage, countRemovals } from './observe-removals.ts'
 
@@ -57,7 +57,7 @@ const NOTHING: NodeCount = {
 }
 
 const NO_ROOM =
-  'the ledger of the node has room for about 1 100 images, and those of older image caches come first'
+  'the ledger of the node has room for about 1 700 images. Namespaces share it, and older image caches come first'
 
 /** Counts one node for one cache. Pure: the same objects give the same count. */
 export function countNode(
@@ -161,9 +161,8 @@ function countWanted(
       ...(isThere && { digest: entry?.presence?.digest }),
     })
     if (!isThere) missing += 1
-    if (entry?.attempt && hasPullFailed(entry)) {
-      failures.push(failureOf(node, image, entry.attempt.reason, entry.attempt.message ?? ''))
-    }
+    const failure = failureFor(entry, cache.owner)
+    if (failure) failures.push(failureOf(node, image, failure.reason, failure.message ?? ''))
     // False where the plan of the node does not follow the newest request yet. An edit asks again for
     // failed images.
     const isPlanned = !refresh && !(edit && hasPullFailed(entry))
@@ -177,7 +176,7 @@ function isSettled(
   desired: DesiredImage | undefined,
   entry: LedgerEntry | undefined,
 ): boolean {
-  return desired?.owners.includes(owner) === true && isPullAnswered(entry, desired)
+  return desired?.owners.includes(owner) === true && isPullAnswered(entry, desired, owner)
 }
 
 /** A failed pull. */

@@ -14,6 +14,7 @@ function admissionOfOne() {
     inFlight: () => inFlight,
     nodeCount: () => 10,
     maxSurge: 1,
+    isShared: () => false,
     wake: node => woken.push(node),
   })
   const breaker = new CircuitBreaker()

@@ -178,6 +178,20 @@ describe('JobEngine.step', () => {
     expect(refused()).toContain('no (create')
   })
 
+  it('waits a moment where another request changes the quota at the same time', async () => {
+    const conflict = {
+      kind: 'Status',
+      reason: 'Conflict',
+      code: 409,
+      message: 'the object has been modified',
+    }
+    const { breaker, cluster, step } = await engineBefore(() => ({ status: 409, body: conflict }))
+    const { evidence, wait, lookAgainMs } = await step({ images })
+    expect(evidence.pulls).toEqual([])
+    expect([wait?.reason, lookAgainMs]).toEqual(['QuotaBusy', 1_000])
+    expect(breaker.refusal('pulls', 'team', cluster.now())).toBeUndefined()
+  })
+
   it('has the registry asked for the digests of moving tags first, and not for fixed ones', async () => {
     const { asked, step, made } = await engineBefore()
     const moving = desiredOf(['registry.test/moving'], cache)
@@ -193,14 +207,20 @@ describe('JobEngine.step', () => {
 })
 
 describe('JobEngine.verdicts', () => {
-  it('pulls by containers from when the API server drops image volumes', async () => {
-    const { engine, state, viewOf, step, made } = await engineBefore()
+  it.each([
+    { namespace: 'team', method: 'containers' },
+    { namespace: 'other', method: 'batch' },
+  ])('pulls by $method in $namespace where Pods of team lose their image volumes', async expected => {
+    const { namespace, method } = expected
+    const { engine, cluster, state, viewOf, step, made } = await engineBefore()
     const job = jobOf(['registry.test/other:1'])
     state.pullJobs.upsert(job)
     state.pullPods.upsert(podOf(job, { withoutVolumes: true }))
     engine.verdicts(viewOf({ images }))
-    await step({ images })
-    expect(JSON.stringify(made())).toContain('"kubefledged.io/pull-method":"containers"')
+    cluster.cacheInformer.upsert(cacheOf('its', [IMAGE], {}, {}, { namespace }))
+    const its = compiledOf('its', [IMAGE], {}, {}, { namespace })
+    await step({ images: desiredOf([IMAGE], its) })
+    expect(JSON.stringify(made())).toContain(`"kubefledged.io/pull-method":"${method}"`)
   })
 
   it('counts attempts that ended, and says when a running one may change by time alone', async () => {

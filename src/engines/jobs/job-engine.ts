@@ -39,7 +39,7 @@ export class JobEngine implements Engine<JobVerdicts> {
 
   verdicts(view: NodeView): JobVerdicts {
     const { pulls, removals } = this.#read(view)
-    if (pulls.volumesDropped) this.#pulls.noteDroppedVolumes()
+    this.#pulls.noteLostVolumes(pulls.withoutVolumes, view.now)
     const waits = [...pulls.running, ...removals.running].flatMap(({ lookAgainMs }) => lookAgainMs ?? [])
     return {
       evidence: { pulls: pulls.evidence, removals: removals.evidence },
@@ -99,7 +99,7 @@ export class JobEngine implements Engine<JobVerdicts> {
       if (slowPod && (await mountFailures.look(slowPod, now, signal))) isNew = true
     }
     for (const { job, unexplained } of [...pulls.running, ...removals.running]) {
-      if (unexplained && (await this.#options.writer.explain(job, signal))) isNew = true
+      if (unexplained && (await this.#options.writer.refusals.look(job, signal))) isNew = true
     }
     return isNew
   }
@@ -107,7 +107,7 @@ export class JobEngine implements Engine<JobVerdicts> {
   #read({ node, plan, ledger, caches, now }: NodeView): Pick<JobVerdicts, 'pulls' | 'removals'> {
     const { state, writer, pulls, removals } = this.#options
     const { name, uid = '' } = node.metadata
-    const refusals = writer.explanations
+    const refusals = writer.refusals.messages
     return {
       pulls: readPullJobs(
         writer.unread(name),

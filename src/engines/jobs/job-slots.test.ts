@@ -7,13 +7,14 @@ function job(name: string, cache: string): PullJob {
   return { ...jobOf([]), metadata: { name, namespace: 'ns' }, cache }
 }
 
-function slots(maxSurge: number, nodeCount = 10) {
+function slots(maxSurge: number, nodeCount = 10, isShared = false) {
   const inFlight: PullJob[] = []
   const woken: string[] = []
   const made = new JobSlots({
     inFlight: () => inFlight,
     nodeCount: () => nodeCount,
     maxSurge,
+    isShared: () => isShared,
     wake: node => woken.push(node),
   })
   /** Takes a slot and makes the Job, as the reconciler does. */
@@ -106,5 +107,49 @@ describe('JobSlots', () => {
     made.leave('b')
     end('a')
     expect(woken).toEqual([])
+  })
+})
+
+describe('JobSlots of two namespaces', () => {
+  const nodes = (prefix: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+
+  it('leave slots to the other one where the pulls of one never end', () => {
+    const { start } = slots(20, 100, true)
+    const trickles = nodes('a', 100).filter(node => start(node, 'loud/cache'))
+    expect(trickles).toHaveLength(15)
+    expect(nodes('b', 100).filter(node => start(node, 'quiet/cache'))).toHaveLength(4)
+    expect(nodes('c', 100).filter(node => start(node, 'third/cache'))).toHaveLength(1)
+  })
+
+  it('are all for one where there is only one', () => {
+    const { start } = slots(20, 100, false)
+    expect(nodes('a', 100).filter(node => start(node, 'loud/cache'))).toHaveLength(20)
+  })
+
+  it('give a slot that is free to the namespace with the fewest Jobs, not to the first that waits', () => {
+    const { start, end, woken } = slots(4, 100, true)
+    for (const node of nodes('a', 6)) start(node, 'loud/cache')
+    expect(start('b0', 'quiet/cache')).toBe(true)
+    expect(start('b1', 'quiet/cache')).toBe(false)
+    end('a0')
+    expect(woken).toEqual(['b1'])
+  })
+
+  it('let first pulls of one not stop refreshes of the other', () => {
+    const { start, end, inFlight, woken } = slots(4, 100, true)
+    for (const node of nodes('a', 50)) start(node, 'loud/cache', true)
+    for (const node of nodes('b', 50)) start(node, 'quiet/cache', false)
+    // Whoever is woken starts; loud has always something new to pull for the first time.
+    for (let round = 0; round < 60; round++) {
+      const [oldest] = inFlight
+      if (!oldest) break
+      woken.length = 0
+      end(oldest.metadata.name)
+      for (const node of woken)
+        start(node, node.startsWith('a') ? 'loud/cache' : 'quiet/cache', node.startsWith('a'))
+      start(`a-${round}`, 'loud/cache', true)
+    }
+    expect(inFlight.some(({ cache }) => cache === 'quiet/cache')).toBe(true)
   })
 })

@@ -14,13 +14,16 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
-/** The node `n1` and the cache `team/cache`, and no Jobs. */
-async function stateOfOneNode(): Promise<JobState> {
+/** The node `n1`, the cache `team/cache`, perhaps one of another namespace, and no Jobs. */
+async function stateOfOneNode(otherNamespace?: string): Promise<JobState> {
   const { client, close } = await apiServer(() => ({ status: 404, body: {} }))
   closers.push(close)
   const cluster = new ClusterState(client, { defaultPolicy: 'IfNotPresent', log: silentLogger })
   cluster.nodeInformer.upsert(nodeOf('n1'))
   cluster.cacheInformer.upsert(cacheOf('cache', [IMAGE]))
+  if (otherNamespace !== undefined) {
+    cluster.cacheInformer.upsert(cacheOf('other', [IMAGE], {}, {}, { namespace: otherNamespace }))
+  }
   return new JobState(client, cluster, { namespace: 'kube-fledged', log: silentLogger })
 }
 
@@ -41,6 +44,7 @@ describe('JobState', () => {
     state.pullJobs.upsert({ ...job, metadata: named('of-another'), ownerUid: 'uid-of-another' })
     state.pullJobs.upsert({ ...job, metadata: { ...named('from-elsewhere'), namespace: 'other' } })
     state.pullJobs.upsert({ ...job, metadata: named('of-no-cache'), cache: 'team/gone' })
+    state.pullJobs.upsert({ ...job, metadata: named('claims'), credential: 'other:12345678' })
     expect(namesOf(state.inFlight())).toEqual(['pulls'])
     expect(namesOf(state.pullJobsOf('n1'))).toEqual(['goes', 'has-ended', 'of-another-machine', 'pulls'])
   })
@@ -59,6 +63,12 @@ describe('JobState', () => {
     state.removalJobs.upsert({ ...job, metadata: { ...job.metadata, name: 'has-ended' }, finished: true })
     expect(namesOf(state.inFlight())).toEqual(['removes'])
     expect(namesOf(state.removalJobsOf('n1'))).toEqual(['has-ended', 'removes'])
+  })
+
+  it('knows whether namespaces share the cluster', async () => {
+    expect((await stateOfOneNode()).isShared()).toBe(false)
+    expect((await stateOfOneNode('team')).isShared()).toBe(false)
+    expect((await stateOfOneNode('other')).isShared()).toBe(true)
   })
 
   it('knows which registry the Job of another node pulls from', async () => {

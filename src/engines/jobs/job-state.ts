@@ -1,5 +1,6 @@
 import { JOB_SELECTOR, REMOVAL_SELECTOR } from '../../api/constants.ts'
 import { Informer, type KubeClient, type Logger, type Resource } from '../../kube/index.ts'
+import { namespaceOfCredential } from '../../core/demand/index.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 import { hostOf } from '../../oci/registry-host.ts'
 import { type PullJob, type PullPod, type RawJob, type RawPod, projectJob, projectPod } from './pull/index.ts'
@@ -111,6 +112,12 @@ export class JobState {
     return false
   }
 
+  /** True where caches of more than one namespace exist. */
+  isShared(): boolean {
+    const [first, ...others] = this.#cluster.compiledCaches()
+    return others.some(({ cache }) => cache.metadata.namespace !== first?.cache.metadata.namespace)
+  }
+
   *#pullsInFlight(): Generator<PullJob> {
     for (const job of this.pullJobs.list()) {
       if (this.#isInFlight(job) && this.#isOurs(job)) yield job
@@ -123,11 +130,13 @@ export class JobState {
   }
 
   /**
-   * True where a cache of the same namespace controls the Job.
+   * True where a cache of the same namespace controls the Job, and the Job claims no credential of another
+   * namespace.
    * Labels and annotations prove nothing: any user with the right to create Jobs can set them.
    * A foreign Job is no evidence, uses no slot, and is never deleted here.
    */
-  #isOurs({ cache, ownerUid, metadata }: PullJob): boolean {
+  #isOurs({ cache, ownerUid, credential, metadata }: PullJob): boolean {
+    if (credential !== undefined && namespaceOfCredential(credential) !== metadata.namespace) return false
     const owner = this.#cluster.compiled(cache)?.cache.metadata
     return owner?.uid !== undefined && owner.uid === ownerUid && owner.namespace === metadata.namespace
   }

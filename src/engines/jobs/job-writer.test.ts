@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { cacheOf } from '../../../test/builders/image-cache.ts'
 import { jobOf } from '../../../test/builders/job.ts'
-import { nodeOf } from '../../../test/builders/node.ts'
 import { podOf } from '../../../test/builders/pod.ts'
 import { type ApiAnswer, type ApiRequest, apiServer } from '../../state/testing.ts'
 import type { PullJob } from './pull/index.ts'
@@ -71,41 +70,5 @@ describe('JobWriter.retain', () => {
     const deleted = requests.map(({ path }) => path.split('/').at(-1))
     expect(deleted).toEqual(['cache-99', 'cache-2', 'cache-1', 'cache-0'])
     expect(writer.unread('n1')).toEqual([failed])
-  })
-})
-
-describe('JobWriter.explain', () => {
-  const message = 'Error creating: pods "cache-0123456789-abcde" is forbidden: exceeded quota: q'
-  const job = jobOf(['registry.test/app:1'])
-  const { signal } = new AbortController()
-
-  it('asks once why a Job has no Pod, keeps the words, and blocks the namespace', async () => {
-    const { writer, breaker, cluster, requests } = await writerBefore(() => ({
-      body: { items: [{ metadata: { name: 'e' }, message }] },
-    }))
-    expect(await writer.explain(job, signal)).toBe(true)
-    expect(await writer.explain(job, signal)).toBe(false)
-    expect(requests).toHaveLength(1)
-    expect(writer.explanations.get('uid-of-job')).toBe('exceeded quota: q')
-    expect(breaker.refusal('pulls', 'team', cluster.now())).toBe('exceeded quota: q')
-    expect(breaker.refusal('removals', 'team', cluster.now())).toBeUndefined()
-  })
-
-  it('learns nothing where there is no event', async () => {
-    const { writer, breaker, cluster } = await writerBefore(() => ({ body: { items: [] } }))
-    expect(await writer.explain(job, signal)).toBe(false)
-    expect(breaker.refusal('pulls', 'team', cluster.now())).toBeUndefined()
-  })
-
-  it('opens the namespace again when a Pod is made there, and wakes the nodes', async () => {
-    const { writer, breaker, cluster, state, woken } = await writerBefore(() => ({
-      body: { items: [{ metadata: { name: 'e' }, message }] },
-    }))
-    cluster.nodeInformer.upsert(nodeOf('n1'))
-    state.pullJobs.upsert(job)
-    await writer.explain(job, signal)
-    state.pullPods.upsert(podOf({ ...job, metadata: { ...job.metadata, name: 'another' } }))
-    expect(breaker.refusal('pulls', 'team', cluster.now())).toBeUndefined()
-    expect(woken).toEqual(['n1'])
   })
 })

@@ -7,38 +7,26 @@ import {
   buildRemovalJob,
   projectRemovalJob,
 } from './removal/index.ts'
-import { type Change, type KubeClient, type Logger, type Resource, isKubeError } from '../../kube/index.ts'
+import { type Change, type KubeClient, type Logger, isKubeError } from '../../kube/index.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { NodeFacts } from '../../core/node/index.ts'
 import type { CircuitBreaker, NamespaceWork } from '../../state/circuit-breaker.ts'
 import { AccountSecrets } from './helper-secrets.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 import type { JobState } from './job-state.ts'
-
-/** The fields of core/v1 Event that are read. */
-interface FailedCreate extends KubeObject {
-  readonly message?: string
-}
+import { PodRefusals } from './pod-refusals.ts'
 
 /** Greatest number of retained Jobs of one cache. */
 const MAX_RETAINED = 50
-/** Start of the job controller's message. The cause follows. */
-const PREAMBLE = /^Error creating: (pods "[^"]*" is forbidden: )?/
-
-/** Greatest number of explanations in memory. Each is deleted with its Job. */
-const MAX_EXPLANATIONS = 1_000
-
-/** Creates Jobs, deletes them, and finds out why a Job has no Pod. */
+/** Creates Jobs and deletes them. */
 export class JobWriter {
+  /** Why Jobs have no Pod. */
+  readonly refusals: PodRefusals
   /** Why Pods of removal Jobs do not start. */
   readonly mountFailures: MountFailures
-  readonly #cluster: ClusterState
   readonly #state: JobState
-  readonly #events: Resource<FailedCreate>
-  readonly #breaker: CircuitBreaker
   readonly #accountSecrets: AccountSecrets
   readonly #log: Logger
-  readonly #explanations = new Map<string, string>()
   /** UIDs of deleted Jobs that the informer still shows. */
   readonly #deleted = new Set<string>()
   /** UIDs of Jobs that are recorded in the ledger and retained for debugging. */
@@ -62,21 +50,13 @@ export class JobWriter {
     },
   ) {
     this.#state = state
-    this.#cluster = cluster
-    this.#events = client.resource({
-      group: '',
-      version: 'v1',
-      plural: 'events',
-      kind: 'Event',
-      namespaced: true,
-    })
-    this.#breaker = breaker
+    this.refusals = new PodRefusals(client, { state, breaker, now: cluster.now })
     this.#accountSecrets = new AccountSecrets(client, log)
     this.mountFailures = new MountFailures(client)
     this.#log = log
     const forget = ({ type, object }: Change<KubeObject>) => {
       if (type !== 'deleted') return
-      this.#explanations.delete(object.metadata.uid ?? '')
+      this.refusals.forgetJob(object.metadata.uid ?? '')
       this.#deleted.delete(object.metadata.uid ?? '')
       this.#retained.delete(object.metadata.uid ?? '')
     }
@@ -91,11 +71,6 @@ export class JobWriter {
     state.removalPods.subscribe(({ type, object }) => {
       if (type === 'deleted') this.mountFailures.forget(object)
     })
-  }
-
-  /** The API server's message why a Job has no Pod, by Job UID. */
-  get explanations(): ReadonlyMap<string, string> {
-    return this.#explanations
   }
 
   /** Creates the Job. A Job of the same name is the same Job, so it is no error. Throws KubeError. */
@@ -218,23 +193,5 @@ export class JobWriter {
       }
     }
     if (failures.length > 0) throw failures[0]
-  }
-
-  /**
-   * Finds out why a Job has no Pod. The job controller reports it only in an event.
-   * True where an explanation was found that was not known before. Throws KubeError.
-   */
-  async explain(job: PullJob | RemovalJob, signal: AbortSignal): Promise<boolean> {
-    const { uid = '', namespace } = job.metadata
-    if (!uid || this.#explanations.has(uid)) return false
-    const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`
-    const { items } = await this.#events.list({ namespace, fieldSelector, limit: 1, signal })
-    const message = items[0]?.message?.replace(PREAMBLE, '')
-    if (message === undefined) return false
-    if (this.#explanations.size >= MAX_EXPLANATIONS) this.#explanations.clear()
-    this.#explanations.set(uid, message)
-    const work = 'keys' in job ? 'removals' : 'pulls'
-    this.#breaker.refuseNamespace(work, namespace ?? '', message, this.#cluster.now())
-    return true
   }
 }

@@ -24,12 +24,18 @@ describe('a Job without a Pod', () => {
     expect(after(1, {}, new Map([['another', 'exceeded quota']]))).toMatchObject({ kind: 'waiting' })
   })
 
-  it('is given up after half a minute without a word', () => {
-    expect(after(30.001)).toEqual({ kind: 'refused', message: 'the job controller made no Pod' })
+  it('waits while the job controller is only slow', () => {
+    expect(after(31)).toMatchObject({ kind: 'waiting', unexplained: true })
+    expect(after(600)).toMatchObject({ kind: 'waiting', unexplained: true })
+  })
+
+  it('is given up after ten minutes without a word, and not taken for refused', () => {
+    const message = 'kube-controller-manager made no Pod for the Job in 10 minutes'
+    expect(after(600.001)).toEqual({ kind: 'silent', message })
   })
 
   it('without a creation time is given up', () => {
-    expect(after(1, { metadata: { name: 'j', uid: 'u' } })).toMatchObject({ kind: 'refused' })
+    expect(after(1, { metadata: { name: 'j', uid: 'u' } })).toMatchObject({ kind: 'silent' })
   })
 
   it('had a Pod where it has finished, or is being deleted', () => {

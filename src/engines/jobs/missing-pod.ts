@@ -2,8 +2,8 @@ import type { KubeObject } from '../../api/object.ts'
 
 /** Time that the job controller has to create a Pod. Then its events are searched for the cause. */
 const GRACE_MS = 3_000
-/** Greatest age of a Job without a Pod and without an explanation. Then the Job counts as refused. */
-const LIMIT_MS = 30_000
+/** Greatest age of a Job without a Pod and without an explanation. Then the Job is given up. */
+const LIMIT_MS = 600_000
 
 /** What a Job without a Pod means. */
 export type MissingPod =
@@ -11,6 +11,8 @@ export type MissingPod =
   | { readonly kind: 'waiting'; readonly unexplained: boolean; readonly lookAgainMs: number }
   /** The Pod was deleted before it was read. */
   | { readonly kind: 'gone' }
+  /** The job controller has said nothing for a long time. */
+  | { readonly kind: 'silent'; readonly message: string }
   /** No Pod can be created. The message is the API server's. */
   | { readonly kind: 'refused'; readonly message: string }
 
@@ -29,8 +31,13 @@ export function readMissingPod(
   if (job.finished || deletionTimestamp) return { kind: 'gone' }
   const message = refusals.get(uid)
   const age = now - Date.parse(creationTimestamp)
-  if (message || !(age <= LIMIT_MS)) {
-    return { kind: 'refused', message: message || 'the job controller made no Pod' }
+  if (message) return { kind: 'refused', message }
+  if (!(age <= LIMIT_MS)) {
+    const minutes = LIMIT_MS / 60_000
+    return {
+      kind: 'silent',
+      message: `kube-controller-manager made no Pod for the Job in ${minutes} minutes`,
+    }
   }
   const isEarly = age < GRACE_MS
   return { kind: 'waiting', unexplained: !isEarly, lookAgainMs: isEarly ? GRACE_MS - age : GRACE_MS }

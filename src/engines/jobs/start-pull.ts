@@ -5,7 +5,7 @@ import type { CircuitBreaker } from '../../state/circuit-breaker.ts'
 import type { TagResolver } from '../../state/tag-resolver.ts'
 import type { Step, StepInput, Wait } from '../engine.ts'
 import type { Admission } from './admission.ts'
-import { isRefusal } from './job-refusal.ts'
+import { CONFLICT_LOOK_MS, isConflict, isRefusal } from './job-refusal.ts'
 import type { JobState } from './job-state.ts'
 import type { JobWriter } from './job-writer.ts'
 import {
@@ -19,6 +19,7 @@ import {
   keysInFlight,
   nodeWait,
 } from './pull/index.ts'
+import { VolumeSupport } from './volume-support.ts'
 import { waitingStep } from './waiting-step.ts'
 
 /**
@@ -44,19 +45,20 @@ export interface PullStarterOptions {
 /** Starts pull Jobs. */
 export class PullStarter {
   readonly #options: PullStarterOptions
-  /** 0 where the API server is known to drop image volumes. */
-  #serverMinor: number
+  readonly #volumes = new VolumeSupport()
 
   constructor(options: PullStarterOptions) {
     this.#options = options
-    this.#serverMinor = options.serverMinor
   }
 
-  /** The API server has dropped the image volumes of a Job. */
-  noteDroppedVolumes(): void {
-    if (this.#serverMinor === 0) return
-    this.#options.log.warn({}, 'the API server drops image volumes: pulling by containers from now on')
-    this.#serverMinor = 0
+  /** Pods of these namespaces have lost their image volumes. */
+  noteLostVolumes(namespaces: readonly string[], now: number): void {
+    for (const namespace of namespaces.filter(name => this.#volumes.noteLost(name, now))) {
+      this.#options.log.warn(
+        { namespace },
+        'Pods lose their image volumes: pulling by containers for an hour',
+      )
+    }
   }
 
   /** Starts the next pull Job of a node. Throws KubeError. */
@@ -105,6 +107,7 @@ export class PullStarter {
       const evidence = pullEvidence(request, { kind: 'pulling' })
       return { evidence, ...(lookAgainMs !== undefined && { lookAgainMs }) }
     } catch (error) {
+      if (isConflict(error)) return wait({ reason: 'QuotaBusy', inMs: CONFLICT_LOOK_MS })
       if (!isRefusal(error)) throw error
       // An invalid Job says nothing about the Jobs of other caches.
       if (error.code !== 'Invalid' && error.code !== 'BadRequest') {
@@ -126,6 +129,7 @@ export class PullStarter {
       jobs: writer.unread(name).filter(job => job.nodeUid === uid),
       pods: state.pullPodsOf(name),
       running: running.map(({ job }) => job),
+      lacksPod: running.some(({ unexplained }) => unexplained),
       removalRuns: state
         .removalJobsOf(name)
         .some(job => job.nodeUid === uid && !job.metadata.deletionTimestamp),
@@ -134,16 +138,19 @@ export class PullStarter {
   }
 
   #choose(pulls: OpenWork['pulls'], input: StepInput): JobRequest | undefined {
-    const { pullMethod, pulls: settings } = this.#options
+    const { pullMethod, serverMinor, pulls: settings } = this.#options
     const { node, plan, ledger, caches, circuits, now } = input
-    const method = choosePullMethod(node, this.#serverMinor, pullMethod)
+    const methodIn = (namespace: string) => {
+      const minor = this.#volumes.hasVolumes(namespace, now) ? serverMinor : 0
+      return choosePullMethod(node, minor, pullMethod)
+    }
     return chooseJob(pulls, {
       node,
       desired: plan.images ?? [],
       ledger,
       caches,
       circuits,
-      method,
+      methodIn,
       settings,
       now,
     })

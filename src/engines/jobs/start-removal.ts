@@ -3,7 +3,7 @@ import { keptReferences, namespaceIn } from '../../core/plan/index.ts'
 import type { CircuitBreaker } from '../../state/circuit-breaker.ts'
 import type { Step, StepInput } from '../engine.ts'
 import type { Admission } from './admission.ts'
-import { isRefusal } from './job-refusal.ts'
+import { CONFLICT_LOOK_MS, isConflict, isRefusal } from './job-refusal.ts'
 import type { JobState } from './job-state.ts'
 import type { JobWriter } from './job-writer.ts'
 import { imagesInPullJobs } from './pull/index.ts'
@@ -58,7 +58,7 @@ export class RemovalStarter {
     const chosen = chooseRemoval(ready, {
       node,
       ledger,
-      keptBeside: images => keptReferences({ node, caches: caches.values(), ledger }, images),
+      keptBeside: images => keptReferences({ node, caches: [...caches.values()], ledger }, images),
       ownImages,
       namespaceOf: owner => namespaceIn(caches.get(owner)?.key ?? plan.owners?.[owner]?.cache),
       now,
@@ -87,6 +87,9 @@ export class RemovalStarter {
       await writer.createRemoval(request, node, settings, signal)
       return { evidence: removalEvidence(request, { kind: 'removing' }), isBusy: true, ...delay }
     } catch (error) {
+      if (isConflict(error)) {
+        return { ...nothing, ...waitingStep({ reason: 'QuotaBusy', inMs: CONFLICT_LOOK_MS }) }
+      }
       if (!isRefusal(error)) throw error
       breaker.refuseNamespace('removals', namespace, error.message, now)
       return { ...nothing, evidence: removalEvidence(request, failed('JobRefused', error.message)) }

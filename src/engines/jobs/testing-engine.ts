@@ -57,6 +57,7 @@ export function makeEngine(
     inFlight: () => state.inFlight(),
     nodeCount: () => cluster.nodeInformer.size,
     maxSurge: maxJobs,
+    isShared: () => state.isShared(),
     wake,
   })
   const onRecovery = () => {

@@ -1,6 +1,7 @@
 import type { pino } from 'pino'
 import { CacheCounts } from '../../controllers/caches/cache-counts.ts'
 import { CacheReconciler } from '../../controllers/caches/cache-reconciler.ts'
+import { Healer } from '../../controllers/healing/healer.ts'
 import { NodeImagesWriter } from '../../controllers/nodes/node-images-writer.ts'
 import { NodeReconciler } from '../../controllers/nodes/node-reconciler.ts'
 import type { WaitLog } from '../../controllers/nodes/wait-log.ts'
@@ -13,6 +14,7 @@ import type { CircuitBreaker } from '../../state/circuit-breaker.ts'
 import type { ClusterAddresses } from '../../state/cluster-addresses.ts'
 import type { ClusterState } from '../../state/cluster-state.ts'
 import { PullSecrets } from '../../state/pull-secrets.ts'
+import { RetryCalls } from '../../state/retry-calls.ts'
 import { TagResolver } from '../../state/tag-resolver.ts'
 import type { ControllerOptions } from './options.ts'
 
@@ -31,6 +33,7 @@ export function makeQueues() {
     tag: new WorkQueue<string>(),
     oldJob: new WorkQueue<string>(),
     address: new WorkQueue<string>(),
+    healing: new WorkQueue<string>(),
   }
 }
 
@@ -117,6 +120,15 @@ export function makeControllers({
     },
     log,
   })
+  const retryCalls = new RetryCalls()
+  const healer = new Healer({
+    cluster,
+    tags,
+    calls: retryCalls,
+    frequencyMs: options.imageCacheRefreshFrequencyMs,
+    wake: node => queues.node.add(node),
+    log,
+  })
   const engine = new JobEngine({
     state,
     writer,
@@ -154,6 +166,7 @@ export function makeControllers({
     refreshes: refresher.refreshes,
     tagAnswers: () => tags.answers,
     recheckIntervalMs: options.recheckIntervalMs,
+    retryCalls,
     waits,
     log,
   })
@@ -189,6 +202,12 @@ export function makeControllers({
       queue: queues.address,
       workers: 1,
       reconcile: (key, cutOff) => addresses.reconcile(key, cutOff),
+    },
+    {
+      name: 'healing',
+      queue: queues.healing,
+      workers: 4,
+      reconcile: (key, cutOff) => healer.reconcile(key, cutOff),
     },
   ]
 }

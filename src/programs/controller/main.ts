@@ -148,6 +148,7 @@ async function work(leadership: Leadership): Promise<void> {
     inFlight: () => jobs.inFlight(),
     nodeCount: () => cluster.nodeInformer.size,
     maxSurge: leadership.options.jobsMaxSurge,
+    isShared: () => jobs.isShared(),
     wake: node => queues.node.add(node),
   })
   const waits = new WaitLog(log)
@@ -170,6 +171,7 @@ async function work(leadership: Leadership): Promise<void> {
       nodes: queues.node,
       caches: queues.cache,
       refreshes: queues.refresh,
+      healing: queues.healing,
       oldJobs: queues.oldJob,
     },
   })

@@ -22,6 +22,7 @@ import {
   silentLogger,
 } from '../../../src/kube/index.ts'
 import { REMOVAL_SETTINGS } from '../../builders/removal-job.ts'
+import { RetryCalls } from '../../../src/state/retry-calls.ts'
 import { ApiServer } from '../../harness/api-server.ts'
 import { binary } from '../../harness/binaries.ts'
 import { run } from '../../harness/command.ts'
@@ -140,6 +141,7 @@ describe('the deletion of a cache with the policy Purge, in a namespace that is 
       isPulledElsewhere: () => false,
       refreshes: new Map(),
       tagAnswers: () => new Map(),
+      retryCalls: new RetryCalls(),
       recheckIntervalMs: 0,
       waits: new WaitLog(silentLogger),
       log: silentLogger,

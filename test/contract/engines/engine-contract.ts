@@ -21,7 +21,7 @@ export function engineContract(name: string, makeHarness: (site: EngineSite) => 
 
   // Each scenario has a node and a namespace of its own.
   describe.concurrent(`the contract of engines: ${name}`, () => {
-    beforeAll(startApiServer)
+    beforeAll(() => startApiServer())
 
     // Each attempt asks the registry, also for an image that is there.
     // The controller may not read the secret, so that it asks no registry itself.

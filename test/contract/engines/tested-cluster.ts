@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { RetryCalls } from '../../../src/state/retry-calls.ts'
 import { NodeImagesWriter } from '../../../src/controllers/nodes/node-images-writer.ts'
 import { NodeReconciler } from '../../../src/controllers/nodes/node-reconciler.ts'
 import { WaitLog } from '../../../src/controllers/nodes/wait-log.ts'
@@ -58,12 +59,14 @@ const LOOK_MS = 100
 /** API server of the test file: other files leave objects and webhooks behind that would take part. */
 let apiServer: ApiServer | undefined
 
-/** Starts an API server that serves ImageCache and NodeImages. Resolves to a function that ends it. */
-export async function startApiServer(): Promise<() => Promise<void>> {
-  const server = await ApiServer.start()
+/**
+ * Starts an API server that serves ImageCache and NodeImages. Resolves to a function that ends it.
+ *
+ * @param args further arguments of kube-apiserver
+ */
+export async function startApiServer(args: readonly string[] = []): Promise<() => Promise<void>> {
+  const server = await ApiServer.start({ args })
   apiServer = server
-  const kubectl = (args: readonly string[], input = '') =>
-    run([binary('kubectl'), '--kubeconfig', server.kubeconfig, ...args], { input })
   for (const crd of [imageCacheCrd, nodeImagesCrd]) {
     await kubectl(['apply', '--server-side', '-f', '-'], JSON.stringify(crd))
     await kubectl(['wait', `crd/${crd.metadata.name}`, '--for=condition=Established', '--timeout=30s'])
@@ -71,9 +74,16 @@ export async function startApiServer(): Promise<() => Promise<void>> {
   return () => server.stop()
 }
 
+function kubectl(args: readonly string[], input = '') {
+  if (!apiServer) throw new Error('startApiServer was not called')
+  return run([binary('kubectl'), '--kubeconfig', apiServer.kubeconfig, ...args], { input })
+}
+
 /** One node and one cache in a real API server, with the reconciler of nodes over an engine. */
 export class TestedCluster implements AsyncDisposable {
   readonly node: TestedNode
+  /** Age at which a presence that no list confirms is proved again, in milliseconds. 0: never. */
+  recheckIntervalMs = 0
   readonly #client: KubeClient
   readonly #namespace: string
   readonly #caches: Resource<ImageCache>
@@ -128,6 +138,24 @@ export class TestedCluster implements AsyncDisposable {
       spec: { cacheSpec: [cluster.#listOf(images)], ...spec },
     })
     return cluster
+  }
+
+  /** Makes another cache, younger than the others, that wants these images on the same node. */
+  async addCache(name: string, images: readonly string[], spec: Partial<ImageCacheSpec> = {}): Promise<void> {
+    const metadata = { name, namespace: this.#namespace }
+    await this.#caches.create({ metadata, spec: { cacheSpec: [this.#listOf(images)], ...spec } })
+  }
+
+  /** Applies objects to the API server of the tests, with the namespace of the cache as `$namespace`. */
+  async apply(manifest: string): Promise<void> {
+    await kubectl(['apply', '--server-side', '-f', '-'], manifest.replaceAll('$namespace', this.#namespace))
+  }
+
+  /** Names of the caches of the Jobs that exist. */
+  async jobs(): Promise<string[]> {
+    const names = 'jsonpath={.items[*].metadata.labels.imagecache}'
+    const found = await kubectl(['get', 'jobs', '-n', this.#namespace, '-o', names])
+    return found.split(' ').filter(Boolean)
   }
 
   /** Starts a new process. `change` may put something around its engine. */
@@ -266,7 +294,8 @@ export class TestedCluster implements AsyncDisposable {
       isPulledElsewhere: () => false,
       refreshes: new Map(),
       tagAnswers: () => new Map(),
-      recheckIntervalMs: 0,
+      recheckIntervalMs: this.recheckIntervalMs,
+      retryCalls: new RetryCalls(),
       waits: new WaitLog(silentLogger),
       log: silentLogger,
     })

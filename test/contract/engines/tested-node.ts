@@ -11,6 +11,8 @@ export class TestedNode {
   readonly images = new Set<string>()
   /** Images that the registry was asked for, in order. */
   readonly pulls: string[] = []
+  /** No pull that asks the registry gets an answer. */
+  registryIsDown = false
   readonly #begun = new Set<string>()
   #isSlow = true
 
@@ -51,6 +53,7 @@ export class TestedNode {
 
   #failureOf(image: string): string {
     const prefix = `failed to pull and unpack image "${image}": failed to resolve image: ${image}: `
+    if (this.registryIsDown) return `${prefix}dial tcp 10.0.0.1:443: i/o timeout`
     if (image.includes('missing')) return `${prefix}not found`
     const isFirst = this.pulls.filter(pulled => pulled === image).length === 1
     return image.includes('flaky') && isFirst ? `${prefix}503 Service Unavailable` : ''

@@ -133,7 +133,7 @@ describe('the rate limit of the client', () => {
     await client.serverVersion()
     const held = codeOf(client.serverVersion(AbortSignal.timeout(200)))
     for (let i = 0; i < 5; i++) {
-      await client.request({ verb: 'get', path: '/version', unthrottled: true })
+      await client.request({ verb: 'get', path: '/version', forLease: true })
     }
     expect(await held).toBe('Aborted')
     expect(front.seen).toHaveLength(6)

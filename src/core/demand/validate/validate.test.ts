@@ -120,6 +120,18 @@ describe('what is refused', () => {
       specOf([], { jobTemplate: { priorityClassName: 'system-node-critical' } }),
       'jobTemplate.priorityClassName: "system-node-critical" is for the cluster itself, never for an image cache',
     ],
+    [
+      specOf([], { jobTemplate: { annotations: { 'sidecar.istio.io/proxyImage': 'evil.test/x' } } }),
+      'jobTemplate.annotations: an author may not set "sidecar.istio.io/proxyImage"; it makes an injector change the Pods',
+    ],
+    [
+      specOf([], { jobTemplate: { annotations: { 'kubefledged.io/credential': 'other:1' } } }),
+      'jobTemplate.annotations: an author may not set "kubefledged.io/credential"; it belongs to kube-fledged',
+    ],
+    [
+      specOf([], { jobTemplate: { annotations: { note: 'x'.repeat(20_000) } } }),
+      'jobTemplate: labels and annotations have 20004 characters together; 16384 are allowed',
+    ],
     [specOf([], { pullDeadline: '0s' }), 'pullDeadline: it takes a duration of more than 0s'],
     [
       specOf([], { jobTemplate: { labels: { a: 'b c' } } }),
@@ -205,6 +217,15 @@ describe('what kube-fledged refused and is allowed now', () => {
 describe('warnings', () => {
   it.each<[string, ImageCacheSpec, readonly string[]]>([
     ['an empty list', images(), ['No images specified within image list']],
+    [
+      'more lists than nodes can be compared with',
+      specOf(
+        Array.from({ length: 201 }, (_, pool) => ({ images: ['a:1'], nodeSelector: { pool: `${pool}` } })),
+      ),
+      [
+        'some images are for no node: an image cache may have 200 lists for different nodes, with 5000 labels, expressions, values and tolerations in all; put the others into another one',
+      ],
+    ],
     [
       'no tag',
       images('nginx'),

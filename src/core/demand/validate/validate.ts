@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { InvalidDurationError, parseDuration } from '../../../base/duration.ts'
 import type { ImageCacheSpec } from '../../../api/image-cache.ts'
-import { isSystemClass } from '../job-template.ts'
+import { templateProblems } from '../job-template.ts'
 import { isTimeZone, scheduleError } from '../refresh-schedule.ts'
 import { type Finding, finding, quoted } from './finding.ts'
 import { imageFindings } from './images.ts'
@@ -71,12 +71,7 @@ function* refreshFindings(refresh: ImageCacheSpec['refresh']): Generator<Finding
 }
 
 function* jobTemplateFindings(template: ImageCacheSpec['jobTemplate']): Generator<Finding> {
-  if (isSystemClass(template?.priorityClassName)) {
-    const name = quoted(template?.priorityClassName ?? '')
-    yield finding(
-      `jobTemplate.priorityClassName: ${name} is for the cluster itself, never for an image cache`,
-    )
-  }
+  for (const problem of templateProblems(template)) yield finding(problem)
   for (const [key, value] of Object.entries(template?.labels ?? {})) {
     yield* keyFindings('jobTemplate.labels', key)
     yield* valueFindings('jobTemplate.labels', value)

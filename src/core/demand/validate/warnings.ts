@@ -1,6 +1,8 @@
 import type { CacheList, ImageCacheSpec } from '../../../api/image-cache.ts'
 import { isMoving, normalizedName, tryParseReference } from '../../../oci/reference.ts'
 import { GUARDED_FIELDS } from '../job-template.ts'
+import { TOO_MANY_LISTS, nodeSelections } from '../node-selections.ts'
+import { deadlineWarning } from '../pull-deadline.ts'
 
 /** Warnings about a spec that is valid but probably not what its author meant. */
 export function* specWarnings(spec: ImageCacheSpec): Generator<string> {
@@ -11,8 +13,13 @@ export function* specWarnings(spec: ImageCacheSpec): Generator<string> {
   if (spec.refresh?.timeZone && !spec.refresh.schedule) {
     yield 'refresh: timeZone has no effect without a schedule'
   }
+  const deadline = deadlineWarning(spec.pullDeadline)
+  if (deadline) yield deadline
   for (const field of GUARDED_FIELDS.filter(candidate => spec.jobTemplate?.[candidate])) {
     yield `jobTemplate.${field}: nothing is pulled for this cache unless the administrator allows the field (--job-template-allow)`
+  }
+  if (nodeSelections(spec.cacheSpec).beyond.length > 0) {
+    yield `some images are for no node: ${TOO_MANY_LISTS}`
   }
   for (const list of spec.cacheSpec) {
     if (list.images.length === 0) yield 'No images specified within image list'

@@ -218,14 +218,18 @@ describe('names of caches', () => {
 })
 
 it('adds labels and annotations of the template of a cache, and keeps our own', () => {
-  const labels = { app: 'mine', team: 'x' }
+  const labels = { app: 'mine', team: 'x', 'sidecar.istio.io/inject': 'true' }
   const annotations = { 'kubefledged.io/images': 'evil', 'linkerd.io/inject': 'enabled', note: 'x' }
   const cache = compileCache(
     cacheOf('cache', IMAGES, { jobTemplate: { labels, annotations } }),
     'IfNotPresent',
   )
   const { sent, template } = build('batch', { cache })
-  expect(sent.metadata.labels).toMatchObject({ app: 'kubefledged', team: 'x' })
+  expect(sent.metadata.labels).toMatchObject({
+    app: 'kubefledged',
+    team: 'x',
+    'sidecar.istio.io/inject': 'false',
+  })
   expect(projectJob(sent).images).toEqual(IMAGES)
   expect(template.metadata.annotations).toMatchObject({ note: 'x', 'linkerd.io/inject': 'disabled' })
 })

@@ -5,6 +5,7 @@ import type { KubeObject } from '../../../api/object.ts'
 import type { NodeFacts } from '../../../core/node/index.ts'
 import { shortHash } from '../../../core/demand/index.ts'
 import type { JobRequest } from './choose-job.ts'
+import { COPY_CONTAINER, pullContainer, pullVolume } from './container-names.ts'
 import type { JobSettings } from './job-settings.ts'
 
 /** A batch/v1 Job to be created. */
@@ -46,8 +47,8 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
   const { cache } = request.cache
   const template = cache.spec.jobTemplate ?? {}
   const labels = {
-    ...POD_LABELS,
     ...template.labels,
+    ...POD_LABELS,
     ...JOB_LABELS,
     [CACHE_LABEL]: cacheLabel(cache.metadata.name),
   }
@@ -115,7 +116,7 @@ export function buildJob(request: JobRequest, node: NodeFacts, settings: JobSett
           },
           ...(request.method === 'containers'
             ? byContainers(request.images, settings.helperImage, resources)
-            : byVolumes(request.images, settings.helperImage, resources, request.method === 'single')),
+            : byVolumes(request.images, settings.helperImage, resources, request.method)),
         },
       },
     },
@@ -127,9 +128,13 @@ function byVolumes(
   images: readonly DesiredImage[],
   helperImage: string,
   resources: Resources,
-  single: boolean,
+  method: 'batch' | 'single',
 ): Record<string, unknown> {
-  const mount = (index: number) => ({ name: `image-${index}`, mountPath: `/images/${index}`, readOnly: true })
+  const mount = (index: number) => ({
+    name: pullVolume(index),
+    mountPath: `/images/${index}`,
+    readOnly: true,
+  })
   const container = (name: string, volumeMounts: unknown[]) => ({
     name,
     image: helperImage,
@@ -141,17 +146,18 @@ function byVolumes(
   })
   return {
     volumes: images.map((image, index) => ({
-      name: `image-${index}`,
+      name: pullVolume(index),
       image: { reference: image.image, pullPolicy: image.pullPolicy },
     })),
-    containers: single
-      ? images.map((_, index) => container(`imagepuller-${index}`, [mount(index)]))
-      : [
-          container(
-            'imagepuller',
-            images.map((_, index) => mount(index)),
-          ),
-        ],
+    containers:
+      method === 'single'
+        ? images.map((_, index) => container(pullContainer(method, index, images.length), [mount(index)]))
+        : [
+            container(
+              pullContainer(method, 0, images.length),
+              images.map((_, index) => mount(index)),
+            ),
+          ],
   }
 }
 
@@ -170,7 +176,7 @@ function byContainers(
     volumes: [{ name: 'tmp-bin', emptyDir: { sizeLimit: '16Mi' } }],
     initContainers: [
       {
-        name: 'busybox',
+        name: COPY_CONTAINER,
         image: helperImage,
         imagePullPolicy: 'IfNotPresent',
         command: ['/bin/cp', '/bin/echo', BIN],
@@ -179,7 +185,7 @@ function byContainers(
       },
     ],
     containers: images.map((image, index) => ({
-      name: images.length === 1 ? 'imagepuller' : `imagepuller-${index}`,
+      name: pullContainer('containers', index, images.length),
       image: image.image,
       imagePullPolicy: image.pullPolicy,
       command: [`${BIN}/echo`, 'Image pulled successfully!'],

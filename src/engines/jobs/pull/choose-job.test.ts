@@ -31,7 +31,7 @@ function choose(changes: Partial<ChooseInput> = {}, due: Partial<DuePull['due']>
     ledger,
     caches: new Map([[cache.owner, cache]]),
     circuits: circuitsOf(),
-    method: 'image-volumes',
+    methodIn: () => 'image-volumes',
     settings: SETTINGS,
     now: T0,
     ...changes,
@@ -73,10 +73,10 @@ describe('chooseJob', () => {
       const names = [
         nameOf({}),
         nameOf({ desired: newer }),
-        nameOf({ ledger: tried, method: 'containers' }),
-        nameOf({ ledger: twice, method: 'containers' }),
+        nameOf({ ledger: tried, methodIn: () => 'containers' }),
+        nameOf({ ledger: twice, methodIn: () => 'containers' }),
         nameOf({ node: nodeOf('n2') }),
-        nameOf({ method: 'containers' }),
+        nameOf({ methodIn: () => 'containers' }),
       ]
       expect(new Set(names).size).toBe(names.length)
     })
@@ -90,9 +90,9 @@ describe('chooseJob', () => {
       const unproven = (image: string) => failedEntryOf(image, '', { state: 'Unproven' })
       expect(after(image => failedEntryOf(image, 'PullFailed'))?.method).toBe('single')
       expect(after(unproven)?.method).toBe('single')
-      expect(after(image => failedEntryOf(image, 'PullFailed'), { method: 'containers' })?.method).toBe(
-        'containers',
-      )
+      expect(
+        after(image => failedEntryOf(image, 'PullFailed'), { methodIn: () => 'containers' })?.method,
+      ).toBe('containers')
     })
 
     it('stay together where nothing is wrong with them', () => {
@@ -115,6 +115,40 @@ describe('chooseJob', () => {
       const ledger = [failedEntryOf('r.test/a:1', 'PullFailed')]
       const work = workOf(cache, { ledger, now: T0 + 3_600_000 })
       expect(imagesOf(decidePulls(work).start)).toEqual(['r.test/b:1'])
+    })
+  })
+
+  describe('the turn on a node', () => {
+    const loud = compiledOf('loud', ['r.test/new:1', 'r.test/old:1', 'r.test/odd:1'])
+    const quiet = compiledOf('quiet', ['r.test/quiet:1'], {}, {}, { namespace: 'other' })
+    const caches = new Map([loud, quiet].map(each => [each.owner, each]))
+    const desired = [loud, quiet].flatMap(each => desiredOf([...each.specImages], each))
+    const tried = (image: string, seconds: number, state: 'Succeeded' | 'Unproven' | 'Unknown') => ({
+      image,
+      attempt: { state, revision: 1, count: 1, startedAt: at(seconds), finishedAt: at(seconds) },
+      pulledByUs: true,
+    })
+    const turn = (seconds: number, ledger: readonly LedgerEntry[]) => {
+      const work = workOf(loud, { caches, desired, ledger, now: T0 + seconds * 1_000 })
+      const { start } = decidePulls(work)
+      return [start?.cache.key, ...(imagesOf(start) ?? [])]
+    }
+
+    it('tells first which image made a Job fail', () => {
+      const ledger = [tried('r.test/odd:1', 0, 'Unproven'), tried('r.test/old:1', 0, 'Unproven')]
+      const only = desired.filter(({ image }) => image !== 'r.test/quiet:1')
+      const { start } = decidePulls(workOf(loud, { caches, desired: only, ledger, now: T0 + 10_000 }))
+      expect(imagesOf(start)).toEqual(['r.test/odd:1', 'r.test/old:1'])
+      expect(start).toMatchObject({ method: 'single', urgent: true })
+    })
+
+    it('lets first pulls come first, and a namespace that waits for long have every second one', () => {
+      const again = tried('r.test/quiet:1', 0, 'Unknown')
+      const just = (seconds: number) => [tried('r.test/old:1', seconds, 'Unknown'), again]
+      expect(turn(100, just(90))).toEqual(['team/loud', 'r.test/new:1', 'r.test/odd:1'])
+      expect(turn(400, just(390))).toEqual(['other/quiet', 'r.test/quiet:1'])
+      const after = [tried('r.test/old:1', 390, 'Unknown'), tried('r.test/quiet:1', 400, 'Unknown')]
+      expect(turn(410, after)).toEqual(['team/loud', 'r.test/new:1', 'r.test/odd:1'])
     })
   })
 
@@ -153,6 +187,37 @@ describe('chooseJob', () => {
     expect(choose({ desired, caches, circuits: circuitsOf({ namespaceRefusal }) })?.cache.key).toBe(
       'other/younger',
     )
+  })
+
+  describe('an image of several caches that failed for one of them', () => {
+    const namespaces = { oldest: 'team', same: 'team', other: 'other' }
+    const all = Object.entries(namespaces).map(([name, namespace]) =>
+      compileCache(cacheOf(name, ['r.test/a:1'], {}, {}, { namespace }), 'IfNotPresent'),
+    )
+    const caches = new Map(all.map(each => [each.owner, each]))
+    const owners = all.map(({ owner }) => owner)
+    const [first = '', second = '', third = ''] = owners
+    const desired = desiredOf(['r.test/a:1'], cache).map(image => ({ ...image, owners }))
+    const failedFor = (owner: string, seconds: number) => ({
+      owner,
+      revision: 1,
+      count: 1,
+      reason: 'JobRefused',
+      finishedAt: at(seconds),
+    })
+    const nextFor = (...failures: readonly [string, number][]) => {
+      const [last, ...others] = failures.toReversed().map(([owner, when]) => failedFor(owner, when))
+      const entry = failedEntryOf('r.test/a:1', 'JobRefused', { ...last, otherFailures: others })
+      return choose({ desired, caches, ledger: [entry] })?.cache.key
+    }
+
+    it('goes to a cache of another namespace first, then to those of the same, and round again', () => {
+      expect(choose({ desired, caches })?.cache.key).toBe('team/oldest')
+      expect(nextFor([first, 1])).toBe('other/other')
+      expect(nextFor([first, 1], [third, 2])).toBe('team/same')
+      expect(nextFor([first, 1], [third, 2], [second, 3])).toBe('team/oldest')
+      expect(nextFor([third, 2], [second, 3], [first, 9])).toBe('other/other')
+    })
   })
 
   it('asks the node, and no registry, where an image is only to be proved', () => {

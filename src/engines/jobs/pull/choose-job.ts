@@ -2,8 +2,8 @@ import { type DesiredImage, type LedgerEntry, entryKey } from '../../../api/node
 import type { CompiledCache } from '../../../core/demand/index.ts'
 import { type DuePull, byKey } from '../../../core/ledger/index.ts'
 import type { NodeFacts } from '../../../core/node/index.ts'
-import { BATCH_SIZE, type Batch, type BatchInput, nextBatch } from './batch.ts'
-import { pullDeadlineMs } from './deadline.ts'
+import { type Batch, type BatchInput, nextBatch } from './batch.ts'
+import { jobDeadlineMs, pullDeadlineMs } from './deadline.ts'
 import { jobName } from './job-name.ts'
 import type { JobSettings } from './job-settings.ts'
 import type { PullJob } from './pull-job.ts'
@@ -19,7 +19,6 @@ export interface ChooseInput extends BatchInput {
   readonly node: NodeFacts
   readonly ledger: readonly LedgerEntry[]
   readonly settings: JobSettings
-  readonly now: number
 }
 
 /** A pull Job to create. */
@@ -53,7 +52,7 @@ export function chooseJob(pulls: readonly DuePull[], input: ChooseInput): JobReq
 
 function request(batch: Batch, { node, ledger, settings, now }: ChooseInput): JobRequest {
   const images = batch.proofOnly ? batch.images.map(asProof) : batch.images
-  const deadline = pullDeadlineMs(batch.cache, settings) * Math.min(images.length, BATCH_SIZE)
+  const deadline = jobDeadlineMs(pullDeadlineMs(batch.cache, settings), images.length, settings)
   return {
     name: jobName(batch.cache, node.metadata.uid ?? '', batch.method, images, byKey(ledger)),
     cache: batch.cache,

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { compiledOf } from '../../../../test/builders/image-cache.ts'
-import { SETTINGS, jobOf } from '../../../../test/builders/job.ts'
+import { jobOf } from '../../../../test/builders/job.ts'
 import { desiredOf, entryOf, failedEntryOf } from '../../../../test/builders/node-images.ts'
 import { nodeOf } from '../../../../test/builders/node.ts'
 import { podOf } from '../../../../test/builders/pod.ts'
 import { T0, at } from '../../../../test/builders/time.ts'
 import { nodeListInventory } from '../../../core/node/index.ts'
-import { deadlineMs, pullDeadlineMs } from './deadline.ts'
+import { deadlineMs } from './deadline.ts'
 import type { JobMethod } from './pull-job.ts'
 import { type PullWork, workOf } from './testing-decide.ts'
 
@@ -14,7 +14,7 @@ const IMAGES = ['r.test/a:1', 'r.test/b:1', 'r.test/c:1']
 const cache = compiledOf('cache', IMAGES)
 const listed = nodeOf('n1', [['pause:1']])
 
-/** Seconds from when the kubelet took the Pod up. */
+/** Seconds from when the Pod was made. */
 function deadline(method: JobMethod, images: readonly string[], changes: Partial<PullWork>): number {
   const job = jobOf(images, method)
   const work = workOf(cache, changes)
@@ -95,17 +95,35 @@ describe('deadlineMs', () => {
   })
 })
 
-describe('pullDeadlineMs', () => {
+describe('a deadline that an author sets', () => {
+  const after = (method: JobMethod, count: number, pullDeadline: string, changes: Partial<PullWork> = {}) => {
+    const images = Array.from({ length: count }, (_, index) => `r.test/app:${index}`)
+    const own = compiledOf('cache', images, { pullDeadline })
+    return deadline(method, images, { caches: new Map([[own.owner, own]]), ...changes })
+  }
+
   it.each([
-    [undefined, 300_000],
-    ['', 300_000],
-    ['90s', 90_000],
-    ['1h', 3_600_000],
-    ['0s', 300_000],
-    ['soon', 300_000],
-  ])('%s', (pullDeadline, expected) => {
-    const own = compiledOf('cache', IMAGES, pullDeadline === undefined ? {} : { pullDeadline })
-    expect(pullDeadlineMs(own, SETTINGS)).toBe(expected)
-    expect(pullDeadlineMs(undefined, SETTINGS)).toBe(300_000)
+    { pullDeadline: '1ns', count: 1, seconds: 10 },
+    { pullDeadline: '1000h', count: 1, seconds: 3_600 },
+    { pullDeadline: '30m', count: 10, seconds: 3_600 },
+    { pullDeadline: '1m', count: 10, seconds: 600 },
+  ])(
+    'of $pullDeadline holds a Job of $count images for $seconds s at most',
+    ({ pullDeadline, count, seconds }) => {
+      expect(after('batch', count, pullDeadline)).toBe(seconds)
+    },
+  )
+
+  it('holds a Job for an hour at most, also where one image after another ends late', () => {
+    const since = at(3_500)
+    const ledger = [entryOf('r.test/app:0', { presence: { state: 'Present', since, by: 'Job' } })]
+    expect(after('containers', 3, '1h', { ledger })).toBe(3_600)
   })
+})
+
+it.each([-86_400, -120, 120, 86_400])('a kubelet whose clock is %i s ahead changes no deadline', skew => {
+  const job = jobOf(['r.test/a:1'])
+  const work = workOf(cache)
+  const input = { ...work, inventory: nodeListInventory(work.node) }
+  expect(deadlineMs(job, podOf(job, { skew }), input)).toBe(deadlineMs(job, podOf(job), input))
 })

@@ -1,6 +1,5 @@
 import { entryKey } from '../../../api/node-images.ts'
-import { parseDuration } from '../../../base/duration.ts'
-import type { CompiledCache } from '../../../core/demand/index.ts'
+import { type CompiledCache, effectiveDeadlineMs, longestJobMs } from '../../../core/demand/index.ts'
 import { attemptEndedAt } from '../../../core/ledger/index.ts'
 import type { JobSettings } from './job-settings.ts'
 import type { PullJob } from './pull-job.ts'
@@ -10,19 +9,21 @@ import type { ReadInput } from './read-input.ts'
 /** Greatest delay until the image list of the node shows another pulled image of the batch. */
 const LIST_LAG_MS = 60_000
 
-/**
- * The pull deadline of one image of a cache, in milliseconds.
- * The flag's value where the cache has no valid one.
- */
+/** The pull deadline of one image of a cache, in milliseconds. */
 export function pullDeadlineMs(cache: CompiledCache | undefined, settings: JobSettings): number {
-  const own = cache?.cache.spec.pullDeadline
-  if (!own) return settings.pullDeadlineMs
-  try {
-    return parseDuration(own) || settings.pullDeadlineMs
-  } catch {
-    // The CRD validates the field. Only an object from before that validation can have an invalid value.
-    return settings.pullDeadlineMs
-  }
+  return effectiveDeadlineMs(cache?.cache.spec.pullDeadline, settings.pullDeadlineMs)
+}
+
+/**
+ * Greatest time of a Job, in milliseconds: the deadlines of its images together, at most as long as a Job may
+ * hold its node.
+ */
+export function jobDeadlineMs(
+  oneMs: number,
+  images: number,
+  { pullDeadlineMs: flagMs }: JobSettings,
+): number {
+  return Math.min(oneMs * images, longestJobMs(flagMs))
 }
 
 /**
@@ -34,20 +35,24 @@ export function pullDeadlineMs(cache: CompiledCache | undefined, settings: JobSe
 export function deadlineMs(job: PullJob, pod: PullPod, input: ReadInput): number {
   const cache = [...input.caches.values()].find(candidate => candidate.key === job.cache)
   const one = pullDeadlineMs(cache, input.settings)
-  // The clock of the kubelet may be behind that of the API server.
+  // The clock of the kubelet may be wrong. These times are of the API server.
   const created = Date.parse(job.metadata.creationTimestamp ?? '')
-  const begun = Math.max(created, Date.parse(pod.startedAt ?? '') || created)
+  const begun = Date.parse(pod.metadata.creationTimestamp ?? '') || created
   if (job.images.length === 1) return begun + one
   const keys = new Set(job.images.map(image => entryKey({ image, credential: job.credential })))
   const byStatus = job.method === 'containers'
-  if (!byStatus && !isListed(keys, job, input)) return begun + one * job.images.length
+  if (!byStatus && !isListed(keys, job, input)) {
+    return begun + jobDeadlineMs(one, job.images.length, input.settings)
+  }
   const ended = input.ledger
     .filter(entry => keys.has(entryKey(entry)))
     .map(entry =>
       Date.parse((entry.presence?.state === 'Present' ? entry.presence.since : attemptEndedAt(entry)) ?? ''),
     )
     .filter(time => time > begun)
-  return Math.max(begun, ...ended) + one + (byStatus ? 0 : LIST_LAG_MS)
+  const lag = byStatus ? 0 : LIST_LAG_MS
+  const last = begun + longestJobMs(input.settings.pullDeadlineMs)
+  return Math.min(Math.max(begun, ...ended) + one, last) + lag
 }
 
 /**

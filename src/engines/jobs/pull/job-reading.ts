@@ -7,7 +7,8 @@ export interface JobReading {
   /** One verdict for each image of the Job, by image. */
   readonly verdicts: ReadonlyMap<string, PullVerdict>
   /**
-   * True where the API server dropped the image volumes without an error, because it does not support them.
+   * True where the Pod has lost its image volumes without an error: the API server does not support them, or
+   * a policy took them out.
    */
   readonly volumesDropped?: true
 }

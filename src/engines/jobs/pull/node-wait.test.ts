@@ -11,7 +11,7 @@ const desired = desiredOf(TEN, compiledOf('cache', TEN))
 
 /** What the next Job waits for at that many milliseconds. */
 function waitAt(ms: number, changes: Partial<Parameters<typeof nodeWait>[0]> = {}) {
-  const nothing = { ledger: [], jobs: [], pods: [], running: [], removalRuns: false }
+  const nothing = { ledger: [], jobs: [], pods: [], running: [], lacksPod: false, removalRuns: false }
   return nodeWait({ ...nothing, desired, now: T0 + ms, ...changes })
 }
 

@@ -25,11 +25,13 @@ export function nodeWait(input: {
   readonly pods: readonly PullPod[]
   /** The `jobs` that still pull a wanted image. */
   readonly running: readonly PullJob[]
+  /** True where one of `running` has no Pod yet, longer than usual. */
+  readonly lacksPod: boolean
   /** True where a removal Job of the node runs. */
   readonly removalRuns: boolean
   readonly now: number
 }): Wait | undefined {
-  if (input.running.length > 0) return { reason: 'PullRuns' }
+  if (input.running.length > 0) return { reason: input.lacksPod ? 'PodNotMade' : 'PullRuns' }
   // The removal's list of images to keep is older than the open pulls, so it might remove one of them.
   if (input.removalRuns) return { reason: 'RemovalRuns' }
   if (input.pods.some(pod => blocksPulls(pod, input.now))) {

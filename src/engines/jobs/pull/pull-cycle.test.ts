@@ -168,6 +168,50 @@ describe('a registry that does not answer', () => {
   })
 })
 
+describe('a node that takes no work any more while it pulls', () => {
+  const nothing = new Set<string>()
+  const job = jobOf(IMAGES)
+  const pods = (pod: PodOptions) => ({ jobs: [job], pods: [podOf(job, pod)], now: T0 + 60_000 })
+
+  it.each<{ name: string; pod: PodOptions; words: string }>([
+    { name: 'ends', pod: completed, words: 'Present' },
+    { name: 'is evicted', pod: { phase: 'Failed', reason: 'Evicted' }, words: 'NodeRefused' },
+    { name: 'is deleted', pod: { deleted: true }, words: 'Unknown' },
+  ])('gets no other Job where its Pod $name', ({ pod, words: expected }) => {
+    const running = decidePulls(workOf(cache, pods({})), nothing)
+    expect(running).toMatchObject({ finished: [], ledger: [{}, {}] })
+    const { ledger } = running
+    const ended = decidePulls(workOf(cache, { ...pods(pod), ledger }), nothing)
+    expect([ended.start, ended.finished]).toEqual([undefined, [job]])
+    expect(words(ended.ledger)).toEqual([expected, expected])
+    const later = decidePulls(workOf(cache, { ledger: ended.ledger, now: T0 + 3_600_000 }), nothing)
+    expect([later.start, later.lookAgainMs]).toEqual([undefined, undefined])
+  })
+})
+
+describe('an image of two caches of which one namespace refuses Jobs', () => {
+  const other = compiledOf('other', IMAGES, {}, {}, { namespace: 'other' })
+  const caches = new Map([cache, other].map(each => [each.owner, each]))
+  const desired = desiredOf(['r.test/a:1'], cache).map(image => ({
+    ...image,
+    owners: [cache.owner, other.owner],
+  }))
+
+  it('fails for both at once where it failed for the first, and waits for no turn', () => {
+    const attempt = { owner: cache.owner, finishedAt: at(0) }
+    const circuits = circuitsOf({
+      namespaceRefusal: namespace => (namespace === 'other' ? 'exceeded quota' : undefined),
+    })
+    const ledger = [failedEntryOf('r.test/a:1', 'NodeRefused', attempt)]
+    const decision = decidePulls(workOf(cache, { caches, desired, ledger, circuits, now: T0 + 1_000 }))
+    expect(decision.start).toBeUndefined()
+    expect(decision.ledger[0]?.attempt?.otherFailures).toMatchObject([
+      { owner: other.owner, reason: 'JobRefused', message: 'exceeded quota' },
+    ])
+    expect(decision.lookAgainMs).toBeLessThan(40_000)
+  })
+})
+
 describe('a namespace that refuses Jobs', () => {
   const look = (seconds: number, circuits: Partial<Circuits>, isOwn: boolean) => {
     const refused = { count: 5, finishedAt: at(0) }

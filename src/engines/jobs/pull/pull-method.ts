@@ -12,7 +12,7 @@ const KUBERNETES_MINOR = 35
  * Image volumes need Kubernetes 1.35 (API server and kubelet), and containerd 2.1 or CRI-O 1.31.
  *
  * @param serverMinor minor version of the API server.
- *   0 where it is unknown, or where the API server drops image volumes.
+ *   0 where it is unknown, or where Pods are known to lose image volumes.
  */
 export function choosePullMethod(
   node: NodeFacts,

@@ -1,4 +1,6 @@
 import type { KubeObject } from '../../../api/object.ts'
+import { boundedText } from '../../../core/ledger/index.ts'
+import { COPY_CONTAINER, isPullContainer, isPullVolume } from './container-names.ts'
 
 /** State of a container as the kubelet reports it. `none` before the first report. */
 export interface ContainerState {
@@ -20,7 +22,10 @@ export interface PullContainer {
   readonly imageId: string
 }
 
-/** The Pod of a pull Job: a projection of core/v1 Pod. */
+/**
+ * The Pod of a pull Job: a projection of core/v1 Pod.
+ * It has only the containers and volumes that the Job asks for: what a mesh injects is no evidence.
+ */
 export interface PullPod extends KubeObject {
   readonly job: string
   /** UID of the Job that controls the Pod. Empty where none does. */
@@ -34,9 +39,15 @@ export interface PullPod extends KubeObject {
   readonly startedAt?: string
   /** True where the Pod's sandbox is ready. The kubelet pulls only after that. */
   readonly sandboxReady: boolean
+  /**
+   * True where every container has the pull policy `Always`, which no Job asks for: the admission plugin
+   * AlwaysPullImages is on, and each look at an image asks its registry.
+   */
+  readonly alwaysPulls: boolean
   /** References of the image volumes as the API server stored them, by name of the volume. */
   readonly imageVolumes: Readonly<Record<string, string>>
-  readonly initContainers: readonly PullContainer[]
+  /** The init container of the method `containers`. */
+  readonly copyContainer?: PullContainer
   readonly containers: readonly PullContainer[]
 }
 
@@ -49,6 +60,7 @@ interface RawState {
 interface RawContainer {
   name: string
   image?: string
+  imagePullPolicy?: string
   volumeMounts?: { name: string }[]
 }
 
@@ -81,7 +93,10 @@ export interface RawPod extends KubeObject {
 export function projectPod(raw: RawPod): PullPod {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, creationTimestamp, labels } = raw.metadata
   const owner = raw.metadata.ownerReferences?.find(reference => reference.controller)
-  const volumes = raw.spec?.volumes ?? []
+  const volumes = (raw.spec?.volumes ?? []).filter(volume => isPullVolume(volume.name))
+  const copySpecs = (raw.spec?.initContainers ?? []).filter(spec => spec.name === COPY_CONTAINER)
+  const pullSpecs = (raw.spec?.containers ?? []).filter(spec => isPullContainer(spec.name))
+  const [copyContainer] = containers(copySpecs, raw.status?.initContainerStatuses)
   return {
     metadata: {
       name,
@@ -96,20 +111,21 @@ export function projectPod(raw: RawPod): PullPod {
     nodeName: raw.spec?.nodeName ?? '',
     phase: raw.status?.phase ?? '',
     reason: raw.status?.reason ?? '',
-    message: raw.status?.message ?? '',
+    message: boundedText(raw.status?.message ?? ''),
     ...(raw.status?.startTime !== undefined && { startedAt: raw.status.startTime }),
     sandboxReady: (raw.status?.conditions ?? []).some(
       ({ type, status }) => type === 'PodReadyToStartContainers' && status === 'True',
     ),
+    alwaysPulls: [...copySpecs, ...pullSpecs].every(({ imagePullPolicy }) => imagePullPolicy === 'Always'),
     imageVolumes: Object.fromEntries(
       volumes.flatMap(volume => (volume.image?.reference ? [[volume.name, volume.image.reference]] : [])),
     ),
-    initContainers: containers(raw.spec?.initContainers, raw.status?.initContainerStatuses),
-    containers: containers(raw.spec?.containers, raw.status?.containerStatuses),
+    ...(copyContainer && { copyContainer }),
+    containers: containers(pullSpecs, raw.status?.containerStatuses),
   }
 }
 
-function containers(specs: RawContainer[] = [], statuses: RawContainerStatus[] = []): PullContainer[] {
+function containers(specs: RawContainer[], statuses: RawContainerStatus[] = []): PullContainer[] {
   return specs.map(spec => {
     const status = statuses.find(candidate => candidate.name === spec.name)
     return {
@@ -128,7 +144,7 @@ function containerState(state: RawState = {}): ContainerState {
     return {
       phase: 'terminated',
       reason: terminated.reason ?? '',
-      message: terminated.message ?? '',
+      message: boundedText(terminated.message ?? ''),
       ...(terminated.startedAt !== undefined && { startedAt: terminated.startedAt }),
     }
   }
@@ -140,6 +156,7 @@ function containerState(state: RawState = {}): ContainerState {
       ...(running.startedAt !== undefined && { startedAt: running.startedAt }),
     }
   }
-  if (waiting) return { phase: 'waiting', reason: waiting.reason ?? '', message: waiting.message ?? '' }
+  if (waiting)
+    return { phase: 'waiting', reason: waiting.reason ?? '', message: boundedText(waiting.message ?? '') }
   return { phase: 'none', reason: '', message: '' }
 }

@@ -50,3 +50,27 @@ describe.each<JobMethod>(['batch', 'single', 'containers'])(
     })
   },
 )
+
+describe('the admission plugin AlwaysPullImages', () => {
+  const verdictOf = (alwaysPulls: boolean, method: JobMethod) => {
+    const job = jobOf([IMAGE], method)
+    const state = { waiting: { reason: 'ErrImagePull', message: `${IMAGE}: dial tcp: i/o timeout` } }
+    const cache = compiledOf('cache', [IMAGE])
+    const { reading } = readJob(job, {
+      desired: desiredOf([IMAGE], cache),
+      ledger: [],
+      inventory: nodeListInventory(nodeOf('n1')),
+      caches: new Map([[cache.owner, cache]]),
+      pods: [podOf(job, { states: [state], alwaysPulls })],
+      refusals: new Map(),
+      settings: SETTINGS,
+      now: T0,
+    })
+    return reading.verdicts.get(IMAGE)
+  }
+
+  it.each<JobMethod>(['batch', 'single', 'containers'])('is seen in a Pod of method %s', method => {
+    expect(verdictOf(true, method)).toMatchObject({ reason: 'RegistryUnavailable', askedRegistry: true })
+    expect(verdictOf(false, method)).not.toHaveProperty('askedRegistry')
+  })
+})

@@ -28,10 +28,19 @@ export function readJob(job: PullJob, input: ReadInput): ReadJob {
   )
   if (!pod) return readWithoutPod(job, input)
   const reading = withAdvice(readPod(job, pod, input.settings.helperImage), job, input.settings)
-  if (reading.done) return { job, reading, unexplained: false }
-  const left = deadlineMs(job, pod, input) - input.now
+  const left = reading.done ? 0 : deadlineMs(job, pod, input) - input.now
   if (left > 0) return { job, reading, unexplained: false, lookAgainMs: left }
-  return { job, reading: timedOut(reading, pod), unexplained: false }
+  const ended = reading.done ? reading : timedOut(reading, pod)
+  return { job, reading: pod.alwaysPulls ? askedRegistry(ended) : ended, unexplained: false }
+}
+
+/** Marks the failures of a Pod that asks registries whatever its Job says. */
+function askedRegistry(reading: JobReading): JobReading {
+  const verdicts = [...reading.verdicts].map(([image, verdict]): [string, PullVerdict] => [
+    image,
+    verdict.kind === 'failed' ? { ...verdict, askedRegistry: true } : verdict,
+  ])
+  return { ...reading, verdicts: new Map(verdicts) }
 }
 
 /** Adds advice to the message about a helper image that needs credentials. */
@@ -72,6 +81,10 @@ function readWithoutPod(job: PullJob, { refusals, now }: ReadInput): ReadJob {
     }
     case 'refused': {
       const verdict = { kind: 'failed', reason: 'JobRefused', message: missing.message } as const
+      return { job, reading: { done: true, verdicts: all(job.images, verdict) }, unexplained: false }
+    }
+    case 'silent': {
+      const verdict = { kind: 'failed', reason: 'PodNotMade', message: missing.message } as const
       return { job, reading: { done: true, verdicts: all(job.images, verdict) }, unexplained: false }
     }
     case 'waiting': {

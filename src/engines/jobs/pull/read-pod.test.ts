@@ -59,6 +59,18 @@ describe('a batch by image volumes', () => {
       expected: ['present', 'present'],
     },
     {
+      name: 'the node lost a layer of one of them',
+      pod: {
+        states: [
+          waiting(
+            'CreateContainerError',
+            'failed to create containerd container: error unpacking image: failed to extract layer: content digest sha256:6e: not found',
+          ),
+        ],
+      },
+      expected: ['unproven', 'unproven'],
+    },
+    {
       name: 'one is named',
       pod: { states: [pullError(notFound(A))] },
       expected: ['ImageNotFound', 'unproven'],
@@ -212,6 +224,20 @@ describe('containers of the images themselves', () => {
       expected: ['present', 'pulling'],
     },
     {
+      name: 'the node lost a layer',
+      pod: {
+        init: done,
+        states: [
+          waiting(
+            'CreateContainerError',
+            'error unpacking image "r.test/a:1": content digest sha256:6e: not found',
+          ),
+          waiting('CreateContainerError', 'exec: "/tmp/bin/echo": executable file not found in $PATH'),
+        ],
+      },
+      expected: ['NodeStoreFailed', 'present'],
+    },
+    {
       name: 'an error exit',
       pod: { init: done, states: [{ terminated: { reason: 'Error' } }, done] },
       expected: ['present', 'present'],
@@ -254,3 +280,34 @@ describe('containers of the images themselves', () => {
     expect(reading.verdicts.get(B)).toEqual({ kind: 'present' })
   })
 })
+
+describe.each<'first' | 'last' | 'init'>(['first', 'last', 'init'])(
+  'a mesh that puts its proxy %s',
+  place => {
+    const failed = [pullError(notFound(B))]
+
+    it.each<{ what: string; state: RawState }>([
+      { what: 'runs for ever', state: running },
+      { what: 'exits with 0', state: done },
+      { what: 'cannot be pulled', state: pullError(notFound('mesh.test/proxy:1')) },
+    ])('is no evidence where the proxy $what', ({ state }) => {
+      const proxy = { place, state }
+      expect(verdicts([A, B], 'batch', { proxy, states: failed })).toEqual(['unproven', 'ImageNotFound'])
+      expect(verdicts([A, B], 'batch', { proxy, states: [done] })).toEqual(['present', 'present'])
+      expect(verdicts([A, B], 'batch', { proxy })).toEqual(['pulling', 'pulling'])
+      expect(verdicts([A, B], 'single', { proxy, states: [done, ...failed] })).toEqual([
+        'present',
+        'ImageNotFound',
+      ])
+      expect(verdicts([A, B], 'containers', { proxy, init: done, states: [done, ...failed] })).toEqual([
+        'present',
+        'ImageNotFound',
+      ])
+      const helper = pullError(notFound(HELPER))
+      expect(verdicts([A, B], 'containers', { proxy, init: helper, states: [creating] })).toEqual([
+        'HelperImageUnavailable',
+        'HelperImageUnavailable',
+      ])
+    })
+  },
+)

@@ -1,5 +1,6 @@
 import { classifyPullError } from '../../../api/failure-reasons.ts'
 import { normalizedName, tryParseReference } from '../../../oci/reference.ts'
+import { pullContainer, pullVolume } from './container-names.ts'
 import type { PullJob } from './pull-job.ts'
 import type { ContainerState, PullContainer, PullPod } from './pull-pod.ts'
 import type { PullVerdict } from '../../../core/ledger/index.ts'
@@ -26,8 +27,8 @@ const PULL_ERRORS = new Set([
 ])
 
 /**
- * Waiting reasons that prove that all images of the container are pulled
- * (pkg/kubelet/container/sync_result.go).
+ * Waiting reasons that prove that all images of the container are pulled, unless the message says that the
+ * node's image store failed (pkg/kubelet/container/sync_result.go).
  */
 const AFTER_PULL = new Set([
   'CreateContainerConfigError',
@@ -54,7 +55,7 @@ export function readPod(job: PullJob, pod: PullPod, helperImage: string): JobRea
   if (refused) return { done: true, verdicts: all(job.images, refused) }
   const verdicts = job.method === 'containers' ? readContainers(job, pod) : readVolumes(job, pod, helperImage)
   if (!verdicts) {
-    const message = 'the API server does not keep image volumes'
+    const message = 'the API server, or a policy, does not keep image volumes'
     return { done: true, verdicts: all(job.images, { kind: 'unknown', message }), volumesDropped: true }
   }
   const done = [...verdicts.values()].every(verdict => verdict.kind !== 'pulling')
@@ -67,9 +68,8 @@ export function readPod(job: PullJob, pod: PullPod, helperImage: string): JobRea
  * Undefined where the kubelet did not refuse it.
  */
 function refusal(pod: PullPod): PullVerdict | undefined {
-  const started = [...pod.initContainers, ...pod.containers].some(
-    container => container.state.phase !== 'none',
-  )
+  const own = [pod.copyContainer, ...pod.containers]
+  const started = own.some(container => container && container.state.phase !== 'none')
   if (pod.phase !== 'Failed' || started || !pod.reason) return undefined
   return { kind: 'failed', reason: 'NodeRefused', message: `${pod.reason}: ${pod.message}` }
 }
@@ -94,27 +94,28 @@ const CHANGED: PullVerdict = {
 
 /** Reads a Pod with image volumes. Undefined where the stored Pod has no image volume at all. */
 function readVolumes(job: PullJob, pod: PullPod, helperImage: string): Map<string, PullVerdict> | undefined {
-  const mountedBy = new Map<string, PullContainer>()
-  for (const container of pod.containers) {
-    for (const mount of container.mounts) {
-      const image = pod.imageVolumes[mount]
-      if (image !== undefined) mountedBy.set(image, container)
+  const { images, method } = job
+  if (images.length > 0 && Object.keys(pod.imageVolumes).length === 0) return undefined
+  const mounting = new Map<string, PullContainer>()
+  for (const [index, image] of images.entries()) {
+    const volume = pullVolume(index)
+    const container = containerOf(pod, pullContainer(method, index, images.length))
+    if (container?.mounts.includes(volume) && pod.imageVolumes[volume] === image) {
+      mounting.set(image, container)
     }
   }
-  if (job.images.length > 0 && Object.keys(pod.imageVolumes).length === 0) return undefined
-  const [container] = pod.containers
-  if (!job.images.every(image => mountedBy.has(image))) {
-    return new Map(job.images.map(image => [image, mountedBy.has(image) ? { kind: 'unproven' } : CHANGED]))
+  const [container] = mounting.values()
+  if (mounting.size < images.length || !container) {
+    return new Map(images.map(image => [image, mounting.has(image) ? { kind: 'unproven' } : CHANGED]))
   }
-  if (container && job.method === 'batch' && job.images.length > 1) {
-    return readBatch(job.images, container, helperImage)
-  }
+  if (method === 'batch' && images.length > 1) return readBatch(images, container, helperImage)
   return new Map(
-    [...mountedBy].map(([image, container]) => [
-      image,
-      readOne(container.state, [helperImage, container.image]),
-    ]),
+    [...mounting].map(([image, { state, image: runs }]) => [image, readOne(state, [helperImage, runs])]),
   )
+}
+
+function containerOf(pod: PullPod, name: string): PullContainer | undefined {
+  return pod.containers.find(container => container.name === name)
 }
 
 function readBatch(
@@ -135,8 +136,7 @@ function readBatch(
 
 /** Reads a Pod of the method `containers`. */
 function readContainers(job: PullJob, pod: PullPod): Map<string, PullVerdict> {
-  const [helper] = pod.initContainers
-  const init = helper?.state
+  const init = pod.copyContainer?.state
   if (init && init.phase === 'waiting' && PULL_ERRORS.has(init.reason)) {
     const verdict = readOne(init, [])
     return all(
@@ -148,11 +148,10 @@ function readContainers(job: PullJob, pod: PullPod): Map<string, PullVerdict> {
     const message = `the helper container ended with ${init.reason} ${init.message}`.trim()
     return all(job.images, { kind: 'failed', reason: 'HelperImageUnavailable', message })
   }
-  const byImage = new Map(pod.containers.map(container => [container.image, container]))
   return new Map(
-    job.images.map(image => {
-      const container = byImage.get(image)
-      if (!container) return [image, CHANGED]
+    job.images.map((image, index) => {
+      const container = containerOf(pod, pullContainer('containers', index, job.images.length))
+      if (container?.image !== image) return [image, CHANGED]
       const verdict = readOne(container.state, [])
       const digest = digestOf(container.imageId)
       return [image, verdict.kind === 'present' && digest ? { kind: 'present', digest } : verdict]
@@ -172,9 +171,12 @@ function readOne(state: ContainerState, helpers: readonly string[]): PullVerdict
   if (state.phase === 'terminated' && state.reason === STATUS_UNKNOWN) return { kind: 'pulling' }
   if (state.phase === 'running' || state.phase === 'terminated') return { kind: 'present' }
   if (state.phase !== 'waiting') return { kind: 'pulling' }
-  if (AFTER_PULL.has(state.reason)) return { kind: 'present' }
-  if (!PULL_ERRORS.has(state.reason)) return { kind: 'pulling' }
   const message = state.message || state.reason
+  if (AFTER_PULL.has(state.reason)) {
+    const isStored = classifyPullError(message) !== 'NodeStoreFailed'
+    return isStored ? { kind: 'present' } : { kind: 'failed', reason: 'NodeStoreFailed', message }
+  }
+  if (!PULL_ERRORS.has(state.reason)) return { kind: 'pulling' }
   if (helpers.some(helper => names(message, helper))) {
     return { kind: 'failed', reason: 'HelperImageUnavailable', message }
   }

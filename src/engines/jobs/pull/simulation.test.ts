@@ -133,9 +133,13 @@ describe('a cluster', () => {
     )
   }, 300_000)
 
-  it('pulls nothing twice without a request', () => {
+  it('pulls nothing twice without a request, whatever the clocks of nodes without a list say', () => {
+    const skews = fc.constantFrom(0, 120_000, -120_000, 86_400_000, -86_400_000)
+    const clocked = fc
+      .tuple(models, skews)
+      .map(([list, skewMs]) => list.map(model => (model.listed ? model : { ...model, skewMs })))
     fc.assert(
-      fc.property(caches, models, cuts, (list, nodes, faults) => {
+      fc.property(caches, clocked, cuts, (list, nodes, faults) => {
         const cluster = new TestCluster(list, nodes, new Map(), new Map(), faults)
         expect(cluster.run(T0 + HOUR)).toBe(true)
         check(cluster, new Map())

@@ -146,7 +146,7 @@ export class TestCluster {
       pods: node.jobs.filter(job => !job.deleted).map(job => projectPod(structuredClone(job.pod))),
       caches: new Map(caches.map(cache => [cache.owner, cache])),
       circuits: this.#breaker.viewOf(node.name, this.now, host => this.#isPulledElsewhere(node, host)),
-      method: node.model.method,
+      methodIn: () => node.model.method,
       refusals: new Map(),
       settings: SETTINGS,
       recheckIntervalMs: 0,
@@ -222,15 +222,17 @@ export class TestCluster {
     }
     // What the API server returns is JSON of the shape that the projection reads.
     const template = raw.spec['template'] as { spec: NonNullable<RawPod['spec']> }
+    const begins = this.now + START_MS + (node.model.skewMs ?? 0)
     const pod: RawPod = {
       metadata: {
         name: `${request.name}-abcde`,
         namespace: manifest.metadata.namespace ?? '',
+        creationTimestamp: raw.metadata.creationTimestamp,
         labels: { 'batch.kubernetes.io/job-name': request.name },
         ownerReferences: [controlledBy(raw)],
       },
       spec: template.spec,
-      status: { phase: 'Pending', startTime: new Date(this.now + START_MS).toISOString() },
+      status: { phase: 'Pending', startTime: new Date(begins).toISOString() },
     }
     node.jobs.push({
       raw,

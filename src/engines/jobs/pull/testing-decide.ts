@@ -32,7 +32,7 @@ export interface PullWork {
   readonly pods: readonly PullPod[]
   readonly caches: ReadonlyMap<string, CompiledCache>
   readonly circuits: Circuits
-  readonly method: PullMethod
+  readonly methodIn: (namespace: string) => PullMethod
   readonly refusals: ReadonlyMap<string, string>
   readonly settings: JobSettings
   readonly recheckIntervalMs: number
@@ -48,7 +48,7 @@ export interface PullDecision {
   readonly unexplained: readonly PullJob[]
   readonly start?: JobRequest
   readonly wait?: Wait['reason']
-  readonly volumesDropped: boolean
+  readonly withoutVolumes: readonly string[]
   readonly lookAgainMs?: number
 }
 
@@ -68,7 +68,7 @@ export function workOf(cache: CompiledCache, changes: Partial<PullWork> = {}): P
     pods: [],
     caches: new Map([[cache.owner, cache]]),
     circuits: circuitsOf(),
-    method: 'image-volumes',
+    methodIn: () => 'image-volumes',
     refusals: new Map(),
     settings: SETTINGS,
     recheckIntervalMs: 0,
@@ -90,7 +90,7 @@ export function decidePulls(
   const { node, jobs, now } = work
   const { uid = '' } = node.metadata
   const inventory = nodeListInventory(node)
-  const { evidence, running, finished, volumesDropped } = readPullJobs(
+  const { evidence, running, finished, withoutVolumes } = readPullJobs(
     jobs,
     { ...work, inventory },
     uid,
@@ -106,7 +106,14 @@ export function decidePulls(
   const atNode =
     pulls.length === 0
       ? undefined
-      : nodeWait({ ...work, ledger, jobs: own, running: running.map(({ job }) => job), removalRuns: false })
+      : nodeWait({
+          ...work,
+          ledger,
+          jobs: own,
+          running: running.map(({ job }) => job),
+          lacksPod: running.some(({ unexplained }) => unexplained),
+          removalRuns: false,
+        })
   const start = pulls.length > 0 && !atNode ? chooseJob(pulls, { ...work, ledger, circuits }) : undefined
   const isTrial = pulls.length > 0 && !atNode && !start
   const looks = [
@@ -123,7 +130,7 @@ export function decidePulls(
     unexplained: running.filter(({ unexplained }) => unexplained).map(({ job }) => job),
     ...(start && { start }),
     ...(wait && { wait }),
-    volumesDropped,
+    withoutVolumes,
     ...(looks.length > 0 && { lookAgainMs: Math.max(50, Math.min(...looks)) }),
   }
 }

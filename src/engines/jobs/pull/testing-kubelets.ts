@@ -20,6 +20,8 @@ export interface NodeModel {
   readonly method: PullMethod
   /** Its image list is whole. */
   readonly listed: boolean
+  /** Milliseconds by which its clock is ahead. */
+  readonly skewMs?: number
 }
 
 /** A Job and its Pod, and how far the kubelet has come with it. */
@@ -212,6 +214,6 @@ export function factsOf(
   return nodeOf(
     name,
     model.listed ? names.map(image => [image]) : undefined,
-    new Date(heartbeat).toISOString(),
+    new Date(heartbeat + (model.skewMs ?? 0)).toISOString(),
   )
 }

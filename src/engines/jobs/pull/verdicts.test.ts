@@ -122,15 +122,16 @@ describe('readPullJobs', () => {
       reason: 'JobRefused',
       message: 'exceeded quota',
     })
-    expect(kinds(without(31))).toEqual(['JobRefused', 'JobRefused'])
+    expect(kinds(without(31))).toEqual(['pulling', 'pulling'])
+    expect(kinds(without(601))).toEqual(['PodNotMade', 'PodNotMade'])
   })
 
-  it('learns from Jobs of this node only that the API server drops image volumes', () => {
+  it('learns from Jobs of this node only in which namespace Pods lose their image volumes', () => {
     const job = jobOf(IMAGES)
     const pod: PodOptions = { withoutVolumes: true }
-    expect(readOne(job, pod).volumesDropped).toBe(true)
-    expect(readOne({ ...job, nodeUid: 'another' }, pod).volumesDropped).toBe(false)
-    expect(readOne({ ...job, images: [] }, pod).volumesDropped).toBe(false)
+    expect(readOne(job, pod).withoutVolumes).toEqual(['team'])
+    expect(readOne({ ...job, nodeUid: 'another' }, pod).withoutVolumes).toEqual([])
+    expect(readOne({ ...job, images: [] }, pod).withoutVolumes).toEqual([])
   })
 
   it('reads the Pod that the job controller made, not one that only has its labels', () => {

@@ -16,8 +16,8 @@ export interface PullReadings {
    * Their reading is final, or their images are not wanted.
    */
   readonly finished: readonly PullJob[]
-  /** True where the API server does not keep image volumes. */
-  readonly volumesDropped: boolean
+  /** Namespaces of Jobs whose Pods have lost their image volumes. */
+  readonly withoutVolumes: readonly string[]
 }
 
 /**
@@ -42,7 +42,9 @@ export function readPullJobs(
     evidence: own.flatMap(read => evidenceOf(read, newestRevision)),
     running: readings.filter(isRunning),
     finished: readings.filter(read => !isLeaving(read.job) && !isRunning(read)).map(({ job }) => job),
-    volumesDropped: own.some(({ reading }) => reading.volumesDropped),
+    withoutVolumes: own
+      .filter(({ reading }) => reading.volumesDropped)
+      .map(({ job }) => job.metadata.namespace ?? ''),
   }
 }
 

@@ -98,6 +98,8 @@ function readWithoutPod(job: RemovalJob, { refusals, now }: RemovalReadInput): R
       return allFailed(job, 'RemovalFailed', 'its Pod went away unread')
     case 'refused':
       return allFailed(job, 'JobRefused', missing.message)
+    case 'silent':
+      return allFailed(job, 'PodNotMade', missing.message)
     case 'waiting':
       return running(job, missing)
   }

@@ -1,3 +1,4 @@
+import { boundedText } from '../../../core/ledger/index.ts'
 import { REMOVAL_ANNOTATIONS } from '../../../api/constants.ts'
 import type { KubeObject } from '../../../api/object.ts'
 import { revisionOf } from '../pull/pull-job.ts'
@@ -81,7 +82,7 @@ export function projectRemovalPod(raw: RawRemovalPod): RemovalPod {
     nodeName: raw.spec?.nodeName ?? '',
     phase: raw.status?.phase ?? '',
     reason: raw.status?.reason ?? terminated?.reason ?? waiting?.reason ?? '',
-    message: raw.status?.message ?? waiting?.message ?? '',
+    message: boundedText(raw.status?.message ?? waiting?.message ?? ''),
     result: terminated?.message ?? '',
     stuck: waiting !== undefined && !STARTING.has(waiting.reason ?? ''),
     starting:
