@@ -4,7 +4,7 @@
  */
 export const KEPT_REASONS = {
   InUse:
-    'A container on the node, running or stopped, was made from the image or mounts it. Purge again when the container is gone.',
+    'A container on the node, running or stopped, was made from the image or mounts it. It is tried again by itself: after 30 seconds, then at growing pauses up to an hour, for a week.',
   WantedByOthers: 'Another ImageCache wants the image on this node.',
   NotOurs:
     'The image was on the node before kube-fledged pulled it, has the same content as one that was, or is pinned by the runtime.',

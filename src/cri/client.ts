@@ -40,8 +40,8 @@ export interface CriContainer {
   /** `namespace/name` of its Pod. Empty when the runtime does not know it. */
   readonly pod: string
   /**
-   * The ID of the image that it was created from, or the names when the runtime gives no ID. Then names and
-   * IDs of the images that it mounts.
+   * IDs and digests of the image that it was created from and of the images that it mounts. Names of an
+   * image of which the runtime gives neither.
    */
   readonly images: readonly string[]
   /**
@@ -233,16 +233,22 @@ function toContainer(container: Container, mounted: readonly string[]): Omit<Cri
   const { id, metadata, labels, image, imageRef, imageId } = container
   const namespace = labels['io.kubernetes.pod.namespace'] ?? ''
   const pod = labels['io.kubernetes.pod.name'] ?? ''
-  // Prefer the ID: the name may belong to another image by now.
-  const made = imageId === '' ? [...namesIn(image), imageRef] : [imageId]
+  const made = imageId === '' ? namesIn(image, imageRef) : [imageId]
   return {
     id,
     name: metadata?.name ?? '',
     pod: pod === '' ? '' : `${namespace}/${pod}`,
-    images: [...made, ...mounted].filter(name => name !== ''),
+    images: [...made, ...mounted],
   }
 }
 
-function namesIn(spec: ImageSpec | undefined): string[] {
-  return spec ? [spec.image, spec.imageRef, spec.userSpecifiedImage].filter(name => name !== '') : []
+/**
+ * IDs and digests, where the runtime gives one: a tag may belong to another image by now. Else all names:
+ * rather keep an image too long.
+ */
+function namesIn(spec: ImageSpec | undefined, imageRef = ''): string[] {
+  const { image = '', userSpecifiedImage = '' } = spec ?? {}
+  const names = [image, spec?.imageRef ?? '', imageRef, userSpecifiedImage].filter(name => name !== '')
+  const fixed = names.filter(name => /^(sha256:)?[0-9a-f]{64}$|@sha(256|384|512):/.test(name))
+  return fixed.length > 0 ? fixed : names
 }

@@ -29,8 +29,14 @@ describe('errorFromStatus', () => {
     [
       status.UNKNOWN,
       'short-name "nginx:1" did not resolve to an alias and no unqualified-search registries are defined in "/etc/containers/registries.conf"',
-      'Internal',
+      'UnknownShortName',
     ],
+    [
+      status.UNKNOWN,
+      'short name mode is enforcing, but image name nginx:1 returns ambiguous list',
+      'UnknownShortName',
+    ],
+    [status.UNKNOWN, 'locating manifest for image with ID "aa": file does not exist', 'Internal'],
     [
       status.UNAVAILABLE,
       'No connection established. Last error: connect EACCES /run/r.sock',

@@ -7,6 +7,7 @@ import { status as grpc } from '@grpc/grpc-js'
  * - `PermissionDenied`: this process may not open the socket, or the runtime refuses the call
  * - `NotFound`: the runtime does not know the image or container
  * - `InUse`: the runtime does not remove the image because a container uses it
+ * - `UnknownShortName`: CRI-O finds no registry, or several, for a name without registry
  * - `DeadlineExceeded`: no answer in time
  * - `Unimplemented`: the runtime does not have the call, so it is no CRI v1 runtime
  * - `Aborted`: the caller's signal fired
@@ -17,6 +18,7 @@ export type CriErrorCode =
   | 'PermissionDenied'
   | 'NotFound'
   | 'InUse'
+  | 'UnknownShortName'
   | 'DeadlineExceeded'
   | 'Unimplemented'
   | 'Aborted'
@@ -57,6 +59,8 @@ const UNKNOWN: number = grpc.UNKNOWN
 const CODE_BY_WORDS: readonly (readonly [RegExp, CriErrorCode])[] = [
   [/\bNo such container: /, 'NotFound'],
   [/\bimage is in use by |\bimage is being used by |\bis using its referenced image /, 'InUse'],
+  [/\bshort-name \S+ did not resolve to an alias\b/, 'UnknownShortName'],
+  [/\bshort name mode is enforcing, but image name \S+ returns ambiguous list$/, 'UnknownShortName'],
 ]
 
 /**

@@ -15,7 +15,7 @@ export type {
   KeepReason,
   RemovalDecision,
 } from './removal/plan-removal.ts'
-export { resolveShortNames } from './short-names.ts'
+export { type ShortNames, resolveShortNames } from './short-names.ts'
 export { socketCandidates } from './sockets.ts'
 export { traitsOf } from './traits.ts'
 export type { RuntimeTraits } from './traits.ts'

@@ -1,3 +1,4 @@
+import { status } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import type { ImageSpec } from './generated/cri.ts'
 import { resolveShortNames } from './short-names.ts'
@@ -5,6 +6,8 @@ import { clientOf, listed, unknown } from './testing.ts'
 import { traitsOf } from './traits.ts'
 
 const D1 = `sha256:${'1'.repeat(64)}`
+
+const traitsFor = (name: string) => traitsOf({ name, version: '1', apiVersion: 'v1' })
 
 /** Resolves short names on a runtime where `short` is the image with these names, and no other is known. */
 async function resolved(
@@ -24,7 +27,9 @@ async function resolved(
       return { image: names && listed('a', ...names) }
     },
   })
-  return resolveShortNames(client, traitsOf({ name, version: '1', apiVersion: 'v1' }), references)
+  const { names, errors } = await resolveShortNames(client, traitsFor(name), references)
+  expect(errors).toEqual(new Map())
+  return names
 }
 
 describe('resolveShortNames', () => {
@@ -43,6 +48,47 @@ describe('resolveShortNames', () => {
 
   it('resolves to no image when no registry is known', async () => {
     expect(await resolved('cri-o', {}, ['nginx:1'])).toEqual(new Map([['nginx:1', '']]))
+  })
+
+  it.each([
+    'short-name "nginx:1" did not resolve to an alias and no unqualified-search registries are defined in "/etc/containers/registries.conf"',
+    'short name mode is enforcing, but image name nginx:1 returns ambiguous list',
+  ])('knows the text for a name that no Pod can pull: %s', async text => {
+    const client = await clientOf({
+      ImageStatus: () => {
+        throw unknown(text)
+      },
+    })
+    const { names, errors } = await resolveShortNames(client, traitsFor('cri-o'), ['nginx:1'])
+    expect([...names]).toEqual([['nginx:1', '']])
+    expect([...errors]).toEqual([])
+  })
+
+  it.each([
+    'locating item named "manifest" for image with ID "aa": file does not exist',
+    'getting image: layer not known: short-name',
+    'write /var/lib/containers/storage: no space left on device',
+  ])('takes no other error for a missing image: %s', async text => {
+    const client = await clientOf({
+      ImageStatus: ({ image }: { readonly image?: ImageSpec }) => {
+        if (image?.image === 'nginx:1') throw unknown(text)
+        return { image: listed('a', 'q.test/busybox:1') }
+      },
+    })
+    const { names, errors } = await resolveShortNames(client, traitsFor('cri-o'), ['nginx:1', 'busybox:1'])
+    expect([...names]).toEqual([['busybox:1', 'q.test/busybox:1']])
+    expect([...errors]).toEqual([['nginx:1', expect.stringContaining(text)]])
+  })
+
+  it('throws where the runtime does not answer', async () => {
+    const client = await clientOf({
+      ImageStatus: () => {
+        throw Object.assign(new Error('away'), { code: status.UNAVAILABLE, details: 'away' })
+      },
+    })
+    await expect(resolveShortNames(client, traitsFor('cri-o'), ['nginx:1'])).rejects.toThrow(
+      expect.objectContaining({ code: 'Unavailable' }),
+    )
   })
 
   it('asks only about short names, and only a runtime that resolves them', async () => {

@@ -5,7 +5,7 @@ describe('socketCandidates', () => {
   it.each([
     ['containerd://2.3.7', ['/run/containerd/containerd.sock']],
     ['containerd://1.7.28~ds1', ['/run/containerd/containerd.sock']],
-    ['containerd://2.1.4-k3s1', ['/run/k3s/containerd/containerd.sock', '/run/containerd/containerd.sock']],
+    ['containerd://2.1.4-k3s1', ['/run/k3s/containerd/containerd.sock']],
     ['cri-o://1.34.1', ['/var/run/crio/crio.sock']],
     ['docker://28.5.1', ['/var/run/cri-dockerd.sock']],
   ])('%s', (version, sockets) => {

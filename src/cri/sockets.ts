@@ -1,7 +1,7 @@
 /** Sockets of the runtimes, in the order in which they are tried when the runtime is unknown. */
 const SOCKETS = {
   containerd: ['/run/containerd/containerd.sock'],
-  k3s: ['/run/k3s/containerd/containerd.sock', '/run/containerd/containerd.sock'],
+  k3s: ['/run/k3s/containerd/containerd.sock'],
   'cri-o': ['/var/run/crio/crio.sock'],
   docker: ['/var/run/cri-dockerd.sock'],
 } as const

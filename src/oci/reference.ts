@@ -98,6 +98,14 @@ export function imageName(image: string): string {
   return reference ? normalizedName(reference) : image
 }
 
+/**
+ * True when the text names no registry. Some runtimes look it up in registries of their own choice.
+ * A reference of Docker Hub may name its registry.
+ */
+export function isShortName({ domain, text }: Reference): boolean {
+  return ![domain, LEGACY_DEFAULT_DOMAIN].some(written => text.startsWith(`${written}/`))
+}
+
 /** The digest that a reference names. Its content never changes. */
 export function pinnedDigest(image: string): string | undefined {
   return tryParseReference(image)?.digest

@@ -10,6 +10,7 @@ import {
   waitForCache,
   waitForStatus,
 } from '../harness/image-caches.ts'
+import { withControllerArgument } from './controller-args.ts'
 import { cluster, test } from './fixtures.ts'
 
 const controller = new InstalledController(cluster)
@@ -139,5 +140,24 @@ describe.skipIf(!cluster.isLocal)('a purge that is disturbed (needs to reach int
     expect([...listed]).not.toContain(own)
     expect(JSON.stringify((await getNodeImages(cluster, NODE)).spec)).not.toContain(own)
     expect((await getCache(cluster, gone)).status).toMatchObject({ reason: 'ImageCachePurge' })
+  })
+})
+
+describe.skipIf(!cluster.isLocal)('a path of the socket that no node has (needs to look into nodes)', () => {
+  withControllerArgument('--cri-socket-path=/run/none/containerd.sock')
+
+  test('shows in the cache with its name, within seconds, and makes no directory', async ({ namespace }) => {
+    const [image = ''] = await freshImages(1)
+    const address = await createCache(cluster, namespace, { cacheSpec: [{ images: [image] }] })
+    await waitForStatus(cluster, address, 'Succeeded')
+    await annotatePurge(cluster, address)
+    const failed = await waitForStatus(cluster, address, 'Failed')
+    expect(failed.status?.failures?.[image]?.[0]).toMatchObject({
+      reason: 'RemovalFailed',
+      message: expect.stringMatching(/no directory \/run\/none,.*--cri-socket-path/),
+    })
+    for (const node of await cluster.nodes()) {
+      await expect(cluster.nodeExec(node, ['ls', '/run/none'])).rejects.toThrow(/No such file/)
+    }
   })
 })

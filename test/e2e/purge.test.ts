@@ -242,6 +242,54 @@ describe.skipIf(!cluster.isLocal)('a purge (needs to look into nodes)', () => {
     expect(await isOnNodes(used)).toEqual(NOWHERE)
   })
 
+  test('deploys by new tags leave no older tag behind once its Pods have gone', async ({
+    namespace,
+    onTestFinished,
+  }) => {
+    const repository = uniqueName('deploy')
+    const tags = [1, 2, 3].map(tag => `registry.test.local/${repository}:${tag}`)
+    for (const tag of [1, 2, 3]) {
+      await pushImage(cluster.openRegistry(), `${repository}:${tag}`)
+    }
+    const [first = '', ...later] = tags
+    const address = await warm(namespace, [first])
+    const users = nodes.map((_, index) => uniqueName(`deployed-${index}`))
+    const leave = async (name: string) => {
+      await cluster.kubectl([
+        '-n',
+        'default',
+        'delete',
+        'pod',
+        name,
+        '--ignore-not-found',
+        '--grace-period=1',
+      ])
+    }
+    onTestFinished(async () => {
+      for (const name of users) await leave(name)
+    })
+    // The Pods of the old deployment still run when the list has the new tag.
+    for (const [index, node] of nodes.entries()) await mount(first, node, users[index] ?? '')
+    for (const tag of later) {
+      await patchCache(cluster, address, { spec: { cacheSpec: [{ images: [tag] }] } })
+      await waitForStatus(cluster, address, 'Succeeded')
+    }
+    const inUse = (await getCache(cluster, address)).status?.kept ?? []
+    expect(inUse).toMatchObject([{ image: first, reason: 'InUse', count: nodes.length }])
+    for (const name of users) await leave(name)
+    const { status } = await waitForCache(
+      cluster,
+      address,
+      'to keep nothing that is not used any more',
+      cache => cache.status?.kept === undefined,
+      { timeoutMs: 180_000 },
+    )
+    expect(status).toMatchObject({ status: 'Succeeded' })
+    expect(await isOnNodes(tags[2] ?? '')).toEqual(EVERYWHERE)
+    expect(await isOnNodes(tags[1] ?? '')).toEqual(NOWHERE)
+    expect(await isOnNodes(first)).toEqual(NOWHERE)
+  })
+
   test('breaks off what is being pulled', async ({ namespace, faulty }) => {
     const repository = `slow/4000/${namespace}`
     const slow = `faulty.test.local/${repository}:1`

@@ -76,8 +76,7 @@ export class CacheReconciler {
     const next = aggregate(turn, observation, now.toISOString())
     const isDeleting = cache.cache.metadata.deletionTimestamp !== undefined
     if (isDeleting && next.status.status !== STATUS.processing && next.awaited === 0) {
-      await this.#finalizer.release(cache.cache, next, signal)
-      return {}
+      return this.#finalizer.release(turn.cache, next, signal)
     }
     const patch = mergePatchOf(cache.cache.status ?? {}, next.status)
     if (patch !== undefined) {
@@ -86,7 +85,7 @@ export class CacheReconciler {
       this.#refreshFound.delete(key)
     }
     const refreshIn = refreshWaitMs(cache.cache, now.toISOString())
-    return earlier(await this.#finalizer.waitFor(cache.cache, next, signal), refreshIn)
+    return earlier(await this.#finalizer.waitFor(turn.cache, next, signal), refreshIn)
   }
 
   async #write(cache: ImageCache, next: Aggregate, patch: unknown, signal: AbortSignal): Promise<void> {

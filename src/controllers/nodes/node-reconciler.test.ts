@@ -162,22 +162,23 @@ describe('NodeReconciler', () => {
     expect(ledgers(requests)).toEqual([])
   })
 
-  it('goes on with pulls where more references are wanted than a removal can be told to keep', async () => {
+  it('removes an image beside any number of wanted and refused references', async () => {
     const object = storedWithRemoval()
     const { cluster, requests, reconcile } = await reconciler(() => ({ body: object }))
     cluster.nodeImagesInformer.upsert(object)
+    const repository = GONE.replace(/:[^/]*$/, '')
     for (const name of ['a', 'b', 'c', 'd']) {
-      const many = Array.from({ length: 1_500 }, (_, index) => `registry.test/${name}-${index}:1`)
-      cluster.cacheInformer.upsert(cacheOf(name, many, { suspend: true }))
+      const many = Array.from({ length: 1_500 }, (_, index) => `${repository}:${name}-${index}`)
+      const odd = `${repository}:${'x'.repeat(200_000)}`
+      cluster.cacheInformer.upsert(cacheOf(name, [...many, odd], { suspend: true }))
     }
     await reconcile()
+    const removal = { state: 'Removing' }
     const [ledger] = ledgers(requests)
-    const removal = { reason: 'RemovalFailed', message: expect.stringContaining('"keep" of the request') }
     expect(ledger).toMatchObject({
-      images: [
-        { image: IMAGE, attempt: { state: 'Pulling' } },
-        { image: GONE, removal },
-      ],
+      images: expect.arrayContaining([
+        expect.objectContaining({ image: GONE, removal: expect.objectContaining(removal) }),
+      ]),
     })
   })
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { circuitsOf } from '../../../test/builders/circuits.ts'
 import { compiledOf } from '../../../test/builders/image-cache.ts'
-import { desiredOf, entryOf, failedEntryOf, removalOf } from '../../../test/builders/node-images.ts'
+import { desiredOf, entryOf, failedEntryOf } from '../../../test/builders/node-images.ts'
 import { type NodeOptions, nodeWith } from '../../../test/builders/node.ts'
 import { T0, at } from '../../../test/builders/time.ts'
 import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
 import { nodeListInventory } from '../node/index.ts'
 import type { Circuits } from './circuits.ts'
-import { pullDue, removalDue } from './due.ts'
+import { pullDue } from './due.ts'
 
 const IMAGE = 'r.test/a:1'
 const HOUR_MS = 3_600_000
@@ -230,37 +230,5 @@ describe('an image that failed for one of two caches', () => {
     expect(due(failedEntryOf(IMAGE, 'JobRefused', { ...refused, otherFailures: [old] }), 11)).toEqual(
       NOW_UNTRIED,
     )
-  })
-})
-
-describe('removalDue', () => {
-  const dueOf = (removal: Parameters<typeof removalOf>[1], state?: LedgerEntry['removal'], seconds = 1) =>
-    removalDue(removalOf(IMAGE, removal), entryOf(IMAGE, { ...(state && { removal: state }) }), {
-      node: nodeWith('n1', {}),
-      now: T0 + seconds * 1000,
-    })
-  const failed = { state: 'Failed', revision: 1, count: 1, finishedAt: at(0) } as const
-
-  it.each<{ name: string; due: ReturnType<typeof dueOf>; expected: object }>([
-    { name: 'a request without an answer is due now', due: dueOf({}), expected: NOW_UNTRIED },
-    {
-      name: 'an answer to an older request is none',
-      due: dueOf({ revision: 2 }, { state: 'Kept', revision: 1 }),
-      expected: NOW_UNTRIED,
-    },
-    {
-      name: 'an image that stays is settled',
-      due: dueOf({ stays: 'NotOurs' }),
-      expected: { kind: 'settled' },
-    },
-    {
-      name: 'an image that is kept is settled',
-      due: dueOf({}, { state: 'Kept', revision: 1 }),
-      expected: { kind: 'settled' },
-    },
-    { name: 'a failure waits', due: dueOf({}, failed, 1), expected: { kind: 'later' } },
-    { name: 'a failure is tried again after its pause', due: dueOf({}, failed, 60), expected: NOW_AGAIN },
-  ])('$name', ({ due, expected }) => {
-    expect(due).toMatchObject(expected)
   })
 })

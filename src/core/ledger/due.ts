@@ -1,5 +1,5 @@
 import { isPermanent } from '../../api/failure-reasons.ts'
-import { type DesiredImage, type LedgerEntry, type Removal, entryKey } from '../../api/node-images.ts'
+import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
 import { backoffMs, fraction } from '../../base/backoff.ts'
 import { hostOf } from '../../oci/registry-host.ts'
 import type { CompiledCache } from '../demand/index.ts'
@@ -7,7 +7,6 @@ import type { Inventory, NodeFacts } from '../node/index.ts'
 import { type Circuits, isSilence } from './circuits.ts'
 import { hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
 import { failureFor } from './owner-failures.ts'
-import { isRemovalAnswered } from './record-removal.ts'
 
 /** Whether an image needs an attempt, and when. */
 export type Due =
@@ -59,20 +58,6 @@ export function pullDue(desired: DesiredImage, entry: LedgerEntry | undefined, i
   const isUnproven = entry?.attempt?.state === 'Unproven'
   const urgent = !isPresent(entry) && (hasPullFailed(entry) || isUntried || isUnproven)
   return { kind: 'now', how: 'ask', urgent }
-}
-
-/** When a removal needs an attempt. */
-export function removalDue(
-  removal: Removal,
-  entry: LedgerEntry | undefined,
-  input: Pick<DueInput, 'node' | 'now'>,
-): Due {
-  if (removal.stays !== undefined) return SETTLED
-  if (!isRemovalAnswered(removal, entry)) return { kind: 'now', how: 'ask', urgent: true }
-  if (entry?.removal?.state !== 'Failed') return SETTLED
-  const { finishedAt = '', count = 1 } = entry.removal
-  const at = Date.parse(finishedAt) + backoffMs(count, jitterKey(removal, input))
-  return at > input.now ? { kind: 'later', inMs: at - input.now } : { kind: 'now', how: 'ask', urgent: false }
 }
 
 /**

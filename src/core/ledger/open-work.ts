@@ -1,6 +1,7 @@
 import { type DesiredImage, type LedgerEntry, type Removal, entryKey } from '../../api/node-images.ts'
-import { type Due, type DueInput, pullDue, removalDue } from './due.ts'
+import { type Due, type DueInput, pullDue } from './due.ts'
 import { byKey } from './entry.ts'
+import { mayLookEarly, removalDue } from './removal-due.ts'
 
 /** An image that is to be pulled, or proved, now. */
 export interface DuePull {
@@ -43,12 +44,22 @@ export function openWork(
     if (due.kind === 'now') pulls.push({ desired, entry, due })
     if (due.kind === 'later') later.set(key, due.inMs)
   }
-  const removals = input.mayRemove
-    ? input.removals.filter(removal => {
-        const due = removalDue(removal, entries.get(entryKey(removal)), input)
-        if (due.kind === 'later') later.set(entryKey(removal), due.inMs)
-        return due.kind === 'now'
-      })
-    : []
-  return { pulls, removals, later }
+  return { pulls, removals: input.mayRemove ? dueRemovals(input, entries, later) : [], later }
+}
+
+/** Removals that are due now, and images in use that are looked at together with them. */
+function dueRemovals(
+  input: Pick<DueInput, 'node' | 'now'> & { readonly removals: readonly Removal[] },
+  entries: ReadonlyMap<string, LedgerEntry>,
+  later: Map<string, number>,
+): readonly Removal[] {
+  const entryOf = (removal: Removal) => entries.get(entryKey(removal))
+  const now = new Set<Removal>()
+  for (const removal of input.removals) {
+    const due = removalDue(removal, entryOf(removal), input)
+    if (due.kind === 'later') later.set(entryKey(removal), due.inMs)
+    if (due.kind === 'now') now.add(removal)
+  }
+  if (now.size === 0) return []
+  return input.removals.filter(removal => now.has(removal) || mayLookEarly(removal, entryOf(removal), input))
 }

@@ -46,6 +46,12 @@ describe('recordRemovalRequest', () => {
     })
   })
 
+  it('makes an entry with the credential of the image', () => {
+    const removal = { ...REMOVAL, credential: 'team:12345678' }
+    expect(recordRemovalRequest(removal, undefined, NOW).credential).toBe('team:12345678')
+    expect(recordRemoval(removal, undefined, FAILED, FACTS, NOW).credential).toBe('team:12345678')
+  })
+
   it.each<RemovalState>([
     { state: 'Waiting', revision: 2, startedAt: at(1) },
     { state: 'Removing', revision: 2, id: 'j1', startedAt: at(1) },
@@ -80,7 +86,7 @@ describe('recordRemoval', () => {
     {
       name: 'that the image stays',
       verdict: { kind: 'kept', reason: 'InUse', message: 'container web' },
-      expected: { removal: { state: 'Kept', ...ENDED, reason: 'InUse', message: 'container web' } },
+      expected: { removal: { state: 'Kept', ...ENDED, count: 1, reason: 'InUse', message: 'container web' } },
     },
     {
       name: 'that it failed',

@@ -28,8 +28,11 @@ export function recordRemovalRequest(
   // A Job that runs for an older request stays on record until it ends.
   const isKnown = state === 'Removing' || (state === 'Waiting' && revision === removal.revision)
   if (isKnown || isRemovalAnswered(removal, entry)) return entry
-  const { attempt: _, ...rest } = entry
-  return { ...rest, removal: { state: 'Waiting', revision: removal.revision, startedAt: now } }
+  const { attempt: _, removal: before, ...rest } = entry
+  // The time of the last attempt keeps purges that follow each other from becoming a loop of Jobs.
+  const finishedAt = before?.finishedAt
+  const waiting = { state: 'Waiting' as const, revision: removal.revision, startedAt: now }
+  return { ...rest, removal: { ...waiting, ...(finishedAt !== undefined && { finishedAt }) } }
 }
 
 /** The entry after a verdict about a removal. */
@@ -55,9 +58,14 @@ export function recordRemoval(
     case 'kept': {
       const { reason } = verdict
       const message = shortMessage(verdict.message)
-      return withPresent(entry, { state: 'Kept', ...ended, reason, ...(message && { message }) }, now)
+      const count = reason === 'InUse' && { count: looksAtInUse(before, removal) + 1 }
+      const kept = { state: 'Kept' as const, ...ended, ...count, reason, ...(message && { message }) }
+      return withPresent(entry, kept, now)
     }
     case 'failed': {
+      const looks = looksAtInUse(before, removal)
+      // What the last look has shown stays on record. It is looked at again.
+      if (before && looks > 0) return { ...entry, removal: { ...before, ...ended, count: looks + 1 } }
       const { reason } = verdict
       const message = shortMessage(verdict.message)
       const count =
@@ -66,6 +74,12 @@ export function recordRemoval(
       return { ...entry, removal: failed }
     }
   }
+}
+
+/** How often a removal was tried and the image was in use. */
+function looksAtInUse(before: RemovalState | undefined, { revision }: Removal): number {
+  const isInUse = before?.state === 'Kept' && before.reason === 'InUse' && before.revision >= revision
+  return isInUse ? (before.count ?? 1) : 0
 }
 
 /** The entry of an image that is gone from the node. Its last attempt to pull is of no use any more. */

@@ -53,6 +53,8 @@ function claimsOfCache(
 ): Claim[] {
   const claims = new Map<string, Claim & { readonly lists: string[] }>()
   for (const { list, selection } of lists) {
+    // A cache may not use the node: it holds no image there, and keeps none of others.
+    if (selection.kind === 'skipped' && selection.reason === 'NamespaceNodeSelector') continue
     for (const { image, pullPolicy } of list.wanted) {
       const key = entryKey({ image, credential: cache.credential })
       if (selection.kind === 'skipped' && !hadClaim(key, cache.owner)) continue

@@ -7,8 +7,8 @@
  */
 export { type TagAnswer, needsPull } from './answers.ts'
 export { CacheIndex, cacheIndex } from './cache-index.ts'
-export { newRequests } from './owners.ts'
+export { type KeptReferences, keptReferences } from './keep.ts'
+export { namespaceIn, newRequests } from './owners.ts'
 export { byAge, startableKeys } from './plan-images.ts'
 export { planNode } from './plan-node.ts'
-export { keptReferences } from './plan-removals.ts'
 export { type Selection, select } from './select.ts'

@@ -21,6 +21,11 @@ export interface NewRequests {
   readonly purge: boolean
 }
 
+/** The namespace in `namespace/name`. Empty where the owner is not known. */
+export function namespaceIn(cache = ''): string {
+  return cache.slice(0, Math.max(0, cache.indexOf('/')))
+}
+
 /**
  * The requests of a cache that are new for a node. A cache that is new there has none: its images are new.
  */

@@ -189,7 +189,10 @@ describe('planRemovals', () => {
     expect(after({ state: 'Removing', revision: 2 })).toEqual(remove)
     expect(after({ state: 'Kept', reason: 'InUse', revision: 1 }), 'an older answer').toEqual(remove)
     expect(after({ state: 'Removed', revision: 2 })).toEqual([])
-    expect(after({ state: 'Kept', reason: 'InUse', revision: 2 })).toEqual([])
+    expect(after({ state: 'Kept', reason: 'NotOurs', revision: 2 })).toEqual([])
+    const inUse = { state: 'Kept', reason: 'InUse', revision: 2 } as const
+    expect(after({ ...inUse, count: 3 }), 'it is looked at again').toEqual(remove)
+    expect(after({ ...inUse, count: 175 }), 'for a week').toEqual([])
   })
 
   it('asks again for nothing that is removed already', () => {
@@ -201,7 +204,51 @@ describe('planRemovals', () => {
     )
   })
 
-  it('never asks for more than one request to a node holds', () => {
+  it.each<{ name: string; image: string; selector: Record<string, string>; expected: string }>([
+    {
+      name: 'whose namespace may use the node',
+      image: 'r.io/a:1',
+      selector: { pool: 'a' },
+      expected: 'r.io/a:1 WantedByOthers',
+    },
+    {
+      name: 'whose namespace may not use the node',
+      image: 'r.io/a:1',
+      selector: { pool: 'b' },
+      expected: 'r.io/a:1',
+    },
+  ])('asks a cache $name', ({ image, selector, expected }) => {
+    const fenced = compileCache(imageCacheOf('y', [image]), 'IfNotPresent', {
+      namespaceNodeSelector: selector,
+    })
+    const both = planNode({ node: NODE, caches: [cacheOf('x', [image]), fenced], previous: {}, ledger: [] })
+    // Before the namespace was fenced in, the node was asked for the image by both.
+    const images = (both.images ?? []).map(wanted => ({ ...wanted, owners: [owner('x'), owner('y')] }))
+    const state = { previous: { ...both, images }, ledger: [present(image, 'x', 'y')] }
+    const next = plan([cacheOf('x', [image], { status: PURGED }), fenced], state)
+    expect(told(next.remove)).toEqual([expected])
+    expect(next.images?.length).toBe(expected.includes('Wanted') ? 1 : 0)
+  })
+
+  it('gives each namespace its share of the room, and stays as it is', () => {
+    const inNamespace = (name: string) => ({
+      status: PURGED,
+      metadata: { namespace: name, uid: `uid-of-${name}` },
+    })
+    const ledger = [
+      ...Array.from({ length: 1_200 }, (_, index) => present(`r.io/a:${index}`, 'loud')),
+      ...Array.from({ length: 10 }, (_, index) => present(`r.io/z:${index}`, 'quiet')),
+    ]
+    const loud = cacheOf('loud', [], inNamespace('loud'))
+    const before = plan([loud], { ledger: ledger.slice(0, 1_200) })
+    const caches = [loud, cacheOf('quiet', [], inNamespace('quiet'))]
+    const after = plan(caches, { previous: before, ledger })
+    expect(after.remove?.filter(({ image }) => image.startsWith('r.io/z'))).toHaveLength(10)
+    expect(after.remove).toHaveLength(1_000)
+    expect(plan(caches, { previous: after, ledger })).toEqual(after)
+  })
+
+  it('never asks for more than a node has room for', () => {
     const ledger = Array.from({ length: 1_200 }, (_, index) => present(`r.io/a:${index}`, 'x'))
     expect(removalsOf([cacheOf('x', [], { status: PURGED })], { ledger })).toHaveLength(1_000)
   })

@@ -5,14 +5,16 @@ import {
   type Removal,
   entryKey,
 } from '../../api/node-images.ts'
+import { inTurn } from '../../base/in-turn.ts'
 import { imageName } from '../../oci/reference.ts'
 import { type CompiledCache, hasLetGo } from '../demand/index.ts'
-import { byKey, isRemovalAnswered } from '../ledger/index.ts'
+import { byKey, isHeld, isRemovalAnswered } from '../ledger/index.ts'
 import type { NodeFacts } from '../node/index.ts'
 import { cacheIndex } from './cache-index.ts'
-import { newRequests } from './owners.ts'
+import { namespaceIn, newRequests } from './owners.ts'
+import { namesOf, wantingLists } from './wanted-names.ts'
 
-/** Greatest number of removals of one node: a request to a node takes as many. The newest ones wait. */
+/** Greatest number of removals of one node. Each namespace has its share; its newest ones wait. */
 const MAX_REMOVALS = 1_000
 
 /** What the removals of one node are planned from. */
@@ -42,7 +44,8 @@ export function planRemovals(input: RemovalsInput): Removal[] {
   const entries = byKey(input.ledger)
   const candidates = removalCandidates(input).flatMap(candidate => {
     const { old, image, owners, lists } = candidate
-    const isOpen = old !== undefined && !isRemovalAnswered(old, entries.get(entryKey(candidate)))
+    const entry = entries.get(entryKey(candidate))
+    const isOpen = old !== undefined && (!isRemovalAnswered(old, entry) || isHeld(entry))
     const leavers = [...owners].filter(owner => {
       const cache = caches.get(owner)
       // Nobody waits for the answer any more, but the request still stands.
@@ -52,7 +55,7 @@ export function planRemovals(input: RemovalsInput): Removal[] {
     return leavers.length > 0 ? [{ ...candidate, leavers }] : []
   })
   if (candidates.length === 0) return []
-  const wanters = wantersByName(input)
+  const wanters = wantersOf(new Set(candidates.map(({ image }) => imageName(image))), input)
   const removals = candidates.flatMap(({ image, credential, leavers: all, old }): Removal[] => {
     const wanting = wanters.get(imageName(image)) ?? new Set()
     const entry = entries.get(entryKey({ image, credential }))
@@ -78,15 +81,8 @@ export function planRemovals(input: RemovalsInput): Removal[] {
       },
     ]
   })
-  return oldest(removals).toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
-}
-
-/**
- * All references that caches want on a node, whether there is work for it now or not. No removal takes
- * them.
- */
-export function keptReferences(node: NodeFacts, caches: readonly CompiledCache[]): string[] {
-  return [...new Set([...wantedReferences(node, caches)].map(({ image }) => image))]
+  const namespaceOf = (owner: string) => namespaceIn(caches.get(owner)?.key ?? input.owners[owner]?.cache)
+  return withinBounds(removals, namespaceOf).toSorted((a, b) => (entryKey(a) < entryKey(b) ? -1 : 1))
 }
 
 interface Candidate {
@@ -124,29 +120,14 @@ function removalCandidates({ existing, removals, ledger, desired }: RemovalsInpu
   return [...found.values()]
 }
 
-function* wantedReferences(
-  node: NodeFacts,
-  caches: readonly CompiledCache[],
-): Generator<{ owner: string; image: string }> {
-  for (const { cache, lists, isCrowdedOut } of cacheIndex(caches).selecting(node)) {
-    const { activity, owner } = cache
-    if (isCrowdedOut || (activity !== 'active' && activity !== 'suspended')) continue
-    for (const { list } of lists) {
-      // A refused image is not pulled, but an image that is there stays.
-      for (const image of list.images) yield { owner, image }
-    }
-  }
-}
-
-/**
- * The caches that want an image on the node, by normalised name: `nginx` is
- * `docker.io/library/nginx:latest`.
- */
-function wantersByName({ node, caches }: RemovalsInput): Map<string, Set<string>> {
+/** The caches that want an image on the node, for each of these names. */
+function wantersOf(names: ReadonlySet<string>, { node, caches }: RemovalsInput): Map<string, Set<string>> {
   const wanters = new Map<string, Set<string>>()
-  for (const { owner, image } of wantedReferences(node, caches)) {
-    const name = imageName(image)
-    wanters.set(name, (wanters.get(name) ?? new Set()).add(owner))
+  for (const { owner, list } of wantingLists(node, caches)) {
+    const { all } = namesOf(list)
+    for (const name of names) {
+      if (all.has(name)) wanters.set(name, (wanters.get(name) ?? new Set()).add(owner))
+    }
   }
   return wanters
 }
@@ -170,7 +151,11 @@ function keptReason(isWanted: boolean, entry: LedgerEntry | undefined): Removal[
   return entry?.pulledByUs === false ? 'NotOurs' : undefined
 }
 
-function oldest(removals: Removal[]): Removal[] {
+/**
+ * The removals that the plan has room for. Each namespace has its turn, with its oldest removals first.
+ */
+function withinBounds(removals: Removal[], namespaceOf: (owner: string) => string): Removal[] {
   if (removals.length <= MAX_REMOVALS) return removals
-  return removals.toSorted((a, b) => a.revision - b.revision).slice(0, MAX_REMOVALS)
+  const byAge = removals.toSorted((a, b) => a.revision - b.revision || (entryKey(a) < entryKey(b) ? -1 : 1))
+  return inTurn(byAge, ({ owners }) => namespaceOf(owners[0] ?? '')).slice(0, MAX_REMOVALS)
 }

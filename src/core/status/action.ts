@@ -140,6 +140,9 @@ export function carryOn(cache: ImageCache, observation: Observation, now: string
   if (status === STATUS.processing) {
     return observation.awaited > 0 ? old : { ...old, ...outcome(observation, reason), completionTime: now }
   }
+  // The last image that was in use has gone since.
+  const isAllGone = observation.kept.length === 0 && observation.failures.size === 0
+  if (old.message === MESSAGE.deletedSome && isAllGone) return { ...old, message: MESSAGE.deleted }
   const late = status === STATUS.failed || status === STATUS.nothingDone
   const isAbout = observation.wanted > 0 || reason === ACTION.purge
   const isWhole = isAbout && observation.unsettled === 0 && observation.failures.size === 0

@@ -1,10 +1,5 @@
 import type { Failure } from '../../api/image-cache.ts'
-import {
-  type NodeImages,
-  type NodeImagesSpec,
-  type NodeImagesStatus,
-  entryKey,
-} from '../../api/node-images.ts'
+import { type NodeImages, entryKey } from '../../api/node-images.ts'
 import { type CompiledCache, hasLetGo } from '../demand/index.ts'
 import { type NodeFacts, hostnameOf, skipReason } from '../node/index.ts'
 import { findEntry, isRemovalAnswered } from '../ledger/index.ts'
@@ -36,14 +31,16 @@ export function countRemovals(
 ): NodeRemovals {
   const { spec = {}, status = {} } = nodeImages ?? {}
   const removals = ownedBy(cache.owner, spec.remove)
-  const unplanned = countUnplanned(cache, spec, status)
-  if (removals.length === 0 && unplanned === 0) return NONE
+  const unplanned = unplannedImages(cache, nodeImages)
+  if (removals.length === 0 && unplanned.length === 0) return NONE
   const skip = skipReason(node, { images: [] })
   const { purge } = newRequests(cache, spec.owners?.[cache.owner])
   const isPlanned = cache.activity !== 'purging' || !purge
   const failures: NodeRemovals['failures'][number][] = []
   const kept: KeptImage[] = []
-  let open = skip ? 0 : unplanned
+  let open = skip ? 0 : unplanned.length
+  // The node gets no work now. Its images are removed when it comes back.
+  if (skip) for (const image of unplanned) kept.push({ image, reason: skip, message: '' })
   for (const removal of removals) {
     const { image } = removal
     const entry = findEntry(status.images ?? [], entryKey(removal))
@@ -62,16 +59,20 @@ export function countRemovals(
   return { open, failures, kept }
 }
 
-/** Images that the cache has let go of, and the plan of the node has not. */
-function countUnplanned(cache: CompiledCache, spec: NodeImagesSpec, status: NodeImagesStatus): number {
-  const open = [
+/** Images that a cache has let go of, and that the stored plan of a node does not ask to remove yet. */
+export function unplannedImages(cache: CompiledCache, nodeImages: NodeImages | undefined): string[] {
+  const { spec = {}, status = {} } = nodeImages ?? {}
+  const keys = new Map<string, string>()
+  for (const image of [
     ...ownedBy(cache.owner, spec.images),
     ...ownedBy(cache.owner, status.images).filter(entry => entry.removal?.state !== 'Removed'),
-  ]
-    .filter(image => hasLetGo(cache, image))
-    .map(image => entryKey(image))
-    .filter(key => !findEntry(spec.remove ?? [], key)?.owners.includes(cache.owner))
-  return new Set(open).size
+  ]) {
+    if (!hasLetGo(cache, image)) continue
+    const key = entryKey(image)
+    if (findEntry(spec.remove ?? [], key)?.owners.includes(cache.owner)) continue
+    keys.set(key, image.image)
+  }
+  return [...keys.values()]
 }
 
 /**

@@ -148,6 +148,35 @@ describe('a purge', () => {
     ])
   })
 
+  it('counts images of a node without work as kept, whether its plan has their removals or not', () => {
+    const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
+    const away = node('c', false)
+    const unplanned = nodeImagesOf(
+      away,
+      planned(away, cacheOf()).spec ?? {},
+      planned(away, cacheOf()).status?.images ?? [],
+    )
+    const reports = [unplanned, planned(away, begun)].map(ledger => look(begun, [away], [ledger], T2))
+    for (const { status, awaited } of reports) {
+      expect(awaited).toBe(0)
+      expect(status.kept).toEqual(
+        [X, Y].map(image => ({ image, reason: 'NotReady', count: 1, examples: ['c'] })),
+      )
+    }
+  })
+
+  it('stays done while images in use are looked at again, and tells when the last one has gone', () => {
+    const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
+    const inUse: Answer = { state: 'Kept', reason: 'InUse', message: 'container web', count: 1 }
+    const ledgers = (answer: Answer) => nodes.map(each => planned(each, begun, { [X]: GONE, [Y]: answer }))
+    const done = look(begun, nodes, ledgers(inUse), T1).status
+    expect(done).toMatchObject({ status: 'Succeeded', kept: [{ image: Y, reason: 'InUse', count: 2 }] })
+    const late = look(cacheOf({}, done), nodes, ledgers(GONE), T2)
+    expect(late).toMatchObject({ ended: false, status: { status: 'Succeeded', completionTime: T1 } })
+    expect(late.status.message).not.toContain('"kept" section')
+    expect(late.status).not.toHaveProperty('kept')
+  })
+
   it('fails where a removal does, and a late success corrects that', () => {
     const begun = cacheOf(ASKED, look(cacheOf(ASKED), nodes, [], T1).status)
     const failure = { reason: 'RemovalFailed', message: 'the runtime is away' }

@@ -141,6 +141,19 @@ describe('planRemoval', () => {
     expect(plan({ ...request, traits: CRIO })).toEqual(stays('WantedByOthers', `r.test/app@${D1}`))
   })
 
+  it('keeps every digest of a repository of which too many names are wanted', () => {
+    const images = [imageOf(['r.test/app:1', `r.test/app@${D1}`, `q.test/app@${D1}`])]
+    const keepRepositories = ['r.test/app']
+    const request = { images, remove: ['r.test/app:1', `q.test/app@${D1}`], keepRepositories }
+    expect(plan(request).steps).toEqual([
+      { kind: 'RemoveNames', id: ID, names: ['r.test/app:1', `q.test/app@${D1}`] },
+    ])
+    expect(plan({ ...request, remove: [`r.test/app@${D1}`] })).toEqual(stays('WantedByOthers'))
+    expect(plan({ ...request, remove: ['r.test/app:1'], traits: CRIO })).toEqual(
+      stays('WantedByOthers', `r.test/app@${D1}`),
+    )
+  })
+
   it('removes an image without tags by its digest', () => {
     const images = [imageOf([`r.test/app@${D1}`])]
     expect(plan({ images, remove: [`r.test/app@${D1}`] }).decisions).toEqual([goes])

@@ -17,6 +17,8 @@ export interface RemovalInput {
   readonly remove: readonly string[]
   /** References that another cache wants on this node. */
   readonly keep: readonly string[]
+  /** Repositories of which every digest stays. */
+  readonly keepRepositories?: readonly string[] | undefined
   readonly traits: RuntimeTraits
   /** Result of `resolveShortNames` for these references. */
   readonly shortNames: ReadonlyMap<string, string>
@@ -72,8 +74,11 @@ export function planRemoval(request: RemovalInput): RemovalPlan {
   const users = usersOf(index, request.containers)
   const leftovers = leftoversOf(index, request.containers)
   const requested = request.remove.map(text => normalize(text, request.shortNames))
-  const wantedByOthers = new Set(request.keep.map(text => normalize(text, request.shortNames)))
-  const toRemove = new Set(requested.filter(name => name !== undefined && !wantedByOthers.has(name)))
+  const wantedNames = new Set(request.keep.map(text => normalize(text, request.shortNames)))
+  const repositories = new Set(request.keepRepositories)
+  const isWanted = ({ normalized, repository, kind }: ImageName) =>
+    wantedNames.has(normalized) || (kind === 'digest' && repositories.has(repository))
+  const toRemove = new Set(requested.filter(name => name !== undefined && !wantedNames.has(name)))
   const steps: RemovalStep[] = []
   const stepOf = new Map<string, number>()
 
@@ -83,17 +88,18 @@ export function planRemoval(request: RemovalInput): RemovalPlan {
     if (!target) return keepBecause('NotFound')
     const { image } = target
     if (image.pinned || target.names.some(isSandboxImage)) return keepBecause('Pinned')
-    if (wantedByOthers.has(name)) return keepBecause('WantedByOthers')
+    if (target.names.some(own => own.normalized === name && isWanted(own)))
+      return keepBecause('WantedByOthers')
     const user = users.get(image.id)
     if (user) return keepBecause('InUse', describeUser(user))
 
-    const removable = removableNames(target, toRemove, wantedByOthers, request.traits)
+    const removable = removableNames(target, toRemove, isWanted, request.traits)
     const keptNames = target.names.filter(other => !removable.includes(other))
     if (
       keptNames.length > 0 &&
       (!request.traits.canRemoveNames || !removable.some(own => own.normalized === name))
     ) {
-      const blockingName = keptNames.find(other => wantedByOthers.has(other.normalized))
+      const blockingName = keptNames.find(isWanted)
       return blockingName
         ? keepBecause('WantedByOthers', blockingName.listed)
         : keepBecause('SharedId', keptNames[0]?.listed ?? '')
@@ -123,14 +129,14 @@ export function planRemoval(request: RemovalInput): RemovalPlan {
 function removableNames(
   { names }: IndexedImage,
   toRemove: ReadonlySet<string | undefined>,
-  wantedByOthers: ReadonlySet<string | undefined>,
+  isWanted: (name: ImageName) => boolean,
   { addsDigests }: RuntimeTraits,
 ): readonly ImageName[] {
   return names.filter(name => {
     if (name.kind === 'tag') return toRemove.has(name.normalized)
     const siblings = names.filter(other => other.repository === name.repository)
     const tags = siblings.filter(({ kind }) => kind === 'tag')
-    if (wantedByOthers.has(name.normalized) || tags.some(tag => !toRemove.has(tag.normalized))) return false
+    if (isWanted(name) || tags.some(tag => !toRemove.has(tag.normalized))) return false
     const cameWithTag =
       tags.length > 0 || (addsDigests && siblings.some(other => toRemove.has(other.normalized)))
     return cameWithTag || toRemove.has(name.normalized)

@@ -21,6 +21,7 @@ async function answersOf(
   world: NodeContent,
   remove: readonly string[],
   answers: (world: NodeContent) => Answers,
+  keep: readonly string[] = [],
 ) {
   const client = await clientOf({
     ListImages: () => ({ images: world.images }),
@@ -35,7 +36,7 @@ async function answersOf(
   const result = await removeImages({
     client,
     runtime,
-    request: { remove, keep: [] },
+    request: { remove, keep },
     log: silentLogger,
     signal,
   })
@@ -48,6 +49,36 @@ const named = (world: NodeContent, request: { readonly image?: ImageSpec }) =>
 const removed: RemovalAnswer = { outcome: 'Removed', detail: '' }
 
 describe('removeImages with CRI-O', () => {
+  const brokenStore: Answers = {
+    ImageStatus: request => {
+      if (textOf(request) === 'nginx:1') throw unknown('layer not known')
+      return {}
+    },
+  }
+
+  it('takes a name that it could not look up neither for absent nor for removed', async () => {
+    const world: NodeContent = { images: [listed(HEX, 'r.test/app:1')], containers: [] }
+    const answers = await answersOf('cri-o', world, ['nginx:1', 'r.test/app:1'], () => ({
+      ...brokenStore,
+      RemoveImage: () => {
+        world.images = []
+        return {}
+      },
+    }))
+    expect(answers).toEqual([
+      { outcome: 'Failed', detail: expect.stringContaining('layer not known') },
+      removed,
+    ])
+  })
+
+  it('removes nothing while a name that must stay cannot be looked up', async () => {
+    const world: NodeContent = { images: [listed(HEX, 'q.test/nginx:1')], containers: [] }
+    await expect(
+      answersOf('cri-o', world, ['q.test/nginx:1'], () => brokenStore, ['nginx:1']),
+    ).rejects.toThrow(/nginx:1 must stay and cannot be looked up: layer not known/)
+    expect(world.images).toHaveLength(1)
+  })
+
   it('removes an artifact by its names, because removal by ID has no effect', async () => {
     const images = ['r.test/model:1', 'r.test/model:2'].map(tag =>
       listed(HEX, tag, `r.test/model@sha256:${HEX}`),

@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type CriClient,
+  CriError,
   type RemovalPlan,
   type RemovalStep,
   type RuntimeVersion,
   type RemovalDecision,
+  type ShortNames,
   isCriError,
   resolveShortNames,
   planRemoval,
@@ -37,6 +39,17 @@ interface ResolvedRemoval extends Removal {
   readonly shortNames: ReadonlyMap<string, string>
 }
 
+/** Resolves the short names of a request. Throws `CriError`: one that must stay may be any image. */
+async function resolveAll({ client, request, runtime }: Removal): Promise<ShortNames> {
+  const { names, errors } = await resolveShortNames(client, traitsOf(runtime), [
+    ...request.remove,
+    ...request.keep,
+  ])
+  const unknown = request.keep.find(text => errors.has(text))
+  if (unknown === undefined) return { names, errors }
+  throw new CriError('Internal', `${unknown} must stay and cannot be looked up: ${errors.get(unknown)}`)
+}
+
 /**
  * Removes the images that may be removed, and checks the result in the runtime's list. It lists images and
  * containers again before each batch. When the runtime fails for one image, the others are still removed.
@@ -44,14 +57,21 @@ interface ResolvedRemoval extends Removal {
  */
 export async function removeImages(given: Removal): Promise<Extract<RemovalResult, { kind: 'Done' }>> {
   const { client, request, runtime, log } = given
-  const references = [...request.remove, ...request.keep]
-  const removal = { ...given, shortNames: await resolveShortNames(client, traitsOf(runtime), references) }
-  const all = request.remove.map((_, index) => index)
+  const { names: shortNames, errors } = await resolveAll(given)
+  const removal = { ...given, shortNames }
+  const all = [...request.remove.keys()].filter(index => !errors.has(request.remove[index] ?? ''))
   const first = await planFor(removal, all)
-  const answers = new Map(all.map(index => [index, answerOf(first.decisions[index])]))
+  const answers = new Map(
+    request.remove.map((text, index): [number, RemovalAnswer] => [
+      index,
+      { outcome: 'Failed', detail: errors.get(text) ?? '' },
+    ]),
+  )
+  for (const [position, index] of all.entries()) answers.set(index, answerOf(first.decisions[position]))
   const refused = new Set<number>()
   let removedBytes = 0
-  for (const indexes of batchesOf(first)) {
+  for (const positions of batchesOf(first)) {
+    const indexes = positions.flatMap(position => all[position] ?? [])
     const { steps, decisions } = await planFor(removal, indexes)
     for (const [position, index] of indexes.entries()) answers.set(index, answerOf(decisions[position]))
     await removeLeftovers(removal, steps)
@@ -96,13 +116,14 @@ async function planFor(
     containers,
     remove: indexes.map(index => request.remove[index] ?? ''),
     keep: request.keep,
+    keepRepositories: request.keepRepositories,
     traits: traitsOf(runtime),
     shortNames,
   })
 }
 
 /**
- * Groups the indexes of the references that can be removed into batches. References of one image are in the
+ * Groups the positions of the references that can be removed into batches. References of one image are in the
  * same batch.
  */
 function batchesOf({ steps, decisions }: RemovalPlan): readonly (readonly number[])[] {

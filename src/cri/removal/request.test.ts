@@ -5,6 +5,8 @@ describe('a removal request', () => {
   it('survives encoding and parsing', () => {
     const request = { remove: ['r.test/app:1', 'nginx'], keep: ['r.test/other:1'] }
     expect(parseRequest(encodeRequest(request))).toEqual(request)
+    const crowded = { ...request, keepRepositories: ['r.test/crowded'] }
+    expect(parseRequest(encodeRequest(crowded))).toEqual(crowded)
   })
 
   it('fits into the annotations of a Pod with the greatest number of references', () => {
@@ -23,6 +25,10 @@ describe('a removal request', () => {
     ['{"v":2,"remove":[],"keep":[]}', 'the request is not of version 1'],
     ['{"v":1,"keep":[]}', '"remove" of the request is not a list of references'],
     ['{"v":1,"remove":[1],"keep":[]}', '"remove" of the request is not a list of references'],
+    [
+      '{"v":1,"remove":[],"keep":[],"keepRepositories":[1]}',
+      '"keepRepositories" of the request is not a list of references',
+    ],
     ['{"v":1,"remove":[],"keep":"x"}', '"keep" of the request is not a list of references'],
     [`"${'x'.repeat(REQUEST_LIMITS.bytes)}"`, /^the request has 204802 bytes, 204800 are allowed$/],
     [

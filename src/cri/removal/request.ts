@@ -10,6 +10,11 @@ export interface RemovalRequest {
   readonly remove: readonly string[]
   /** References that other caches want on this node. They stay, whichever image ID they share. */
   readonly keep: readonly string[]
+  /**
+   * Repositories of which every digest stays, such as `r.io/app`. Caches want more names of them than
+   * `keep` has room for.
+   */
+  readonly keepRepositories?: readonly string[]
 }
 
 /** Directory of the Pod's downward API volume, and the file in it. */
@@ -20,7 +25,7 @@ export const REQUEST_FILE = `${REQUEST_DIRECTORY}/request.json`
  * Limits of a request. A larger removal needs further Jobs. All annotations of an object have 256 KiB
  * together.
  */
-export const REQUEST_LIMITS = { bytes: 200 * 1024, remove: 1000, keep: 5000 } as const
+export const REQUEST_LIMITS = { bytes: 200 * 1024, remove: 1000, keep: 5000, keepRepositories: 1000 } as const
 
 /** The request is not valid. The message is one sentence. */
 export class InvalidRequestError extends Error {
@@ -28,8 +33,9 @@ export class InvalidRequestError extends Error {
 }
 
 /** Formats a request for the annotation. Throws `InvalidRequestError` when it exceeds `REQUEST_LIMITS`. */
-export function encodeRequest({ remove, keep }: RemovalRequest): string {
-  const text = JSON.stringify({ v: 1, remove, keep })
+export function encodeRequest({ remove, keep, keepRepositories = [] }: RemovalRequest): string {
+  const repositories = keepRepositories.length > 0 && { keepRepositories }
+  const text = JSON.stringify({ v: 1, remove, keep, ...repositories })
   parseRequest(text)
   return text
 }
@@ -47,6 +53,9 @@ export function parseRequest(text: string): RemovalRequest {
   return {
     remove: references('remove', 'remove' in value ? value.remove : undefined),
     keep: references('keep', 'keep' in value ? value.keep : undefined),
+    ...('keepRepositories' in value && {
+      keepRepositories: references('keepRepositories', value.keepRepositories),
+    }),
   }
 }
 
@@ -58,7 +67,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function references(field: 'remove' | 'keep', value: unknown): readonly string[] {
+function references(field: Exclude<keyof typeof REQUEST_LIMITS, 'bytes'>, value: unknown): readonly string[] {
   if (!Array.isArray(value) || !value.every(item => typeof item === 'string')) {
     throw new InvalidRequestError(`"${field}" of the request is not a list of references`)
   }

@@ -130,14 +130,15 @@ describe('JobEngine.step', () => {
     expect(made()).toHaveLength(1)
   })
 
-  it('tells a removal to keep what caches want on the node, and the images of the operator', async () => {
+  it('tells a removal to keep what caches want of its repository, and the images of the operator', async () => {
     const { cluster, step, made } = await engineBefore()
-    cluster.cacheInformer.upsert(cacheOf('suspended', ['registry.test/kept:1'], { suspend: true }))
+    const other = GONE.replace(/:.*/, ':kept')
+    cluster.cacheInformer.upsert(cacheOf('suspended', [other, 'registry.test/far:1'], { suspend: true }))
     await step({ remove }, [entryOf(GONE)])
     const request = made()[0]?.spec.template.metadata.annotations[REMOVAL_ANNOTATIONS.request] ?? '{}'
     expect(JSON.parse(request)).toMatchObject({
       remove: [GONE],
-      keep: [IMAGE, 'registry.test/kept:1', HELPER],
+      keep: [HELPER, other],
     })
   })
 

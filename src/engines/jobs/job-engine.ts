@@ -52,7 +52,7 @@ export class JobEngine implements Engine<JobVerdicts> {
 
   async step(input: StepInput, verdicts: JobVerdicts, signal: AbortSignal): Promise<Step> {
     const step = await this.#start(input, verdicts, signal)
-    const isExplained = await this.#explain(verdicts, signal)
+    const isExplained = await this.#explain(input, verdicts, signal)
     return isExplained ? { ...step, lookAgainMs: EXPLAINED_LOOK_MS } : step
   }
 
@@ -87,9 +87,17 @@ export class JobEngine implements Engine<JobVerdicts> {
     }
   }
 
-  /** Asks why Jobs have no Pod. True where something new was learned. */
-  async #explain({ pulls, removals }: JobVerdicts, signal: AbortSignal): Promise<boolean> {
+  /** Asks why Jobs have no Pod, and why Pods of removals do not start. True where something was learned. */
+  async #explain(
+    { now }: StepInput,
+    { pulls, removals }: JobVerdicts,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { mountFailures } = this.#options.writer
     let isNew = false
+    for (const { slowPod } of removals.running) {
+      if (slowPod && (await mountFailures.look(slowPod, now, signal))) isNew = true
+    }
     for (const { job, unexplained } of [...pulls.running, ...removals.running]) {
       if (unexplained && (await this.#options.writer.refusals.look(job, signal))) isNew = true
     }
@@ -121,6 +129,7 @@ export class JobEngine implements Engine<JobVerdicts> {
         {
           pods: state.removalPodsOf(name),
           refusals,
+          mountFailures: writer.mountFailures.messages,
           helperPullSecrets: removals.helperPullSecrets,
           deadlineMs: removals.deadlineMs,
           now,

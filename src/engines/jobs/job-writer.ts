@@ -1,5 +1,6 @@
 import { type JobRequest, type JobSettings, type PullJob, buildJob, projectJob } from './pull/index.ts'
 import {
+  MountFailures,
   type RemovalJob,
   type RemovalRequest,
   type RemovalSettings,
@@ -21,6 +22,8 @@ const MAX_RETAINED = 50
 export class JobWriter {
   /** Why Jobs have no Pod. */
   readonly refusals: PodRefusals
+  /** Why Pods of removal Jobs do not start. */
+  readonly mountFailures: MountFailures
   readonly #state: JobState
   readonly #accountSecrets: AccountSecrets
   readonly #log: Logger
@@ -49,6 +52,7 @@ export class JobWriter {
     this.#state = state
     this.refusals = new PodRefusals(client, { state, breaker, now: cluster.now })
     this.#accountSecrets = new AccountSecrets(client, log)
+    this.mountFailures = new MountFailures(client)
     this.#log = log
     const forget = ({ type, object }: Change<KubeObject>) => {
       if (type !== 'deleted') return
@@ -64,6 +68,9 @@ export class JobWriter {
     state.removalJobs.subscribe(forget)
     state.pullPods.subscribe(recover('pulls'))
     state.removalPods.subscribe(recover('removals'))
+    state.removalPods.subscribe(({ type, object }) => {
+      if (type === 'deleted') this.mountFailures.forget(object)
+    })
   }
 
   /** Creates the Job. A Job of the same name is the same Job, so it is no error. Throws KubeError. */

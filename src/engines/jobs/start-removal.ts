@@ -1,6 +1,5 @@
 import { type Evidence, NO_EVIDENCE } from '../../core/ledger/index.ts'
-import { keptReferences } from '../../core/plan/index.ts'
-import { InvalidRequestError } from '../../cri/removal/index.ts'
+import { keptReferences, namespaceIn } from '../../core/plan/index.ts'
 import type { CircuitBreaker } from '../../state/circuit-breaker.ts'
 import type { Step, StepInput } from '../engine.ts'
 import type { Admission } from './admission.ts'
@@ -48,7 +47,7 @@ export class RemovalStarter {
     signal: AbortSignal,
   ): Promise<Step & { readonly isBusy: boolean }> {
     const { state, writer, admission, breaker, removals: settings, ownImages } = this.#options
-    const { node, caches, ledger, now, open } = input
+    const { node, plan, caches, ledger, now, open } = input
     const nothing = { evidence: NO_EVIDENCE, isBusy: false }
     if (running.length > 0 || open.removals.length === 0) return nothing
     const { name } = node.metadata
@@ -56,9 +55,19 @@ export class RemovalStarter {
     const ready = open.removals.filter(({ image }) => !pulled.has(image))
     const isDelayed = ready.length < open.removals.length
     const delay = isDelayed ? waitingStep({ reason: 'ImagePulled', inMs: PULLING_LOOK_MS }) : {}
-    const keep = [...keptReferences(node, [...caches.values()]), ...ownImages]
-    const request = chooseRemoval(ready, { node, ledger, keep, now })
-    if (!request) return { ...nothing, ...delay }
+    const chosen = chooseRemoval(ready, {
+      node,
+      ledger,
+      keptBeside: images => keptReferences({ node, caches: [...caches.values()], ledger }, images),
+      ownImages,
+      namespaceOf: owner => namespaceIn(caches.get(owner)?.key ?? plan.owners?.[owner]?.cache),
+      now,
+    })
+    if (!chosen) return { ...nothing, ...delay }
+    const { request } = chosen
+    if (chosen.kind === 'fail') {
+      return { ...nothing, evidence: removalEvidence(request, failed('RemovalFailed', chosen.message)) }
+    }
     const refusal = breaker.refusal('removals', settings.namespace, now)
     if (refusal !== undefined) {
       return { ...nothing, ...delay, evidence: removalEvidence(request, failed('JobRefused', refusal)) }
@@ -78,10 +87,6 @@ export class RemovalStarter {
       await writer.createRemoval(request, node, settings, signal)
       return { evidence: removalEvidence(request, { kind: 'removing' }), isBusy: true, ...delay }
     } catch (error) {
-      // The node has more references to keep than a request can hold. Pulls still work.
-      if (error instanceof InvalidRequestError) {
-        return { ...nothing, evidence: removalEvidence(request, failed('RemovalFailed', error.message)) }
-      }
       if (isConflict(error)) {
         return { ...nothing, ...waitingStep({ reason: 'QuotaBusy', inMs: CONFLICT_LOOK_MS }) }
       }

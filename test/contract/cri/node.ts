@@ -29,10 +29,10 @@ export class Node {
 
   /**
    * Creates a Pod with one container, which is not started, from an image. The container mounts a second
-   * image if one is given.
+   * image if one is given, by its ID as the kubelet does where `text` is the reference of the Pod.
    */
-  async createContainer(name: string, image: string, mounted?: string): Promise<void> {
-    await this.#create(name, image, mounted === undefined ? [] : [mount('/volume', mounted)])
+  async createContainer(name: string, image: string, mounted?: string, text = mounted): Promise<void> {
+    await this.#create(name, image, mounted === undefined ? [] : [mount('/volume', mounted, text)])
   }
 
   /** Creates an ended pull Pod of this product. Its container is left over. */
@@ -101,6 +101,6 @@ function specOf(image: string) {
   return { image, userSpecifiedImage: image }
 }
 
-function mount(containerPath: string, image: string): Mount {
-  return { containerPath, readonly: true, image: specOf(image) }
+function mount(containerPath: string, image: string, userSpecifiedImage = image): Mount {
+  return { containerPath, readonly: true, image: { image, userSpecifiedImage } }
 }

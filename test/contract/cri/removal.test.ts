@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { encodeRequest, parseResult, type RemovalRequest } from '../../../src/cri/removal/index.ts'
 import { type CriImage, traitsOf } from '../../../src/cri/index.ts'
-import { useWorld } from './fixture.ts'
+import { GIVEN_SOCKET, useWorld } from './fixture.ts'
+import { binary } from '../../harness/binaries.ts'
+import { run as runCommand } from '../../harness/command.ts'
 
 const MAIN = join(import.meta.dirname, '../../../src/main.ts')
 /** Runs a command without capabilities, as in a Pod that drops all. */
@@ -113,6 +115,48 @@ describe('the removal on a node', () => {
     await world.node.removePod('volume')
     expect((await removeImages({ remove: [mounted] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
     expect(await world.tags()).not.toContain(mounted)
+  })
+
+  it('keeps the digests of a repository of which all must stay', async context => {
+    context.skip(!traitsOf(world.runtime).canRemoveNames, 'the runtime removes no single name')
+    const pulled = await world.pull('crowded/app:1')
+    const keepRepositories = [world.name('crowded/app')]
+    const { answers } = await removeImages({ remove: [pulled], keepRepositories })
+    expect(answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    const left = (await world.client.listImages()).filter(isNamed(world.name('crowded/app')))
+    expect(left).toMatchObject([{ repoTags: [], repoDigests: [expect.stringContaining('@sha256:')] }])
+  })
+
+  it('removes the new image of a tag while a container mounts the old one', async context => {
+    context.skip(world.runtime.name === 'docker', 'cri-dockerd mounts no images')
+    const made = await world.pull('moved/user:1')
+    const tag = await world.pull('moved/app:1', 'old')
+    const old = (await world.client.imageStatus(tag))?.id ?? ''
+    await world.node.createContainer('mover', made, old, tag)
+    await world.pull('moved/app:1', 'new')
+    const moved = (await world.client.imageStatus(tag))?.id
+    expect(moved).not.toBe(old)
+    expect((await removeImages({ remove: [tag] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    const ids = (await world.client.listImages()).map(({ id }) => id)
+    expect(ids).toContain(old)
+    expect(ids).not.toContain(moved)
+    await world.node.removePod('mover')
+  })
+
+  it('leaves the name that somebody has given to the same content by hand', async context => {
+    context.skip(GIVEN_SOCKET !== undefined, 'the name is given with the tools of containerd')
+    const pulled = await world.pull('sideload/private:1')
+    const loaded = world.name('sideload/public:1')
+    const { id } = (await world.client.imageStatus(pulled)) ?? {}
+    const address = ['--address', world.socketPath, '--namespace', 'k8s.io']
+    await runCommand([binary('ctr'), ...address, 'images', 'tag', pulled, loaded])
+    await expect.poll(() => world.tags(), { timeout: 10_000 }).toContain(loaded)
+    expect((await removeImages({ remove: [pulled] })).answers).toEqual([{ outcome: 'Removed', detail: '' }])
+    expect(await world.client.imageStatus(loaded)).toMatchObject({ id, repoTags: [loaded] })
+    expect(await world.tags()).not.toContain(pulled)
+    // It can still run.
+    await world.node.createContainer('loaded', loaded)
+    await world.node.removePod('loaded')
   })
 
   it('removes an image whose pull has just ended, with its leftover container', async () => {

@@ -13,6 +13,7 @@ const request = {
   keys: ['a'],
   remove: ['a; rm -rf /'],
   keep: ['b'],
+  keepRepositories: [],
   revision: 7,
   startedAt: at(0),
 }
@@ -31,7 +32,7 @@ describe('a removal Job', () => {
           volumes: [{ name: 'request' }, { hostPath: { path: '/run/containerd', type: 'Directory' } }],
           containers: [
             {
-              args: ['--cri-socket-path=/run/runtime/0/containerd.sock'],
+              args: ['--cri-socket-path=/run/runtime/containerd.sock'],
               securityContext: { capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true },
             },
           ],
@@ -85,28 +86,36 @@ describe('a removal Job', () => {
       settings: { criSocketPath: '/run/k3s/containerd/containerd.sock' },
       runtime: 'containerd://2',
       paths: ['/run/k3s/containerd'],
-      sockets: ['/run/runtime/0/containerd.sock'],
+      sockets: ['/run/runtime/containerd.sock'],
     },
     {
       name: 'of CRI-O',
       settings: {},
       runtime: 'cri-o://1.34',
       paths: ['/var/run/crio'],
-      sockets: ['/run/runtime/0/crio.sock'],
+      sockets: ['/run/runtime/crio.sock'],
     },
     {
-      name: 'of k3s, in one of two places',
+      name: 'of a runtime that is not known, without making a directory on the node',
       settings: {},
-      runtime: 'containerd://2.1.4-k3s1',
-      paths: ['/run/k3s/containerd', '/run/containerd'],
-      sockets: ['/run/runtime/0/containerd.sock', '/run/runtime/1/containerd.sock'],
+      runtime: 'other://1',
+      paths: ['/run'],
+      sockets: [
+        '/run/runtime/containerd/containerd.sock',
+        '/run/runtime/k3s/containerd/containerd.sock',
+        '/run/runtime/crio/crio.sock',
+        '/run/runtime/cri-dockerd.sock',
+      ],
     },
   ])('finds the socket $name', ({ settings, runtime, paths, sockets }) => {
     const { spec } = buildRemovalJob(request, { ...NODE, runtime }, { ...REMOVAL_SETTINGS, ...settings })
     const { template } = spec as {
-      template: { spec: { volumes: { hostPath?: { path: string } }[]; containers: { args: string[] }[] } }
+      template: {
+        spec: { volumes: { hostPath?: { path: string; type: string } }[]; containers: { args: string[] }[] }
+      }
     }
     expect(template.spec.volumes.flatMap(({ hostPath }) => hostPath?.path ?? [])).toEqual(paths)
+    expect(template.spec.volumes.flatMap(({ hostPath }) => hostPath?.type ?? [])).toEqual(['Directory'])
     expect(template.spec.containers[0]?.args).toEqual([`--cri-socket-path=${sockets.join(',')}`])
   })
 })

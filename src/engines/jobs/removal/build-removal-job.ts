@@ -36,11 +36,12 @@ export function buildRemovalJob(
   settings: RemovalSettings,
 ): JobManifest {
   const sockets = settings.criSocketPath ? [settings.criSocketPath] : socketCandidates(node.runtime)
-  const directories = [...new Set(sockets.map(path => dirname(path)))]
-  const inside = (path: string) =>
-    posix.join(SOCKETS_DIRECTORY, String(directories.indexOf(dirname(path))), posix.basename(path))
+  const paths = sockets.length === 1 ? sockets : sockets.map(inRun)
+  // Several candidates are below `/run`, which every node has.
+  const directory = paths.length === 1 ? dirname(paths[0] ?? '') : '/run'
+  const inside = (path: string) => posix.join(SOCKETS_DIRECTORY, posix.relative(directory, path))
   const labels = { 'sidecar.istio.io/inject': 'false', ...REMOVAL_LABELS }
-  const text = encodeRequest({ remove: request.remove, keep: request.keep })
+  const text = encodeRequest(request)
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -91,11 +92,8 @@ export function buildRemovalJob(
                 ],
               },
             },
-            ...directories.map((path, index) => ({
-              name: `runtime-${index}`,
-              // Of several candidates some do not exist, and the kubelet would refuse a Pod that checks them.
-              hostPath: { path, type: directories.length === 1 ? 'Directory' : '' },
-            })),
+            // The kubelet does not start a Pod without the directory. Without a type the runtime would make it.
+            { name: 'runtime', hostPath: { path: directory, type: 'Directory' } },
           ],
           containers: [
             {
@@ -103,7 +101,7 @@ export function buildRemovalJob(
               image: settings.criClientImage,
               imagePullPolicy: 'IfNotPresent',
               command: ['/opt/bin/kubefledged-cri-client'],
-              args: [`--cri-socket-path=${sockets.map(inside).join(',')}`],
+              args: [`--cri-socket-path=${paths.map(inside).join(',')}`],
               resources: {
                 requests: { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '1Mi' },
                 limits: { cpu: '500m', memory: '192Mi', 'ephemeral-storage': '16Mi' },
@@ -115,11 +113,7 @@ export function buildRemovalJob(
               },
               volumeMounts: [
                 { name: 'request', mountPath: REQUEST_DIRECTORY, readOnly: true },
-                ...directories.map((_, index) => ({
-                  name: `runtime-${index}`,
-                  mountPath: `${SOCKETS_DIRECTORY}/${index}`,
-                  readOnly: true,
-                })),
+                { name: 'runtime', mountPath: SOCKETS_DIRECTORY, readOnly: true },
               ],
             },
           ],
@@ -127,4 +121,9 @@ export function buildRemovalJob(
       },
     },
   }
+}
+
+/** `/var/run` is a link to `/run`. */
+function inRun(path: string): string {
+  return path.replace(/^\/var\/run\//, '/run/')
 }

@@ -9,6 +9,7 @@
  */
 export { buildRemovalJob } from './build-removal-job.ts'
 export { type RemovalRequest, chooseRemoval } from './choose-removal.ts'
+export { MountFailures } from './mount-failures.ts'
 export {
   type RawRemovalJob,
   type RawRemovalPod,

@@ -15,6 +15,8 @@ export interface RemovalReading {
   readonly verdicts: ReadonlyMap<string, RemovalVerdict>
   /** True where the Job has no Pod and its events have to be searched for the cause. */
   readonly unexplained: boolean
+  /** A Pod that is slow to start. Its events have to be searched for the cause. */
+  readonly slowPod?: RemovalPod
   /** When the reading may change by time alone, in milliseconds from now. */
   readonly lookAgainMs?: number
 }
@@ -24,12 +26,17 @@ export interface RemovalReadInput {
   readonly pods: readonly RemovalPod[]
   /** The API server's message why a Job has no Pod, by Job UID. Only Jobs that were explained have one. */
   readonly refusals: ReadonlyMap<string, string>
+  /** What a Pod lacks to start, by its UID. Only Pods that were explained have a message. */
+  readonly mountFailures: ReadonlyMap<string, string>
   /** Names of the pull secrets of the operator. */
   readonly helperPullSecrets: readonly string[]
   /** Deadline of one Job, in milliseconds. */
   readonly deadlineMs: number
   readonly now: number
 }
+
+/** Time that a Pod has to start. Then its events are searched for the cause, and again after that time. */
+const SLOW_START_MS = 5_000
 
 /** The ledger's verdict for each outcome of the CRI client. */
 const VERDICTS: Record<
@@ -73,9 +80,15 @@ export function readRemoval(job: RemovalJob, input: RemovalReadInput): RemovalRe
     return allFailed(job, 'HelperImageUnavailable', message)
   }
   if (pod.metadata.deletionTimestamp) return allFailed(job, 'RemovalFailed', 'its Pod was deleted')
-  const left = Date.parse(creationTimestamp) + input.deadlineMs - input.now
+  const lacks = input.mountFailures.get(pod.metadata.uid ?? '')
+  if (lacks !== undefined) return allFailed(job, 'RemovalFailed', lacks)
+  const age = input.now - Date.parse(creationTimestamp)
+  const left = input.deadlineMs - age
   if (!(left > 0)) return allFailed(job, 'Timeout', 'the removal did not end within the deadline')
-  return running(job, { lookAgainMs: left, unexplained: false })
+  if (!pod.starting) return running(job, { lookAgainMs: left, unexplained: false })
+  const lookAgainMs = Math.min(left, SLOW_START_MS)
+  const reading = running(job, { lookAgainMs, unexplained: false })
+  return age < SLOW_START_MS ? reading : { ...reading, slowPod: pod }
 }
 
 function readWithoutPod(job: RemovalJob, { refusals, now }: RemovalReadInput): RemovalReading {

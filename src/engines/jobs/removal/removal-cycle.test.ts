@@ -9,7 +9,10 @@ import { encodeResult } from '../../../cri/removal/index.ts'
 import { isRemovalAnswered } from '../../../core/ledger/index.ts'
 import type { RemovalRequest } from './choose-removal.ts'
 import type { RemovalJob } from './removal-job.ts'
+import { readRemovalJobs } from './verdicts.ts'
 import { type RemovalWork, afterStart, decideRemovals, workOf } from './testing-decide.ts'
+
+const READ = { helperPullSecrets: [], deadlineMs: 300_000 }
 
 /** Removal Jobs are read, the ledger is updated, and the next Job is chosen: what these parts do together. */
 
@@ -30,7 +33,7 @@ const words = (ledger: readonly LedgerEntry[]) =>
 
 describe('removals', () => {
   it('are asked for in one Job, and the ledger says so', () => {
-    const { request, work } = started(workOf(['r.io/a:1', 'r.io/b:1'], { keep: ['r.io/k:1'] }))
+    const { request, work } = started(workOf(['r.io/a:1', 'r.io/b:1'], { ownImages: ['r.io/k:1'] }))
     expect(request).toMatchObject({
       remove: ['r.io/a:1', 'r.io/b:1'],
       keep: ['r.io/k:1'],
@@ -78,11 +81,11 @@ describe('removals', () => {
     expect(work.removals.every((removal, index) => isRemovalAnswered(removal, decision.ledger[index]))).toBe(
       true,
     )
-    // Only the failed one is tried again, after a pause.
+    // The failed one and the one in use are tried again, after a pause.
     expect(decision.start).toBeUndefined()
     expect(decision.lookAgainMs).toBeGreaterThan(20_000)
     const later = decideRemovals({ ...work, jobs: [], ledger: decision.ledger, now: T0 + 120_000 })
-    expect(later.start?.remove).toEqual(['r.io/e:1'])
+    expect(later.start?.remove).toEqual(['r.io/c:1', 'r.io/e:1'])
     expect(later.start?.name).not.toBe(job.metadata.name)
   })
 
@@ -195,13 +198,41 @@ describe('removals', () => {
     expect(words(decision.ledger)['r.io/a:1']).toBe('Removing')
   })
 
+  it('fail with the name of the directory that the node does not have', () => {
+    const { work, job } = started(workOf(['r.io/a:1']))
+    const pod = removalPodOf(job, { phase: 'Pending' })
+    const pods = [{ ...pod, metadata: { ...pod.metadata, uid: 'p1' } }]
+    const early = readRemovalJobs([job], { ...work, pods, ...READ, now: T0 + 4_000 }, 'uid-of-n1')
+    expect(early.running).toMatchObject([{ lookAgainMs: 5_000 }])
+    expect(early.running[0]).not.toHaveProperty('slowPod')
+    const late = readRemovalJobs([job], { ...work, pods, ...READ, now: T0 + 6_000 }, 'uid-of-n1')
+    expect(late.running).toMatchObject([{ lookAgainMs: 5_000, slowPod: pods[0] }])
+    const mountFailures = new Map([['p1', 'the node has no directory /run/none']])
+    const decision = decideRemovals({ ...work, pods, mountFailures, now: T0 + 6_000 })
+    expect(decision.ledger[0]?.removal).toMatchObject({
+      state: 'Failed',
+      reason: 'RemovalFailed',
+      message: 'the node has no directory /run/none',
+    })
+    expect(decision.finished).toEqual([job])
+  })
+
   it('of a newer request are not answered by an older Job', () => {
     const { work, job } = started(workOf(['r.io/a:1']))
     const removals = [removalOf('r.io/a:1', { revision: 2 })]
     const decision = decideRemovals({ ...work, removals, pods: [endedRemovalPodOf(job, ['InUse'])] })
     expect(decision.ledger[0]?.removal).toMatchObject({ state: 'Waiting', revision: 2 })
-    expect(decision.start).toMatchObject({ revision: 2 })
-    expect(decision.start?.name).not.toBe(job.metadata.name)
+    // Two attempts at an image have a pause between them.
+    expect(decision.start).toBeUndefined()
+    const later = decideRemovals({
+      ...work,
+      removals,
+      jobs: [],
+      ledger: decision.ledger,
+      now: T0 + 120_000,
+    })
+    expect(later.start).toMatchObject({ revision: 2 })
+    expect(later.start?.name).not.toBe(job.metadata.name)
   })
 })
 

@@ -49,6 +49,8 @@ export interface RemovalPod extends KubeObject {
   readonly result: string
   /** True where the container cannot start without help, for example because its image cannot be pulled. */
   readonly stuck: boolean
+  /** True where the kubelet has the Pod and has not started its container. */
+  readonly starting: boolean
 }
 
 /** The fields of core/v1 Pod that are read. */
@@ -83,6 +85,8 @@ export function projectRemovalPod(raw: RawRemovalPod): RemovalPod {
     message: boundedText(raw.status?.message ?? waiting?.message ?? ''),
     result: terminated?.message ?? '',
     stuck: waiting !== undefined && !STARTING.has(waiting.reason ?? ''),
+    starting:
+      raw.status?.phase === 'Pending' && (waiting === undefined || STARTING.has(waiting.reason ?? '')),
   }
 }
 

@@ -6,7 +6,8 @@ import { T0 } from '../../../../test/builders/time.ts'
 import type { LedgerEntry, Removal } from '../../../api/node-images.ts'
 import { type RemovalEvidence, openWork, updateLedger } from '../../../core/ledger/index.ts'
 import { type NodeFacts, nodeListInventory } from '../../../core/node/index.ts'
-import { type RemovalRequest, chooseRemoval } from './choose-removal.ts'
+import type { KeptReferences } from '../../../core/plan/index.ts'
+import { type ChosenRemoval, type RemovalRequest, chooseRemoval } from './choose-removal.ts'
 import type { RemovalJob, RemovalPod } from './removal-job.ts'
 import { readRemovalJobs } from './verdicts.ts'
 
@@ -15,11 +16,13 @@ export interface RemovalWork {
   readonly node: NodeFacts
   readonly removals: readonly Removal[]
   readonly ledger: readonly LedgerEntry[]
-  readonly keep: readonly string[]
+  readonly kept: KeptReferences
+  readonly ownImages: readonly string[]
   readonly jobs: readonly RemovalJob[]
   readonly pods: readonly RemovalPod[]
   readonly mayRemove: boolean
   readonly refusals: ReadonlyMap<string, string>
+  readonly mountFailures: ReadonlyMap<string, string>
   readonly now: number
 }
 
@@ -29,6 +32,7 @@ export interface RemovalDecision {
   readonly finished: readonly RemovalJob[]
   readonly unexplained: readonly RemovalJob[]
   readonly start?: RemovalRequest
+  readonly fail?: Extract<ChosenRemoval, { kind: 'fail' }>
   readonly lookAgainMs?: number
 }
 
@@ -38,11 +42,13 @@ export function workOf(images: readonly string[], changes: Partial<RemovalWork> 
     node: nodeOf('n1'),
     removals: images.map(image => removalOf(image)),
     ledger: images.map(image => entryOf(image, { owners: ['x'] })),
-    keep: [],
+    kept: { byRepository: new Map(), lookedUp: [] },
+    ownImages: [],
     jobs: [],
     pods: [],
     mayRemove: true,
     refusals: new Map(),
+    mountFailures: new Map(),
     now: T0,
     ...changes,
   }
@@ -53,7 +59,7 @@ export function workOf(images: readonly string[], changes: Partial<RemovalWork> 
  * updated, and the next Job is chosen, as the reconciler of nodes and the Job engine do it. Pure.
  */
 export function decideRemovals(work: RemovalWork): RemovalDecision {
-  const { node, jobs, now } = work
+  const { node, jobs } = work
   const readings = readRemovalJobs(
     jobs,
     {
@@ -76,7 +82,8 @@ export function decideRemovals(work: RemovalWork): RemovalDecision {
     startable: new Set(),
   })
   const isRunning = readings.running.length > 0
-  const start = isRunning ? undefined : chooseRemoval(open.removals, { ...work, ledger, now })
+  const choice = { ...work, ledger, keptBeside: () => work.kept, namespaceOf: (owner: string) => owner }
+  const chosen = isRunning ? undefined : chooseRemoval(open.removals, choice)
   const looks = [
     ...readings.running.map(({ lookAgainMs }) => lookAgainMs),
     ...(isRunning ? [] : open.later.values()),
@@ -85,7 +92,8 @@ export function decideRemovals(work: RemovalWork): RemovalDecision {
     ledger,
     finished: readings.finished,
     unexplained: readings.running.filter(({ unexplained }) => unexplained).map(({ job }) => job),
-    ...(start && { start }),
+    ...(chosen?.kind === 'start' && { start: chosen.request }),
+    ...(chosen?.kind === 'fail' && { fail: chosen }),
     ...(looks.length > 0 && { lookAgainMs: Math.min(...looks) }),
   }
 }
