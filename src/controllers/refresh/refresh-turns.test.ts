@@ -33,7 +33,7 @@ async function registry() {
     response.end()
   })
   const host = await addressOf(server)
-  closers.push(() => void server.close().closeAllConnections())
+  closers.push(() => server.close().closeAllConnections())
   return { host, state }
 }
 
