@@ -6,6 +6,11 @@ export const SKIP_REASONS = {
   NotReady: 'The node is not Ready. It gets its images when it is Ready.',
   Cordoned: 'The node is unschedulable (cordoned). It gets its images when it is uncordoned.',
   Deleting: 'The node is being deleted.',
+  BeingRemoved:
+    'A taint says that the node is being taken away, such as `karpenter.sh/disrupted` or `ToBeDeletedByClusterAutoscaler`.',
+  NotOpenYet:
+    'A start-up taint says that the node is not open yet, such as `node.cilium.io/agent-not-ready`. It gets its images when the taint goes.',
+  DiskPressure: 'The disk of the node is full. It gets its images when the kubelet has freed space.',
   Virtual: 'The node is virtual (virtual-kubelet or similar) and has no image store.',
   UnsupportedOS: 'The node does not run Linux.',
   NamespaceNodeSelector:

@@ -1,3 +1,4 @@
+import { LruMap } from '../base/lru-map.ts'
 import { checkDigest, checkHost, checkPath, checkTag, type Part } from './reference-grammar.ts'
 import { InvalidReferenceError } from './reference-error.ts'
 
@@ -29,6 +30,12 @@ const DEFAULT_TAG = 'latest'
 /** Longest path, with `library/`. This is the limit of distribution/reference. */
 const MAX_PATH = 255
 
+/** What runtimes give for an image without a name. No registry has it. */
+const IMAGE_ID = /^(sha(256|384|512):)?[a-f0-9]{64,128}$/
+/** Prefixes of `.status.containerStatuses[].imageID`, such as `docker-pullable://`. */
+const RUNTIME_PREFIX = /^(docker-pullable|docker|containerd|cri-o):\/\//
+const TAKE_SPEC = 'take spec.containers[].image of the Pod, or of its owner'
+
 /** Parses a reference. Throws `InvalidReferenceError` and nothing else. */
 export function parseReference(text: string): Reference {
   if (text === '') throw new InvalidReferenceError(text, 'it is empty')
@@ -36,8 +43,11 @@ export function parseReference(text: string): Reference {
   if (foreign) {
     throw new InvalidReferenceError(text, `${describe(foreign[0])} is not allowed`, foreign.index)
   }
-  if (/^[a-f0-9]{64}$/.test(text)) {
-    throw new InvalidReferenceError(text, '64 hexadecimal digits are an image ID, not a name')
+  if (IMAGE_ID.test(text)) {
+    throw new InvalidReferenceError(text, `this is an image ID, not a reference: ${TAKE_SPEC}`)
+  }
+  if (RUNTIME_PREFIX.test(text)) {
+    throw new InvalidReferenceError(text, `this is a name of a running container's image: ${TAKE_SPEC}`)
   }
   const { domain, rest } = splitDomain(text)
   const at = rest.text.indexOf('@')
@@ -68,10 +78,17 @@ export function parseReference(text: string): Reference {
   }
 }
 
+/** References that were parsed lately: the controller asks about the same images for each of thousands of nodes. */
+const parsed = new LruMap<string, Reference>(20_000)
+
 /** The parsed reference. Undefined when the text is not a reference. */
 export function tryParseReference(text: string): Reference | undefined {
+  const known = parsed.get(text)
+  if (known) return known
   try {
-    return parseReference(text)
+    const reference = parseReference(text)
+    parsed.set(text, reference)
+    return reference
   } catch (error) {
     if (error instanceof InvalidReferenceError) return undefined
     throw error

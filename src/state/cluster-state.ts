@@ -72,7 +72,11 @@ export class ClusterState {
         log,
       },
     )
-    this.nodeInformer = new Informer(nodes, { project: projectNode, log })
+    this.nodeInformer = new Informer(nodes, {
+      project: raw =>
+        projectNode(raw, { previous: this.nodeInformer.get(raw.metadata.name), now: this.now() }),
+      log,
+    })
     this.cacheInformer = new Informer(this.caches, { project: withoutManagedFields, log })
     this.nodeImagesInformer = new Informer(this.nodeImages, {
       project: raw => this.#projection.project(raw),

@@ -35,6 +35,12 @@ export function entryOf(image: string, changes: Partial<LedgerEntry> = {}): Ledg
   }
 }
 
+/** The same, of an image that the list of the node has shown since. */
+export function listedEntryOf(image: string, changes: Partial<LedgerEntry> = {}): LedgerEntry {
+  const { presence, ...entry } = entryOf(image, changes)
+  return { ...entry, ...(presence && { presence: { ...presence, listed: true } }) }
+}
+
 /** A ledger entry of an image whose pull failed for revision 1. */
 export function failedEntryOf(
   image: string,

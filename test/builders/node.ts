@@ -55,5 +55,7 @@ export function nodeWith(name: string, options: NodeOptions): NodeFacts {
       },
     },
   }
-  return projectNode(raw)
+  const now = Date.parse(heartbeatAt)
+  // The controller sees the heartbeat at the time that it has.
+  return { ...projectNode(raw, { now }), listSeenAt: now }
 }

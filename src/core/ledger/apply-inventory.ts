@@ -72,8 +72,6 @@ function disappeared({ attempt, ...entry }: LedgerEntry, now: string): LedgerEnt
   return {
     ...entry,
     presence: { state: 'Absent', since: now, by: 'NodeList' },
-    // The next pull brings an image that was not there before us.
-    pulledByUs: true,
     ...(attempt && { attempt: attempt.state === 'Failed' ? withoutFailure(attempt) : attempt }),
   }
 }
@@ -100,24 +98,21 @@ export function isSameMachine(
   return !isKnown || (status.nodeUid === node.metadata.uid && (status.machineId ?? '') === node.machineId)
 }
 
-/** True where the list of the node shows that a present image is no longer there. */
+/**
+ * True where the list of the node shows that a present image is no longer there: the list has shown it, and
+ * shows it no more. A list that has never shown an image proves nothing about it: the kubelet may be told to
+ * list fewer images, and some runtimes list an image under another name.
+ */
 export function isGone(inventory: Inventory, entry: LedgerEntry): boolean {
-  if (inventory.find(entry.image).state !== 'absent') return false
-  return entry.presence?.listed === true || inventory.isNewerThan(entry.presence?.since)
+  return entry.presence?.listed === true && inventory.find(entry.image).state === 'absent'
 }
 
 /**
- * True where the list lacks a present image, or has a digest that is not known yet, and may be too old to
- * be believed.
+ * True where the list shows a digest that is not known yet, and may be too old to be believed.
  * A newer list decides.
  */
 export function isDoubtful(inventory: Inventory, entry: LedgerEntry): boolean {
-  if (!isPresent(entry)) return false
-  const { state } = inventory.find(entry.image)
-  if (state === 'absent') return !isGone(inventory, entry)
-  return (
-    state === 'present' &&
-    entry.presence?.digest === undefined &&
-    !inventory.isNewerThan(entry.presence?.since)
-  )
+  if (!isPresent(entry) || entry.presence?.digest !== undefined) return false
+  const isListed = inventory.find(entry.image).state === 'present'
+  return isListed && !inventory.isNewerThan(entry.presence?.since)
 }

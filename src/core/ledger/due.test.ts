@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { circuitsOf } from '../../../test/builders/circuits.ts'
 import { compiledOf } from '../../../test/builders/image-cache.ts'
-import { desiredOf, entryOf, failedEntryOf } from '../../../test/builders/node-images.ts'
+import { desiredOf, entryOf, failedEntryOf, listedEntryOf } from '../../../test/builders/node-images.ts'
 import { type NodeOptions, nodeWith } from '../../../test/builders/node.ts'
 import { T0, at } from '../../../test/builders/time.ts'
 import type { DesiredImage, LedgerEntry } from '../../api/node-images.ts'
@@ -158,7 +158,7 @@ describe('a failed image', () => {
 describe('an image that is there', () => {
   const recheckIntervalMs = HOUR_MS
 
-  it('is proved again after the interval, where the list is not whole', () => {
+  it('is proved again after the interval, where no whole list has shown it', () => {
     expect(dueAt(entryOf(IMAGE), 60, { recheckIntervalMs }).kind).toBe('later')
     expect(dueAt(entryOf(IMAGE), 4_000, { recheckIntervalMs })).toEqual({
       kind: 'now',
@@ -166,9 +166,9 @@ describe('an image that is there', () => {
       urgent: false,
     })
     expect(dueAt(entryOf(IMAGE), 4_000)).toEqual({ kind: 'settled' })
-    expect(dueAt(entryOf(IMAGE), 4_000, { recheckIntervalMs, node: { lists: [[IMAGE]] } }).kind).toBe(
-      'settled',
-    )
+    const node = { lists: [[IMAGE]] }
+    expect(dueAt(listedEntryOf(IMAGE), 4_000, { recheckIntervalMs, node }).kind).toBe('settled')
+    expect(dueAt(entryOf(IMAGE), 4_000, { recheckIntervalMs, node }).kind).toBe('now')
   })
 
   it.each([-86_400, -120, 0, 120, 86_400])(

@@ -129,8 +129,9 @@ function causeRecoveredAt(desired: DesiredImage, entry: LedgerEntry, input: DueI
 }
 
 function recheckDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
-  // A whole list is read with every report of the node. There is nothing to prove.
-  if (input.inventory.isWhole || input.recheckIntervalMs <= 0) return SETTLED
+  // A whole list that has shown the image tells when it goes. There is nothing to prove.
+  const isWatched = input.inventory.isWhole && entry.presence?.listed === true
+  if (isWatched || input.recheckIntervalMs <= 0) return SETTLED
   const { diskPressureAt } = input.node
   // The clock of the node may differ from ours, so its times are compared with each other only.
   const isProvedBefore = diskPressureAt !== undefined && diskPressureAt !== entry.presence?.diskPressureAt

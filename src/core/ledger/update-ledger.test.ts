@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compiledOf } from '../../../test/builders/image-cache.ts'
-import { desiredOf, entryOf, failedEntryOf, removalOf } from '../../../test/builders/node-images.ts'
+import {
+  desiredOf,
+  entryOf,
+  failedEntryOf,
+  listedEntryOf,
+  removalOf,
+} from '../../../test/builders/node-images.ts'
 import { nodeOf } from '../../../test/builders/node.ts'
 import { T0, at } from '../../../test/builders/time.ts'
 import { type DesiredImage, type LedgerEntry, entryKey } from '../../api/node-images.ts'
@@ -140,7 +146,12 @@ describe('an image that nobody wants any more', () => {
   it('stays on record while it is on the node', () => {
     const present = entryOf(IMAGE, { owners: ['x'] })
     expect(left([present])).toEqual([present])
-    expect(left([present], { node: nodeOf('n1', [['other.test/b:1']], at(1_000)) })).toEqual([])
+    const node = nodeOf('n1', [['other.test/b:1']], at(1_000))
+    expect(left([present], { node })).toEqual([present])
+    expect(left([listedEntryOf(IMAGE, { owners: ['x'] })], { node })).toEqual([])
+    const days = (count: number) => Date.parse(at(0)) + count * 86_400_000
+    expect(left([present], { node, now: days(29) })).toEqual([present])
+    expect(left([present], { node, now: days(31) })).toEqual([])
     expect(left([failedEntryOf(IMAGE, 'ImageNotFound')])).toEqual([])
   })
 
@@ -236,7 +247,7 @@ describe('a removal', () => {
   })
 
   it('is done where the list of the node shows that a kept image has gone', () => {
-    const kept = entryOf(IMAGE, { removal: { state: 'Kept', revision: 1, reason: 'InUse' } })
+    const kept = listedEntryOf(IMAGE, { removal: { state: 'Kept', revision: 1, reason: 'InUse' } })
     const node = nodeOf('n1', [['other.test/b:1']], at(1_000))
     expect(removing(kept, [], node)).toMatchObject({
       presence: { state: 'Absent' },

@@ -1,4 +1,5 @@
 import { type DesiredImage, type LedgerEntry, type Removal, entryKey } from '../../api/node-images.ts'
+import { imageName } from '../../oci/reference.ts'
 import type { CompiledCache } from '../demand/index.ts'
 import type { Inventory, NodeFacts } from '../node/index.ts'
 import { applyInventory, isGone } from './apply-inventory.ts'
@@ -24,6 +25,8 @@ export interface LedgerInput {
 
 /** Entries of images that nobody wants, for each node. */
 const MAX_TOMBSTONES = 200
+/** Age at which an image that nobody wants is forgotten although no list shows that it has gone: 30 days. */
+const TOMBSTONE_AGE_MS = 30 * 86_400_000
 
 /**
  * The new ledger of a node: what engines and the image list of the node say of each image that is wanted or
@@ -34,13 +37,21 @@ export function updateLedger(input: LedgerInput): LedgerEntry[] {
   const old = byKey(input.ledger)
   const next = new Map<string, LedgerEntry>()
   const evidence = Map.groupBy(input.evidence.pulls, ({ key }) => key)
-  const withSecret = new Set(input.ledger.flatMap(entry => (entry.credential ? [entry.image] : [])))
+  const withSecret = new Set(
+    input.ledger.flatMap(entry => (entry.credential ? [imageName(entry.image)] : [])),
+  )
   const isPulledByUs = pulledByUs(input)
   for (const desired of input.desired) {
     const key = entryKey(desired)
     const before = withoutRemoval(old.get(key), now)
     const recorded = recordEvidence(desired, before, evidence.get(key) ?? [], now)
-    const entry = applyInventory(input.inventory, desired, recorded, now, withSecret.has(desired.image))
+    const entry = applyInventory(
+      input.inventory,
+      desired,
+      recorded,
+      now,
+      withSecret.has(imageName(desired.image)),
+    )
     next.set(key, {
       ...(entry ?? emptyEntry(desired, true)),
       owners: desired.owners,
@@ -132,7 +143,7 @@ function withoutAttempt(entry: LedgerEntry): LedgerEntry {
  * is newer.
  */
 function tombstones(
-  { ledger, removals, inventory }: LedgerInput,
+  { ledger, removals, inventory, now }: LedgerInput,
   wanted: ReadonlyMap<string, LedgerEntry>,
 ): LedgerEntry[] {
   const removing = new Set(removals.map(entryKey))
@@ -141,7 +152,8 @@ function tombstones(
   const others = left.filter(entry => {
     if (removing.has(entryKey(entry))) return false
     if (entry.removal?.state === 'Removed') return !inventory.isNewerThan(entry.presence?.since)
-    return isPresent(entry) && !isGone(inventory, entry)
+    const isOld = now - Date.parse(entry.presence?.since ?? '') > TOMBSTONE_AGE_MS
+    return isPresent(entry) && !isOld && !isGone(inventory, entry)
   })
   return [...going, ...others.slice(0, MAX_TOMBSTONES).map(withoutOpenRemoval)]
 }
@@ -197,12 +209,16 @@ function updateRemovals(
   }
 }
 
-/** Notes the last DiskPressure of the node with a presence that was just proved. A whole list needs no proof. */
+/**
+ * Notes the last DiskPressure of the node with a presence that was just proved.
+ * An image that a whole list has shown needs no proof.
+ */
 function withPressure(entry: LedgerEntry, { node, inventory }: LedgerInput, now: string): LedgerEntry {
   const { presence } = entry
   const { diskPressureAt } = node
   const isProved = presence?.state === 'Present' && presence.since === now
-  if (!isProved || inventory.isWhole || diskPressureAt === undefined) return entry
+  const isWatched = inventory.isWhole && presence?.listed === true
+  if (!isProved || isWatched || diskPressureAt === undefined) return entry
   return { ...entry, presence: { ...presence, diskPressureAt } }
 }
 

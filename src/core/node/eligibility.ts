@@ -16,6 +16,27 @@ const CONDITION_TAINTS = new Set([
 /** Values of the labels `type` and `kubernetes.io/role` of nodes without an image store. */
 const VIRTUAL_TYPES = new Set(['virtual-kubelet', 'kwok'])
 
+/** Taints of autoscalers and cloud providers on a node that they are taking away. */
+const REMOVAL_TAINTS = new Set([
+  'karpenter.sh/disrupted',
+  'karpenter.sh/disruption',
+  'ToBeDeletedByClusterAutoscaler',
+  'node.kubernetes.io/out-of-service',
+  'node.cloudprovider.kubernetes.io/shutdown',
+])
+
+/** Taints on a node until its network, its storage or its cloud provider is ready. */
+const STARTUP_TAINTS = new Set([
+  'node.cloudprovider.kubernetes.io/uninitialized',
+  'node.kubernetes.io/network-unavailable',
+  'karpenter.sh/unregistered',
+])
+/** `node.cilium.io/agent-not-ready`, `ebs.csi.aws.com/agent-not-ready`; those that the cluster-autoscaler knows. */
+const STARTUP_TAINT =
+  /\/agent-not-ready$|^(startup|ignore|status)-taint\.cluster-autoscaler\.kubernetes\.io\//
+
+const DISK_TAINT = 'node.kubernetes.io/disk-pressure'
+
 const deleting: Rule = node => (node.metadata.deletionTimestamp ? 'Deleting' : undefined)
 
 // virtual-kubelet, Fargate and similar nodes have no kubelet and no image store. A label or the version
@@ -48,8 +69,31 @@ const tainted: Rule = (node, list) => {
   return refused ? 'TaintNotTolerated' : undefined
 }
 
+/** A taint that keeps new Pods off the node. `PreferNoSchedule` only advises. */
+function hasTaint(node: NodeFacts, isMeant: (key: string) => boolean): boolean {
+  return node.taints.some(({ key, effect }) => effect !== 'PreferNoSchedule' && isMeant(key))
+}
+
+const beingRemoved: Rule = node =>
+  hasTaint(node, key => REMOVAL_TAINTS.has(key)) ? 'BeingRemoved' : undefined
+
+const notOpenYet: Rule = node =>
+  hasTaint(node, key => STARTUP_TAINTS.has(key) || STARTUP_TAINT.test(key)) ? 'NotOpenYet' : undefined
+
+const diskPressure: Rule = node => (hasTaint(node, key => key === DISK_TAINT) ? 'DiskPressure' : undefined)
+
 /** The chain. Lasting reasons come first: a cordoned virtual node is reported as virtual. */
-const CHAIN: readonly Rule[] = [deleting, virtual, otherSystem, tainted, cordoned, notReady]
+const CHAIN: readonly Rule[] = [
+  deleting,
+  virtual,
+  otherSystem,
+  tainted,
+  beingRemoved,
+  cordoned,
+  notReady,
+  notOpenYet,
+  diskPressure,
+]
 
 /** Why a node that a list selects gets no work now. Undefined where it gets work. */
 export function skipReason(node: NodeFacts, list: CacheList): SkipReason | undefined {

@@ -104,7 +104,7 @@ describe('projectNode', () => {
   it('takes anything', () => {
     expect(projectNode({ metadata: { name: 'n' } })).toMatchObject({
       ready: false,
-      imageCount: 0,
+      imageNames: [],
       mostNames: 0,
     })
   })

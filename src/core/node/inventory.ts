@@ -13,7 +13,7 @@ export interface Inventory {
   readonly isWhole: boolean
   /** Looks up an image by its reference in any spelling. Text that is no reference is `absent`. */
   find(image: string): Sighting
-  /** True where the source shows the node as it was after this time (RFC 3339). */
+  /** True where the source shows the node as it was after this time (RFC 3339, clock of the controller). */
   isNewerThan(time: string | undefined): boolean
 }
 
@@ -22,40 +22,64 @@ const MAX_LISTED_IMAGES = 50
 /** Names that a kubelet lists for one image (`maxNamesPerImageInNodeStatus`). */
 const MAX_LISTED_NAMES = 5
 /**
- * Greatest age of the kubelet's list when the kubelet writes it. By default the kubelet asks the runtime
- * every 30 s and reports every 10 s. A list that is written sooner after a pull may lack the image.
+ * Greatest age of the kubelet's list when the controller sees it. By default the kubelet asks the runtime
+ * every 30 s and reports every 10 s. A list that comes sooner after a pull may lack the image.
  */
 const LIST_LAG_MS = 60_000
 
 /**
  * The inventory that `node.status.images` gives.
- * The list is whole where it has fewer entries than its limit and no image has the greatest number of names.
+ * The list may be whole where it has fewer entries than its default limit and no image has the greatest number
+ * of names. A kubelet may have a lower limit, so an image that no list has shown may still be there.
  */
 export function nodeListInventory(node: NodeFacts): Inventory {
   const isWhole =
-    node.imageCount > 0 && node.imageCount < MAX_LISTED_IMAGES && node.mostNames < MAX_LISTED_NAMES
+    node.imageNames.length > 0 &&
+    node.imageNames.length < MAX_LISTED_IMAGES &&
+    node.mostNames < MAX_LISTED_NAMES
   return {
     isWhole,
     find: image => findInList(node, image, isWhole),
-    isNewerThan: time => !time || Date.parse(node.heartbeatAt) - LIST_LAG_MS > Date.parse(time),
+    isNewerThan: time => !time || (node.listSeenAt ?? 0) - LIST_LAG_MS > Date.parse(time),
   }
 }
 
+/**
+ * Only the whole name counts: a runtime resolves `r:tag@digest` by `r@digest`, and neither by another name
+ * of the same image nor by its parts.
+ */
 function findInList(node: NodeFacts, image: string, isWhole: boolean): Sighting {
   const reference = tryParseReference(image)
   if (!reference) return { state: 'absent' }
-  const name = normalizedName(reference)
-  const position = node.imageNames.indexOf(`\n${name}\n`)
-  if (position < 0) return isWhole ? { state: 'absent' } : { state: 'unknown' }
-  const digest = reference.digest ?? digestBefore(node.imageNames, position, repositoryOf(reference))
+  const names = namesOf(node).get(normalizedName(reference))
+  if (names === undefined) return isWhole ? { state: 'absent' } : { state: 'unknown' }
+  const digest = reference.digest ?? digestIn(names, repositoryOf(reference))
   return { state: 'present', ...(digest !== undefined && { digest }) }
 }
 
-/** The kubelet lists the digests of an image before its tags. */
-function digestBefore(imageNames: string, position: number, repository: string): string | undefined {
-  for (const name of imageNames.slice(0, position).split('\n').toReversed()) {
-    if (name === '') return undefined
-    if (name.startsWith(`${repository}@`)) return name.slice(repository.length + 1)
-  }
-  return undefined
+/** The list that was asked last, by name. A reconcile asks about all images of one node in a row. */
+let latest: { readonly list: NodeFacts['imageNames']; readonly byName: ReadonlyMap<string, string> } = {
+  list: [],
+  byName: new Map(),
+}
+
+/** The names of each image, by each of its names. */
+function namesOf({ imageNames: list }: NodeFacts): ReadonlyMap<string, string> {
+  if (latest.list === list) return latest.byName
+  const byName = new Map(
+    list.flatMap(names =>
+      names
+        .split('\n')
+        .filter(name => name !== '')
+        .map(name => [name, names] as const),
+    ),
+  )
+  latest = { list, byName }
+  return byName
+}
+
+/** The digest that the names of an image give for a repository. */
+function digestIn(names: string, repository: string): string | undefined {
+  const name = names.split('\n').findLast(text => text.startsWith(`${repository}@`))
+  return name?.slice(repository.length + 1)
 }

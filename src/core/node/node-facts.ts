@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import { HOSTNAME_LABEL } from '../../api/constants.ts'
 import type { KubeObject } from '../../api/object.ts'
+import { Interner } from '../../base/interner.ts'
 
 /** A taint of a node (core/v1 Taint). */
 export interface Taint {
@@ -22,19 +24,33 @@ export interface NodeFacts extends KubeObject {
   readonly kubeletVersion: string
   /** As the node reports it: `containerd://2.3.7`. */
   readonly runtime: string
-  /** When the kubelet last wrote this status, and so `imageNames`. */
+  /** When the kubelet last wrote this status, RFC 3339 on its own clock. Only compared for equality. */
   readonly heartbeatAt: string
-  /** When DiskPressure last ended: the kubelet may have removed images before. Absent while it lasts. */
+  /**
+   * When the controller saw a new heartbeat, in milliseconds on its own clock.
+   * Absent until a heartbeat comes that the controller has waited for: the age of the first one is unknown.
+   */
+  readonly listSeenAt?: number
+  /**
+   * When DiskPressure last ended, RFC 3339 on the clock of the node: the kubelet may have removed images
+   * before. Absent while it lasts. Only compared for equality.
+   */
   readonly diskPressureAt?: string
-  /** Number of images in the kubelet's list. */
-  readonly imageCount: number
   /** Greatest number of names that one image of the list has. At 5 the kubelet may have left names out. */
   readonly mostNames: number
   /**
-   * All names of the list. A line feed stands before and after each name, an empty line between images.
-   * One flat string, because thousands of small strings need more memory.
+   * One text for each image of the kubelet's list: its names, with a line feed before and after each.
+   * Nodes share equal texts.
    */
-  readonly imageNames: string
+  readonly imageNames: readonly string[]
+}
+
+/** What is known of a Node before a new version of it comes. */
+export interface NodeSeen {
+  /** The facts of the version before. Absent for a Node that is seen for the first time. */
+  readonly previous?: NodeFacts | undefined
+  /** Time of the controller, in milliseconds since the epoch. */
+  readonly now: number
 }
 
 interface RawCondition {
@@ -64,14 +80,18 @@ export function hostnameOf({ metadata: { name, labels } }: NodeFacts): string {
   return labels?.[HOSTNAME_LABEL] ?? name
 }
 
+/** Names of images that nodes share. */
+const sharedNames = new Interner<string>(20_000)
+
 /** The facts of a Node. Never throws, even for unusual kubelets. */
-export function projectNode(raw: RawNode): NodeFacts {
-  const conditions = raw.status?.conditions ?? []
-  const ready = conditions.find(condition => condition.type === 'Ready')
-  const disk = conditions.find(condition => condition.type === 'DiskPressure')
-  const images = raw.status?.images ?? []
-  const names = images.map(image => image.names ?? [])
+export function projectNode(raw: RawNode, { previous, now }: NodeSeen = { now: 0 }): NodeFacts {
   const { name, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = raw.metadata
+  const before = previous?.metadata.uid === uid ? previous : undefined
+  const ready = raw.status?.conditions?.find(condition => condition.type === 'Ready')
+  const disk = raw.status?.conditions?.find(condition => condition.type === 'DiskPressure')
+  const heartbeatAt = ready?.lastHeartbeatTime ?? ''
+  const listSeenAt = before && before.heartbeatAt !== heartbeatAt ? now : before?.listSeenAt
+  const names = (raw.status?.images ?? []).map(image => image.names ?? [])
   return {
     metadata: {
       name,
@@ -79,22 +99,34 @@ export function projectNode(raw: RawNode): NodeFacts {
       ...(resourceVersion !== undefined && { resourceVersion }),
       ...(creationTimestamp !== undefined && { creationTimestamp }),
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
-      labels: labels ?? {},
+      labels: kept(before?.metadata.labels, labels ?? {}),
     },
     ready: ready?.status === 'True',
     unschedulable: raw.spec?.unschedulable ?? false,
-    taints: raw.spec?.taints ?? [],
+    taints: kept(before?.taints, raw.spec?.taints ?? []),
     os: raw.status?.nodeInfo?.operatingSystem ?? 'linux',
     machineId: raw.status?.nodeInfo?.machineID ?? '',
     kubeletVersion: raw.status?.nodeInfo?.kubeletVersion ?? '',
     runtime: raw.status?.nodeInfo?.containerRuntimeVersion ?? '',
-    heartbeatAt: ready?.lastHeartbeatTime ?? '',
+    heartbeatAt,
+    ...(listSeenAt !== undefined && { listSeenAt }),
     ...(disk?.status === 'False' &&
       disk.lastTransitionTime !== undefined && { diskPressureAt: disk.lastTransitionTime }),
-    imageCount: images.length,
     mostNames: Math.max(0, ...names.map(list => list.length)),
-    imageNames: `\n${names.map(list => list.join('\n')).join('\n\n')}\n`,
+    imageNames: kept(
+      before?.imageNames,
+      names.map(list => shared(`\n${list.join('\n')}\n`)),
+    ),
   }
+}
+
+/** The value before where nothing differs: it needs no memory, and is quickly compared. */
+function kept<T>(before: T | undefined, value: T): T {
+  return before !== undefined && isDeepStrictEqual(before, value) ? before : value
+}
+
+function shared(text: string): string {
+  return sharedNames.share(text, text)
 }
 
 /**
@@ -102,7 +134,10 @@ export function projectNode(raw: RawNode): NodeFacts {
  * equal.
  */
 export function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
-  const essence = (node: NodeFacts) =>
-    JSON.stringify({ ...node, heartbeatAt: '', metadata: { ...node.metadata, resourceVersion: '' } })
-  return essence(a) === essence(b)
+  return isDeepStrictEqual(withoutHeartbeat(a), withoutHeartbeat(b))
+}
+
+function withoutHeartbeat({ heartbeatAt: _, listSeenAt: __, metadata, ...facts }: NodeFacts): object {
+  const { resourceVersion: ___, ...rest } = metadata
+  return { ...facts, metadata: rest }
 }

@@ -10,9 +10,10 @@ import { type Candidate, LONG, SHORT, startCandidate } from './in-process-candid
 
 /** A unique Lease name, and a function that starts a candidate in a new namespace. */
 function newElection(times: typeof SHORT = SHORT) {
+  // A client that has led may write no more when its term is over.
   const client = connect()
   const name = uniqueName('controller')
-  const join = async (namespace?: string, by = client): Promise<Candidate & { namespace: string }> => {
+  const join = async (namespace?: string, by = connect()): Promise<Candidate & { namespace: string }> => {
     const own = namespace ?? (await newNamespace(client)).namespace
     const election = {
       ...times,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { circuitsOf } from '../../../../test/builders/circuits.ts'
 import { compiledOf } from '../../../../test/builders/image-cache.ts'
 import { jobOf } from '../../../../test/builders/job.ts'
-import { desiredOf, entryOf, failedEntryOf } from '../../../../test/builders/node-images.ts'
+import { desiredOf, entryOf, failedEntryOf, listedEntryOf } from '../../../../test/builders/node-images.ts'
 import { nodeOf, nodeWith } from '../../../../test/builders/node.ts'
 import { type PodOptions, podOf } from '../../../../test/builders/pod.ts'
 import { T0, at } from '../../../../test/builders/time.ts'
@@ -103,7 +103,8 @@ describe('Jobs and the ledger', () => {
     const proved = withJob(job, completed, { settings })
     expect(words(proved.ledger)).toEqual(['Present', 'Present'])
     const node = nodeOf('n1', [['r.test/a:1']], at(600))
-    const lost = withJob(job, completed, { settings, node, ledger: proved.ledger, now: T0 + 600_000 })
+    const ledger = proved.ledger.map(({ image, ...entry }) => listedEntryOf(image, entry))
+    const lost = withJob(job, completed, { settings, node, ledger, now: T0 + 600_000 })
     expect(words(lost.ledger)).toEqual(['Present', 'Disappeared'])
     // No slot was free, so that nothing was started.
     const again = withJob(job, completed, { settings, node, ledger: lost.ledger, now: T0 + 610_000 })
@@ -251,17 +252,29 @@ describe('the image list of the node', () => {
     const found = decidePulls(workOf(cache, { node, now: T0 + 600_000 }))
     expect(words(found.ledger)).toEqual(['Present', 'Pending'])
     expect(found.ledger[0]).toMatchObject({ pulledByUs: false })
-    const ledger = IMAGES.map(image => entryOf(image))
+    const ledger = IMAGES.map(image => listedEntryOf(image))
     const lost = decidePulls(workOf(cache, { node, ledger, now: T0 + 600_000 }))
     expect(words(lost.ledger)).toEqual(['Present', 'Disappeared'])
     expect(started(lost)).toEqual(['r.test/b:1'])
+  })
+
+  it('proves nothing about an image that it has never shown', () => {
+    // The kubelet is told to list few images, or the runtime lists the image under another name.
+    const node = nodeOf('n1', [['r.test/large:1'], ['r.test/larger:1']], at(600))
+    const ledger = IMAGES.map(image => entryOf(image))
+    const work = { node, ledger, now: T0 + 600_000, recheckIntervalMs: 3_600_000 }
+    const decision = decidePulls(workOf(cache, work))
+    expect(words(decision.ledger)).toEqual(['Present', 'Present'])
+    expect(decision.start).toBeUndefined()
+    // It is proved again at the next check instead.
+    expect(started(decidePulls(workOf(cache, { ...work, now: T0 + 2 * 3_600_000 })))).toEqual(IMAGES)
   })
 
   it('has an image pulled at once that is gone, although its last refresh failed for good', () => {
     const node = nodeOf('n1', [['r.test/b:1']], at(600))
     const desired = desiredOf(['r.test/a:1'], cache).map(image => ({ ...image, revision: 2 }))
     const { attempt } = failedEntryOf('r.test/a:1', 'ImageNotFound', { revision: 2, finishedAt: at(599) })
-    const ledger = [entryOf('r.test/a:1', { ...(attempt && { attempt }) })]
+    const ledger = [listedEntryOf('r.test/a:1', { ...(attempt && { attempt }) })]
     const lost = decidePulls(workOf(cache, { node, desired, ledger, now: T0 + 600_000 }))
     expect(lost.ledger[0]?.presence?.state).toBe('Absent')
     expect(started(lost)).toEqual(['r.test/a:1'])
@@ -273,7 +286,6 @@ describe('the image list of the node', () => {
     const ledger = IMAGES.map(image => entryOf(image, { presence: recent }))
     const decision = decidePulls(workOf(cache, { node, ledger, now: T0 + 600_000 }))
     expect(words(decision.ledger)).toEqual(['Present', 'Present'])
-    expect(decision.lookAgainMs).toBe(30_000)
   })
 })
 
@@ -319,18 +331,18 @@ describe('pulledByUs', () => {
     expect(again.ledger).toMatchObject([{ image, pulledByUs: ours }])
   })
 
-  it('is true of an image that was pulled by another name, and of one that was lost and comes again', () => {
+  it('is true of an image that was pulled by another name, and never becomes true for one that was there before', () => {
     const node = nodeOf('n1', [['docker.io/library/a:1']], at(600))
     const work = workOf(compiledOf('cache', ['a:1']), { node, now: T0 + 600_000 })
     const look = (ledger: LedgerEntry[]) => isOurs(decidePulls({ ...work, ledger }).ledger, 'a:1')
     expect(look([])).toBe(false)
     expect(look([entryOf('docker.io/a:1')])).toBe(true)
     expect(look([entryOf('docker.io/a:1', { pulledByUs: false })])).toBe(false)
-    const foreign = entryOf('r.test/b:1', { pulledByUs: false })
+    const foreign = listedEntryOf('r.test/b:1', { pulledByUs: false })
     const lost = decidePulls(
       workOf(compiledOf('cache', ['r.test/b:1']), { node, ledger: [foreign], now: T0 + 600_000 }),
     )
     expect(words(lost.ledger)).toEqual(['Disappeared'])
-    expect(lost.ledger).toMatchObject([{ pulledByUs: true }])
+    expect(lost.ledger).toMatchObject([{ pulledByUs: false }])
   })
 })

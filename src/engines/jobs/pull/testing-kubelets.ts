@@ -86,9 +86,13 @@ export class TestKubelets {
     this.#silentUntil = silentUntil
   }
 
-  /** Removes an image from a node without the knowledge of the controller. */
+  /**
+   * Removes an image from a node without the knowledge of the controller. An image that no list has shown
+   * would be missed at the next check only, so it stays.
+   */
   remove(node: SimNode, image: string): void {
-    if (node.store.delete(image)) node.listAt = this.#now() + LIST_MS
+    const isListed = node.ledger.some(entry => entry.image === image && entry.presence?.listed === true)
+    if (isListed && node.store.delete(image)) node.listAt = this.#now() + LIST_MS
   }
 
   /** Brings the kubelet of a node to the present. */
@@ -211,9 +215,8 @@ export function factsOf(
   heartbeat: number,
 ): NodeFacts {
   const names = ['system.test/pause:1', ...store.map(image => normalizedName(parseReference(image)))]
-  return nodeOf(
-    name,
-    model.listed ? names.map(image => [image]) : undefined,
-    new Date(heartbeat + (model.skewMs ?? 0)).toISOString(),
-  )
+  const heartbeatAt = new Date(heartbeat + (model.skewMs ?? 0)).toISOString()
+  const node = nodeOf(name, model.listed ? names.map(image => [image]) : undefined, heartbeatAt)
+  // The controller sees it when it comes, whatever the clock of the node says.
+  return { ...node, listSeenAt: heartbeat }
 }
