@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { nodeWith } from '../../../test/builders/node.ts'
+import type { CacheList } from '../../api/image-cache.ts'
 import { skipReason } from './eligibility.ts'
 
-function reasonWith(key: string, effect = 'NoSchedule', tolerations?: { key?: string; operator?: string }[]) {
+function reasonWith(key: string, effect = 'NoSchedule', tolerations?: CacheList['tolerations']) {
   const node = nodeWith('n1', { taints: [{ key, effect }] })
   return skipReason(node, { images: [], ...(tolerations && { tolerations }) })
 }

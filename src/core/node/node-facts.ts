@@ -137,7 +137,6 @@ export function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
   return isDeepStrictEqual(withoutHeartbeat(a), withoutHeartbeat(b))
 }
 
-function withoutHeartbeat({ heartbeatAt: _, listSeenAt: __, metadata, ...facts }: NodeFacts): object {
-  const { resourceVersion: ___, ...rest } = metadata
-  return { ...facts, metadata: rest }
+function withoutHeartbeat(node: NodeFacts): object {
+  return { ...node, heartbeatAt: '', listSeenAt: 0, metadata: { ...node.metadata, resourceVersion: '' } }
 }
