@@ -30,6 +30,8 @@ export interface InformerTiming {
    * `sendInitialEvents`.
    */
   readonly initialSilenceMs: number
+  /** A watch-list is tried again after this time: the server may have been overloaded, or was upgraded. */
+  readonly watchListRetryMs: number
 }
 
 /** The API server sends a bookmark each minute. A connection that is silent for 2.5 minutes is dead. */
@@ -37,4 +39,5 @@ export const INFORMER_TIMING: InformerTiming = {
   watchSeconds: 300,
   silenceMs: 150_000,
   initialSilenceMs: 20_000,
+  watchListRetryMs: 600_000,
 }

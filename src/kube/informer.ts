@@ -38,7 +38,10 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   #hasSynced = false
   /** Time of the loop's last activity, on the monotonic clock. */
   #activeAt = performance.now()
-  #watchList = true
+  /** Time from which a watch-list is tried, on the monotonic clock. */
+  #watchListFrom = -Infinity
+  /** The next list is the truth, although its versions are older: etcd was restored from a backup. */
+  #isRewound = false
   /** The store contains all changes up to this resourceVersion. */
   #progress: string | undefined
   /** resourceVersion at which the next watch starts. Undefined: start with a list. */
@@ -132,12 +135,9 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   }
 
   async #listAndWatch(signal: AbortSignal): Promise<void> {
-    if (this.#resumeFrom === undefined && !this.#watchList) await this.#listPages(signal)
-    if (this.#resumeFrom === undefined) {
-      await this.#watchFromList(signal)
-    } else {
-      await this.#watchFrom(this.#resumeFrom, signal)
-    }
+    if (this.#resumeFrom !== undefined) await this.#watchFrom(this.#resumeFrom, signal)
+    else if (performance.now() >= this.#watchListFrom) await this.#watchFromList(signal)
+    else await this.#listPages(signal)
   }
 
   /** LIST in pages, for a server without watch-list. */
@@ -178,7 +178,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
             this.#giveUpWatchList('a bookmark came before the end of the initial events')
             return
           }
-          this.#finishList(seen, event.object.metadata.resourceVersion ?? '')
+          if (!this.#finishList(seen, event.object.metadata.resourceVersion ?? '')) return
           seen = undefined
         } else {
           timer.refresh()
@@ -227,7 +227,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   /** Stores a raw object and returns its key. */
   #put(raw: KubeObject): string {
     const object = this.#project(raw)
-    this.#store.put(object)
+    this.#store.put(object, this.#isRewound)
     return keyOf(object)
   }
 
@@ -260,16 +260,27 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     if (!successor) this.#store.delete(key, last)
   }
 
-  #finishList(seen: ReadonlySet<string>, resourceVersion: string): void {
+  /** False where the list has to be read once more, as the truth. */
+  #finishList(seen: ReadonlySet<string>, resourceVersion: string): boolean {
+    // A list shows the newest state. It is older than what was seen before where etcd was restored.
+    if (!this.#isRewound && isNewer(this.#progress, resourceVersion)) {
+      this.#log.warn(this.#fields({ resourceVersion }), 'the API server went back in time: listing again')
+      this.#isRewound = true
+      this.#resumeFrom = undefined
+      return false
+    }
     for (const key of this.#store.keys()) {
       // An object written after the list is missing in the list, but exists.
-      const writtenSince = isNewer(this.#store.get(key)?.metadata.resourceVersion, resourceVersion)
+      const writtenSince =
+        !this.#isRewound && isNewer(this.#store.get(key)?.metadata.resourceVersion, resourceVersion)
       if (!seen.has(key) && !writtenSince) this.#store.delete(key)
     }
+    this.#isRewound = false
     this.#advance(resourceVersion)
     this.#hasSynced = true
     this.#synced.resolve()
     this.#log.debug(this.#fields({ objects: this.#store.size, resourceVersion }), 'listed')
+    return true
   }
 
   #advance(resourceVersion: string): void {
@@ -278,14 +289,17 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   }
 
   #giveUpWatchList(why: string): void {
-    this.#watchList = false
+    this.#watchListFrom = performance.now() + this.#timing.watchListRetryMs
     this.#log.info(this.#fields({ why }), 'the API server has no watch-list: listing in pages')
   }
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
-    if (isKubeError(error, 'Gone')) {
+    if (isKubeError(error, 'Gone') || isFromTheFuture(error)) {
       this.#resumeFrom = undefined
-      this.#log.info(this.#fields({ reason: error.message }), 'resourceVersion is too old: listing again')
+      this.#log.info(
+        this.#fields({ reason: error.message }),
+        'the resourceVersion cannot be watched any more: listing again',
+      )
     } else {
       this.#log.warn(this.#fields({ err: error }), 'watch failed')
     }
@@ -299,4 +313,9 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   #fields(more: object): object {
     return { resource: this.#resource.def.plural, ...more }
   }
+}
+
+/** True where the API server does not know our resourceVersion yet: etcd was restored from a backup. */
+function isFromTheFuture(error: unknown): error is KubeError {
+  return isKubeError(error) && /too large resource version/i.test(error.message)
 }

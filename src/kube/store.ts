@@ -75,10 +75,10 @@ export class Store<T extends KubeObject> {
   }
 
   /**
-   * Stores an object when it is newer than the stored one. An object with another UID than the stored one of
+   * Stores an object when it is newer than the stored one, or always where `isTruth`. An object with another UID than the stored one of
    * the same name gives two changes: the deletion of the old one and the addition of the new one.
    */
-  put(object: T): void {
+  put(object: T, isTruth = false): void {
     const key = keyOf(object)
     const previous = this.#objects.get(key)
     if (!previous) {
@@ -86,7 +86,8 @@ export class Store<T extends KubeObject> {
       this.#notify({ type: 'added', object })
       return
     }
-    if (!isNewer(object.metadata.resourceVersion, previous.metadata.resourceVersion)) return
+    const [version, before] = [object.metadata.resourceVersion, previous.metadata.resourceVersion]
+    if (isTruth ? version === before : !isNewer(version, before)) return
     if (previous.metadata.uid !== object.metadata.uid) {
       this.delete(key)
       this.#set(key, object)
