@@ -1,6 +1,7 @@
 import { type DesiredImage, type LedgerEntry, type PlanOwner, entryKey } from '../../api/node-images.ts'
 import { type CompiledCache, pullSecretNames } from '../demand/index.ts'
-import { byKey, hasPullFailed } from '../ledger/index.ts'
+import { isPermanent } from '../../api/failure-reasons.ts'
+import { byKey, hasPullFailed, isPresent } from '../ledger/index.ts'
 import type { NodeFacts } from '../node/index.ts'
 import { type TagAnswers, applyAnswers } from './answers.ts'
 import { cacheIndex } from './cache-index.ts'
@@ -109,5 +110,7 @@ function withRevision(
   if (desired.pullPolicy !== 'Always') return { ...desired, revision }
   const answers = { refresh: refreshes?.get(key), beforePull: beforePulls?.get(key) }
   const { isNew, ...known } = applyAnswers(old, entry, answers, old === undefined || isAsked)
-  return { ...desired, revision: isNew ? nextRevision : revision, ...known }
+  // A failed image that is tried again anyway keeps its pauses, however often its tag moves.
+  const isRetried = !isPresent(entry) && hasPullFailed(entry) && !isPermanent(entry?.attempt?.reason)
+  return { ...desired, revision: isNew && !isRetried ? nextRevision : revision, ...known }
 }

@@ -179,6 +179,31 @@ describe('a new request', () => {
   })
 })
 
+describe('a moving tag that failed', () => {
+  const MOVING = 'r.test/moving'
+  const moving = compiledOf('moving', [MOVING])
+  const node = nodeOf('n1')
+  /** The revision after the registry gave another digest. */
+  const revisionAfter = (reason: string) => {
+    const beforePulls = (digest: string) => new Map([[MOVING, { at: at(1), digest }]])
+    const first = planNode({
+      node,
+      caches: [moving],
+      previous: {},
+      ledger: [],
+      beforePulls: beforePulls('d1'),
+    })
+    const ledger = [failedEntryOf(MOVING, reason)]
+    return planNode({ node, caches: [moving], previous: first, ledger, beforePulls: beforePulls('d2') })
+      .revision
+  }
+
+  it('keeps its pauses where it is tried again anyway, and is asked for again where it is not', () => {
+    expect(revisionAfter('RegistryUnavailable')).toBe(1)
+    expect(revisionAfter('ImageNotFound')).toBe(2)
+  })
+})
+
 describe('an edit that changes nothing for the node', () => {
   const editedTo = (generation: number, spec: Partial<ImageCacheSpec> = {}) =>
     compiledOf('c', [A, B], spec, {}, { generation })
