@@ -76,6 +76,10 @@ const presence = z.object({
   pulls: z.int32().optional().meta({
     description: 'Pulls since the registry gave this digest, where there were several: a mirror may lag.',
   }),
+  unlisted: z.boolean().optional().meta({
+    description:
+      'A Job proved the image although no list of the Node has shown it: the list leaves images out.',
+  }),
   listed: z.boolean().optional().meta({
     description: 'The image list of the Node has shown the image since it was proved.',
   }),

@@ -140,10 +140,20 @@ export class KubeClient {
   async request<T>(request: KubeRequest): Promise<T> {
     const what = describe(request)
     const response = await this.#send(request, request.timeoutMs ?? this.#timeoutMs)
-    const answer = parseBody(await readText(response, what), what) as T
+    const answer = parseBody(await this.#readInTerm(request, response, what), what) as T
     // Many answers may arrive in one turn. The work that waits for each of them takes time.
     while (!request.forLease && isSliceOver()) await nextTurn()
     return answer
+  }
+
+  /** A write whose answer is cut off by the end of the term has the same error as one that is not sent. */
+  async #readInTerm(request: KubeRequest, response: TransportResponse, what: string): Promise<string> {
+    try {
+      return await readText(response, what)
+    } catch (error) {
+      const isOver = WRITES.has(request.verb) && !request.forLease && this.#term?.isOver === true
+      throw isOver && isKubeError(error, 'Aborted') ? leaseLost(what) : error
+    }
   }
 
   /**

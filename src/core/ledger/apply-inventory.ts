@@ -108,11 +108,21 @@ export function isGone(inventory: Inventory, entry: LedgerEntry): boolean {
 }
 
 /**
- * True where the list shows a digest that is not known yet, and may be too old to be believed.
- * A newer list decides.
+ * True where a whole list that is newer than its proof lacks an image that no list has shown: it has gone, or
+ * the list leaves images out. A Job finds out, once.
  */
+export function isMissed(inventory: Inventory, entry: LedgerEntry): boolean {
+  return isAmbiguous(inventory, entry) && inventory.isNewerThan(entry.presence?.since)
+}
+
+/** True where the list says something new of a present image, and may be too old to be believed. */
 export function isDoubtful(inventory: Inventory, entry: LedgerEntry): boolean {
-  if (!isPresent(entry) || entry.presence?.digest !== undefined) return false
-  const isListed = inventory.find(entry.image).state === 'present'
-  return isListed && !inventory.isNewerThan(entry.presence?.since)
+  if (!isPresent(entry) || inventory.isNewerThan(entry.presence?.since)) return false
+  const isNewDigest = entry.presence?.digest === undefined && inventory.find(entry.image).state === 'present'
+  return isNewDigest || isAmbiguous(inventory, entry)
+}
+
+function isAmbiguous(inventory: Inventory, { image, presence }: LedgerEntry): boolean {
+  if (presence?.listed === true || presence?.unlisted === true) return false
+  return inventory.find(image).state === 'absent'
 }

@@ -4,6 +4,7 @@ import { backoffMs, fraction } from '../../base/backoff.ts'
 import { hostOf } from '../../oci/registry-host.ts'
 import type { CompiledCache } from '../demand/index.ts'
 import type { Inventory, NodeFacts } from '../node/index.ts'
+import { isMissed } from './apply-inventory.ts'
 import { type Circuits, isSilence } from './circuits.ts'
 import { hasPullFailed, isPresent, isPullAnswered } from './entry.ts'
 import { failureFor } from './owner-failures.ts'
@@ -131,16 +132,20 @@ function causeRecoveredAt(desired: DesiredImage, entry: LedgerEntry, input: DueI
 function recheckDue(desired: DesiredImage, entry: LedgerEntry, input: DueInput): Due {
   // A whole list that has shown the image tells when it goes. There is nothing to prove.
   const isWatched = input.inventory.isWhole && entry.presence?.listed === true
-  if (isWatched || input.recheckIntervalMs <= 0) return SETTLED
+  if (isWatched) return SETTLED
+  if (isMissed(input.inventory, entry)) return proofAt(pauseEnd(desired, entry, input), input)
+  if (input.recheckIntervalMs <= 0) return SETTLED
   const { diskPressureAt } = input.node
   // The clock of the node may differ from ours, so its times are compared with each other only.
   const isProvedBefore = diskPressureAt !== undefined && diskPressureAt !== entry.presence?.diskPressureAt
   const provedAt = Date.parse(entry.presence?.since ?? '')
   const jitter = 0.9 + 0.2 * fraction(jitterKey(desired, input))
   const wantedAt = isProvedBefore ? input.now : provedAt + input.recheckIntervalMs * jitter
-  const at = Math.max(wantedAt, pauseEnd(desired, entry, input))
-  if (!(at > input.now)) return { kind: 'now', how: 'prove', urgent: false }
-  return { kind: 'later', inMs: at - input.now }
+  return proofAt(Math.max(wantedAt, pauseEnd(desired, entry, input)), input)
+}
+
+function proofAt(at: number, { now }: DueInput): Due {
+  return at > now ? { kind: 'later', inMs: at - now } : { kind: 'now', how: 'prove', urgent: false }
 }
 
 /** When an image that could not be proved is tried again, in milliseconds since the epoch. */

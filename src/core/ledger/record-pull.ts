@@ -154,6 +154,7 @@ function provedByJob(
   const known = digest ?? (answered === before?.revision ? before?.digest : undefined)
   // A proof that the image is still there asks no registry: what the registry said before stays said.
   const isPull = isAnswer && !isProof(desired, old)
+  const isUnlisted = isProof(desired, old) && before?.listed !== true
   const registryDigest = (isPull ? desired.registryDigest : undefined) ?? old?.presence?.registryDigest
   const isSameDigest = registryDigest !== undefined && registryDigest === before?.registryDigest
   const pulls = isSameDigest ? (before.pulls ?? 1) + (isPull ? 1 : 0) : 1
@@ -165,5 +166,6 @@ function provedByJob(
     ...(known !== undefined && { digest: known }),
     ...(registryDigest !== undefined && { registryDigest }),
     ...(pulls > 1 && { pulls }),
+    ...(isUnlisted && { unlisted: true }),
   }
 }

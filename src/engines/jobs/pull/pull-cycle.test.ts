@@ -258,16 +258,20 @@ describe('the image list of the node', () => {
     expect(started(lost)).toEqual(['r.test/b:1'])
   })
 
-  it('proves nothing about an image that it has never shown', () => {
-    // The kubelet is told to list few images, or the runtime lists the image under another name.
+  it('has an image proved once that it has never shown, and then no more', () => {
+    // The image has gone, or the kubelet lists few images, or the runtime lists it under another name.
     const node = nodeOf('n1', [['r.test/large:1'], ['r.test/larger:1']], at(600))
-    const ledger = IMAGES.map(image => entryOf(image))
-    const work = { node, ledger, now: T0 + 600_000, recheckIntervalMs: 3_600_000 }
-    const decision = decidePulls(workOf(cache, work))
-    expect(words(decision.ledger)).toEqual(['Present', 'Present'])
-    expect(decision.start).toBeUndefined()
-    // It is proved again at the next check instead.
-    expect(started(decidePulls(workOf(cache, { ...work, now: T0 + 2 * 3_600_000 })))).toEqual(IMAGES)
+    const pulled = IMAGES.map(image => entryOf(image))
+    const work = { node, now: T0 + 600_000, recheckIntervalMs: 3_600_000 }
+    const first = decidePulls(workOf(cache, { ...work, ledger: pulled }))
+    expect(words(first.ledger)).toEqual(['Present', 'Present'])
+    expect(started(first)).toEqual(IMAGES)
+    const job: PullJob = { ...jobOf(IMAGES), finished: true }
+    const proved = withJob(job, completed, { ...work, ledger: pulled })
+    expect(proved.ledger.map(({ presence }) => presence?.unlisted)).toEqual([true, true])
+    const later = { ...work, ledger: proved.ledger, node: nodeOf('n1', [['r.test/large:1']], at(1_200)) }
+    expect(decidePulls(workOf(cache, { ...later, now: T0 + 1_200_000 })).start).toBeUndefined()
+    expect(started(decidePulls(workOf(cache, { ...later, now: T0 + 2 * 3_600_000 })))).toEqual(IMAGES)
   })
 
   it('has an image pulled at once that is gone, although its last refresh failed for good', () => {
