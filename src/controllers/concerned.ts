@@ -58,8 +58,8 @@ export class CacheChanges {
   }
 
   /**
-   * The nodes that a cache may select now, that it selected before, and that have or had its images. Where the
-   * namespace has too many lists, all nodes and all caches of the namespace.
+   * The nodes that a cache may select now, that it selected before, and that have or had its images. Where
+   * the namespace has too many lists, all nodes and all caches of the namespace.
    * Each change of a spec has to come here.
    */
   concernedBy(cache: ImageCache): Concerned {

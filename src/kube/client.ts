@@ -124,8 +124,8 @@ export class KubeClient {
   }
 
   /**
-   * Allows writes only during this term. When it is over, writes reject with KubeError `LeaseLost`, also those
-   * under way. Requests for the Lease are allowed.
+   * Allows writes only during this term. When it is over, writes reject with KubeError `LeaseLost`, also
+   * those under way. Requests for the Lease are allowed.
    */
   writeOnlyDuring(term: Term): void {
     this.#term = term

@@ -34,9 +34,9 @@ const TOKEN_FILE_TTL_MS = 10_000
 
 /**
  * A bearer token in a file that another process replaces, such as a projected service-account token. The file
- * is read again after 10 s, while requests use the last token: a slow disk or a busy thread pool must not hold
- * up the renewal of a Lease. After a 401 requests wait for the new token. While the file cannot be read, the
- * last token is used.
+ * is read again after 10 s, while requests use the last token: a slow disk or a busy thread pool must not
+ * hold up the renewal of a Lease. After a 401 requests wait for the new token. While the file cannot be
+ * read, the last token is used.
  */
 export class TokenFile implements CredentialSource {
   readonly #path: string

@@ -34,8 +34,9 @@ export interface LeaderElectionOptions {
   readonly signal: AbortSignal
   /**
    * The leader's work. Its signal fires when leadership is lost (with a KubeError `LeaseLost`) or when
-   * `signal` fires. In the second case the Lease is held until the work settles. `ledBeforeAt` is the time at which the previous leader last renewed or released the
-   * Lease, by its own clock, as RFC 3339. Undefined when there was no previous leader.
+   * `signal` fires. In the second case the Lease is held until the work settles. `ledBeforeAt` is the time
+   * at which the previous leader last renewed or released the Lease, by its own clock, as RFC 3339.
+   * Undefined when there was no previous leader.
    */
   readonly lead: (signal: AbortSignal, ledBeforeAt: string | undefined) => Promise<void>
   /** Called at each retry while another candidate leads, that is, renews the Lease. */
@@ -67,8 +68,8 @@ type Outcome =
  * Another leader's Lease is expired when this process has seen it unchanged for its duration, on its own
  * monotonic clock. The time in the Lease is never compared with our clock. A leader that has not renewed the
  * Lease for the renew deadline has lost it. From then on its client refuses writes. When `lead` ends or the
- * signal fires, the Lease is released, so that the next leader does not wait. After a loss, this candidate tries
- * again. Rejects with the error of `lead`.
+ * signal fires, the Lease is released, so that the next leader does not wait. After a loss, this candidate
+ * tries again. Rejects with the error of `lead`.
  */
 export async function runWithLeaderElection(options: LeaderElectionOptions): Promise<void> {
   const { signal, client, name, identity } = options

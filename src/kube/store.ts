@@ -75,8 +75,9 @@ export class Store<T extends KubeObject> {
   }
 
   /**
-   * Stores an object when it is newer than the stored one, or always where `isTruth`. An object with another UID than the stored one of
-   * the same name gives two changes: the deletion of the old one and the addition of the new one.
+   * Stores an object when it is newer than the stored one, or always where `isTruth`. An object with
+   * another UID than the stored one of the same name gives two changes: the deletion of the old one and the
+   * addition of the new one.
    */
   put(object: T, isTruth = false): void {
     const key = keyOf(object)

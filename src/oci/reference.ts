@@ -78,7 +78,10 @@ export function parseReference(text: string): Reference {
   }
 }
 
-/** References that were parsed lately: the controller asks about the same images for each of thousands of nodes. */
+/**
+ * References that were parsed lately: the controller asks about the same images for each of thousands of
+ * nodes.
+ */
 const parsed = new LruMap<string, Reference>(20_000)
 
 /** The parsed reference. Undefined when the text is not a reference. */

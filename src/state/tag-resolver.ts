@@ -127,7 +127,10 @@ export class TagResolver {
     }
   }
 
-  /** One question without an answer ends all questions to that registry, also those that wait for their turn. */
+  /**
+   * One question without an answer ends all questions to that registry, also those that wait for their
+   * turn.
+   */
   async #whileItAnswers<T>(
     host: string,
     signal: AbortSignal,

@@ -16,7 +16,10 @@ import {
 import { withControllerArgument } from './controller-args.ts'
 import { cluster, test } from './fixtures.ts'
 
-/** What users of tools of this kind ran into. Nobody touches a cache after it was written, unless a test says so. */
+/**
+ * What users of tools of this kind ran into. Nobody touches a cache after it was written, unless a test
+ * says so.
+ */
 
 const nodes = await cluster.nodes()
 

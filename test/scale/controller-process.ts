@@ -29,8 +29,8 @@ const ANSWER_MS = 60_000
 const METRICS_MS = 10_000
 
 /**
- * The controller as a process of this machine, treated as a kubelet treats its container: started again with a
- * back-off when it ends, killed when its liveness probe fails.
+ * The controller as a process of this machine, treated as a kubelet treats its container: started again
+ * with a back-off when it ends, killed when its liveness probe fails.
  */
 export class ControllerProcess {
   readonly #settings: ControllerSettings

@@ -1,6 +1,6 @@
 /**
- * `make scale`: what the controller takes in a large cluster, against its budgets. The API server, etcd and the
- * Job controller are real; the nodes are objects that nothing runs on.
+ * `make scale`: what the controller takes in a large cluster, against its budgets. The API server, etcd and
+ * the Job controller are real; the nodes are objects that nothing runs on.
  */
 import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'

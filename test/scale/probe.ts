@@ -1,6 +1,6 @@
 /**
- * Runs inside the controller's process (`node --import`) and answers the questions of the scale run: event-loop
- * delay and heap. So every build can be measured, whatever its metrics are.
+ * Runs inside the controller's process (`node --import`) and answers the questions of the scale run:
+ * event-loop delay and heap. So every build can be measured, whatever its metrics are.
  */
 import { appendFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'

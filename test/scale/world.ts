@@ -115,8 +115,8 @@ export class World {
   }
 
   /**
-   * Bytes of heap for each node, when the controller has nothing to do. Undefined for a controller that does not
-   * get that far.
+   * Bytes of heap for each node, when the controller has nothing to do. Undefined for a controller that
+   * does not get that far.
    */
   async heapPerNode(): Promise<number | undefined> {
     try {
@@ -130,8 +130,8 @@ export class World {
   }
 
   /**
-   * Looks until all is done, or the limit of the options has passed. Prints how far it is. Resolves to whether all
-   * was done.
+   * Looks until all is done, or the limit of the options has passed. Prints how far it is. Resolves to
+   * whether all was done.
    */
   async until(
     look: () => Promise<{ readonly done: boolean; readonly progress: string }>,

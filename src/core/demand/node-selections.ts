@@ -20,7 +20,9 @@ export interface NodeSelections {
   readonly conditions: number
 }
 
-/** Joins lists for the same nodes, and takes as many as one cache may have. Linear in the size of the lists. */
+/**
+ * Joins lists for the same nodes, and takes as many as one cache may have. Linear in the size of the lists.
+ */
 export function nodeSelections(cacheLists: readonly CacheList[]): NodeSelections {
   const lists: CacheList[] = []
   const beyond: string[] = []

@@ -6,7 +6,9 @@ import { GROUP } from '../../api/constants.ts'
  * credential an attempt counts for. Such a key is refused, not ignored: the author learns why.
  */
 
-/** Domains of programs that change Pods by their labels and annotations. Their subdomains are reserved too. */
+/**
+ * Domains of programs that change Pods by their labels and annotations. Their subdomains are reserved too.
+ */
 const INJECTOR_DOMAINS = [
   'istio.io',
   'linkerd.io',

@@ -12,7 +12,9 @@ export type PullVerdict =
       readonly kind: 'failed'
       readonly reason: FailureReasonName
       readonly message: string
-      /** The registry was asked although the image may be on the node: a failure does not prove its absence. */
+      /**
+       * The registry was asked although the image may be on the node: a failure does not prove its absence.
+       */
       readonly askedRegistry?: true
     }
   /** Nothing was learned, and nothing is wrong with the image. The attempt is repeated as it was. */

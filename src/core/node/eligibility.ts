@@ -31,7 +31,10 @@ const STARTUP_TAINTS = new Set([
   'node.kubernetes.io/network-unavailable',
   'karpenter.sh/unregistered',
 ])
-/** `node.cilium.io/agent-not-ready`, `ebs.csi.aws.com/agent-not-ready`; those that the cluster-autoscaler knows. */
+/**
+ * `node.cilium.io/agent-not-ready`, `ebs.csi.aws.com/agent-not-ready`; those that the cluster-autoscaler
+ * knows.
+ */
 const STARTUP_TAINT =
   /\/agent-not-ready$|^(startup|ignore|status)-taint\.cluster-autoscaler\.kubernetes\.io\//
 

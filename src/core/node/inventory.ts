@@ -29,8 +29,8 @@ const LIST_LAG_MS = 60_000
 
 /**
  * The inventory that `node.status.images` gives.
- * The list may be whole where it has fewer entries than its default limit and no image has the greatest number
- * of names. A kubelet may have a lower limit, so an image that no list has shown may still be there.
+ * The list may be whole where it has fewer entries than its default limit and no image has the greatest
+ * number of names. A kubelet may have a lower limit, so an image that no list has shown may still be there.
  */
 export function nodeListInventory(node: NodeFacts): Inventory {
   const isWhole =

@@ -75,7 +75,9 @@ export interface RawNode extends KubeObject {
   }
 }
 
-/** The hostname label of a node, or its name: how a status names a node, as clients of old releases expect. */
+/**
+ * The hostname label of a node, or its name: how a status names a node, as clients of old releases expect.
+ */
 export function hostnameOf({ metadata: { name, labels } }: NodeFacts): string {
   return labels?.[HOSTNAME_LABEL] ?? name
 }

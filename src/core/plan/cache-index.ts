@@ -24,7 +24,10 @@ export interface SelectedCache {
  */
 const MAX_IMAGES = 10_000
 
-/** Where a list is found: `age` is the place of its cache among all, `place` its own among those of the cache. */
+/**
+ * Where a list is found: `age` is the place of its cache among all, `place` its own among those of the
+ * cache.
+ */
 interface Entry {
   readonly age: number
   readonly place: number

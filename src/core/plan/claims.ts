@@ -10,7 +10,10 @@ export interface Claim {
   /** Of the image and the credential of the cache, as `entryKey` makes it. */
   readonly key: string
   readonly pullPolicy: PullPolicy
-  /** Hashes of the lists that have the image, for a cache with several lists. The first ones, if there are many. */
+  /**
+   * Hashes of the lists that have the image, for a cache with several lists. The first ones, if there are
+   * many.
+   */
   readonly lists: readonly string[]
 }
 

@@ -14,7 +14,10 @@ const ROOM_BYTES = 1_425_000 - MESSAGES_BYTES
 const IMAGE_BYTES = 610
 /** Bytes that an image adds whose tag may move: a digest of the registry, and the round of a refresh. */
 const MOVING_BYTES = 140
-/** Greatest number of bytes of a removal without names and messages: the image is present, its removal failed. */
+/**
+ * Greatest number of bytes of a removal without names and messages: the image is present, its removal
+ * failed.
+ */
 const REMOVAL_BYTES = 600
 /** Names of the fields of a credential and of lists, in the spec and in the ledger. */
 const FIELD_BYTES = 50

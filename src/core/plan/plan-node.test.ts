@@ -365,8 +365,8 @@ const answers = fc.constantFrom<Pick<PlanInput, 'refreshes' | 'beforePulls'>>(
 )
 
 /**
- * The ledger of a node names the owners and lists of every image that was planned, and no removal of it. It answers no
- * removal that was not asked for yet.
+ * The ledger of a node names the owners and lists of every image that was planned, and no removal of it. It
+ * answers no removal that was not asked for yet.
  */
 function withPlanned(
   given: readonly LedgerEntry[],

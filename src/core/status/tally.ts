@@ -60,7 +60,9 @@ export class Tally {
     this.#count(node, countNode(this.#cache, node, nodeImages), -1)
   }
 
-  /** False where so many nodes were taken out that examples are missing. The nodes are to be counted again. */
+  /**
+   * False where so many nodes were taken out that examples are missing. The nodes are to be counted again.
+   */
   get hasExamples(): boolean {
     const failures = [...this.#images.values(), ...this.#otherImages.values()]
     return (

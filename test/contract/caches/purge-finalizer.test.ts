@@ -47,7 +47,9 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-/** A namespace that is being deleted, with a cache whose image all nodes hold. Every third node is cordoned. */
+/**
+ * A namespace that is being deleted, with a cache whose image all nodes hold. Every third node is cordoned.
+ */
 async function deletedCache(client: KubeClient) {
   const namespace = `finalizer-${randomBytes(4).toString('hex')}`
   const namespaces = client.resource({

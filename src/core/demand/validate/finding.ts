@@ -1,8 +1,8 @@
 /** Something that is wrong with a spec. */
 export interface Finding {
   /**
-   * Identifies the finding. An update is not refused for a finding that the old object has too, at any place of
-   * its spec.
+   * Identifies the finding. An update is not refused for a finding that the old object has too, at any
+   * place of its spec.
    */
   readonly key: string
   readonly message: string

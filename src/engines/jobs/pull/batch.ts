@@ -93,8 +93,8 @@ function firstGroup(candidates: readonly DuePull[], input: BatchInput): Group | 
 }
 
 /**
- * First pulls come first, and caches take turns. Among first pulls of one cache those come first that shared a
- * Job that failed: their failure is to be told in seconds.
+ * First pulls come first, and caches take turns. Among first pulls of one cache those come first that
+ * shared a Job that failed: their failure is to be told in seconds.
  *
  * A namespace that always has first pulls does not stop the others: one that has waited for long has every
  * second turn.

@@ -92,7 +92,8 @@ export function buildRemovalJob(
                 ],
               },
             },
-            // The kubelet does not start a Pod without the directory. Without a type the runtime would make it.
+            // The kubelet does not start a Pod without the directory. Without a type the runtime would make
+            // it.
             { name: 'runtime', hostPath: { path: directory, type: 'Directory' } },
           ],
           containers: [
