@@ -1,6 +1,6 @@
 import type { KubeObject } from './object.ts'
 import type { Logger } from '../base/logger.ts'
-import type { Selection } from './resource.ts'
+import type { Selection, WatchOptions } from './resource.ts'
 import type { Indexer } from './store.ts'
 
 /** What an informer watches and caches. */
@@ -40,4 +40,23 @@ export const INFORMER_TIMING: InformerTiming = {
   silenceMs: 150_000,
   initialSilenceMs: 20_000,
   watchListRetryMs: 600_000,
+}
+
+/** The objects that an informer asks for. */
+export function selectionOf({ namespace, labelSelector, fieldSelector }: Selection): Selection {
+  return { namespace, labelSelector, fieldSelector }
+}
+
+/** How an informer watches them. */
+export function watchOptionsOf(
+  selection: Selection,
+  { watchSeconds, silenceMs }: InformerTiming,
+  signal: AbortSignal,
+): WatchOptions {
+  return {
+    ...selectionOf(selection),
+    signal,
+    timeoutSeconds: Math.ceil(watchSeconds * (1 + Math.random())),
+    silenceTimeoutMs: silenceMs,
+  }
 }

@@ -1,8 +1,14 @@
 import type { KubeObject } from './object.ts'
 import { isKubeError, KubeError } from './errors.ts'
-import { INFORMER_TIMING, type InformerOptions, type InformerTiming } from './informer-options.ts'
+import {
+  INFORMER_TIMING,
+  type InformerOptions,
+  type InformerTiming,
+  selectionOf,
+  watchOptionsOf,
+} from './informer-options.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
-import type { Resource, Selection, WatchOptions } from './resource.ts'
+import type { Resource, Selection } from './resource.ts'
 import { type ChangeHandler, isNewer, keyOf, Store } from './store.ts'
 import { JitteredBackoff } from '../base/jittered-backoff.ts'
 import { orAborted, sleep } from './wait.ts'
@@ -147,7 +153,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     let resourceVersion = ''
     do {
       const page = await this.#resource.list({
-        ...this.#selection(),
+        ...selectionOf(this.#options),
         limit: PAGE_SIZE,
         continue: next,
         signal,
@@ -166,7 +172,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     let seen: Set<string> | undefined = new Set<string>()
     try {
       const events = this.#resource.watch({
-        ...this.#watchOptions(AbortSignal.any([signal, ignored.signal])),
+        ...watchOptionsOf(this.#options, this.#timing, AbortSignal.any([signal, ignored.signal])),
         sendInitialEvents: true,
       })
       for await (const event of events) {
@@ -200,27 +206,15 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
   async #watchFrom(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const startedAt = performance.now()
     let events = 0
-    for await (const event of this.#resource.watch({ ...this.#watchOptions(signal), resourceVersion })) {
+    for await (const event of this.#resource.watch({
+      ...watchOptionsOf(this.#options, this.#timing, signal),
+      resourceVersion,
+    })) {
       events++
       this.#apply(event)
     }
     if (events === 0 && performance.now() - startedAt < SHORT_WATCH_MS) {
       throw new KubeError('Unreachable', `the watch of ${this.#resource.def.plural} ended at once`)
-    }
-  }
-
-  #selection(): Selection {
-    const { namespace, labelSelector, fieldSelector } = this.#options
-    return { namespace, labelSelector, fieldSelector }
-  }
-
-  #watchOptions(signal: AbortSignal): WatchOptions {
-    const { watchSeconds, silenceMs } = this.#timing
-    return {
-      ...this.#selection(),
-      signal,
-      timeoutSeconds: Math.ceil(watchSeconds * (1 + Math.random())),
-      silenceTimeoutMs: silenceMs,
     }
   }
 
