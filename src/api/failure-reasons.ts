@@ -7,7 +7,10 @@
 export interface FailureReason {
   /** Meaning and remedy, for the documentation. */
   readonly doc: string
-  /** True if only a refresh or an edit leads to another attempt. */
+  /**
+   * True if it does not keep the cache in `Processing`. It is tried again after a refresh or an edit, and when
+   * the healer calls for it, once per refresh period.
+   */
   readonly permanent: boolean
   /** Texts that identify it; the first row that matches wins. */
   readonly words: readonly RegExp[]
@@ -70,7 +73,7 @@ export const FAILURE_REASONS = {
     words: [/429 Too Many Requests/i, /toomanyrequests: /i, /rate limit/i],
   },
   Unauthorized: {
-    doc: 'The registry refused the credentials, or requires credentials. Check `spec.imagePullSecrets`, then refresh the cache. If the message ends with "no basic auth credentials", the kubelet found no such Secret; that case is retried without a change, with growing pauses.',
+    doc: 'The registry refused the credentials, or requires credentials. Check `spec.imagePullSecrets`. If the message ends with "no basic auth credentials", the kubelet found no such Secret; that case is retried without a change, with growing pauses.',
     permanent: true,
     words: [
       /\b40[13] (Unauthorized|Forbidden)/i,
@@ -151,7 +154,7 @@ export const FAILURE_REASONS = {
     ],
   },
   ImageNotFound: {
-    doc: 'The registry has no such repository, tag or digest. Correct the reference, or push the image and refresh the cache.',
+    doc: 'The registry has no such repository, tag or digest. Correct the reference, or push the image.',
     permanent: true,
     words: [/: not found/i, /manifest unknown/i, /name unknown/i, /\b404 Not Found/i, /does not exist/i],
   },
