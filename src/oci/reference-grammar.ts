@@ -19,6 +19,8 @@ const DOMAIN_NAME =
 const IPV6 = /^\[[a-fA-F0-9:]+\]$/
 /** Longest DNS name, without the port. */
 const MAX_HOST = 253
+/** Digits of the greatest port, 65535. */
+const MAX_PORT = 5
 const TAG = /^\w[\w.-]*$/
 const MAX_TAG = 128
 /** Number of hexadecimal digits of each digest algorithm that runtimes accept. */
@@ -40,8 +42,11 @@ export function checkHost(part: Part): void {
   if (!known || (v6 && !IPV6.test(host))) {
     fail(part, `the registry host is not ${v6 ? 'an IPv6 address in brackets' : 'a host name'}`)
   }
-  if (colon >= 0 && !/^[0-9]+$/.test(part.text.slice(colon + 1))) {
-    fail(part, 'the port of the registry is not a number', colon + 1)
+  if (colon < 0) return
+  const port = part.text.slice(colon + 1)
+  if (!/^[0-9]+$/.test(port)) fail(part, 'the port of the registry is not a number', colon + 1)
+  if (port.length > MAX_PORT) {
+    fail(part, `the port of the registry has ${port.length} digits, ${MAX_PORT} are allowed`, colon + 1)
   }
 }
 

@@ -77,6 +77,8 @@ describe('parseReference', () => {
     ['a___b', 'a path component is letters and digits'],
     ['a/b-', '(position 3)'],
     ['https://h.io/app', 'the port of the registry is not a number (position 7)'],
+    [`h.io:${'1'.repeat(6)}/app`, 'the port of the registry has 6 digits, 5 are allowed (position 6)'],
+    [`r.io/${'a'.repeat(2_000)}`, 'it has 2005 characters, 2000 are allowed'],
     ['h.io:x/app', 'the port of the registry is not a number (position 6)'],
     ['my_registry:5000/app', 'the registry host is not a host name'],
     ['-h.io/app', 'the registry host is not a host name'],

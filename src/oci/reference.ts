@@ -27,6 +27,8 @@ const LEGACY_DEFAULT_DOMAIN = 'index.docker.io'
 const DOCKER_HUB_REGISTRY = 'registry-1.docker.io'
 const OFFICIAL_PREFIX = 'library/'
 const DEFAULT_TAG = 'latest'
+/** Characters of a text that is looked at. All parts at their limits have fewer. */
+const MAX_TEXT = 2_000
 /** Longest path, with `library/`. This is the limit of distribution/reference. */
 const MAX_PATH = 255
 
@@ -39,6 +41,9 @@ const TAKE_SPEC = 'take spec.containers[].image of the Pod, or of its owner'
 /** Parses a reference. Throws `InvalidReferenceError` and nothing else. */
 export function parseReference(text: string): Reference {
   if (text === '') throw new InvalidReferenceError(text, 'it is empty')
+  if (text.length > MAX_TEXT) {
+    throw new InvalidReferenceError(text, `it has ${text.length} characters, ${MAX_TEXT} are allowed`)
+  }
   const foreign = /[^A-Za-z0-9._\-/:@+[\]]/u.exec(text)
   if (foreign) {
     throw new InvalidReferenceError(text, `${describe(foreign[0])} is not allowed`, foreign.index)
