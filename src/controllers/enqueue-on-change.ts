@@ -68,8 +68,8 @@ export function enqueueOnChange({
     addCaches(caches)
     for (const node of nodes) queues.nodes.add(node)
   })
-  cluster.namespaceInformer.subscribe(({ object, previous }) => {
-    const isFenced = !isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)
+  cluster.namespaceInformer.subscribe(({ type, object, previous }) => {
+    const isFenced = type !== 'updated' || !isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)
     if (!isFenced && !object.metadata.deletionTimestamp) return
     const caches = cluster.cachesIn(object.metadata.name)
     for (const { key } of caches) queues.caches.add(key)

@@ -135,8 +135,8 @@ export class ClusterState {
         old?.cache.metadata.uid === object.metadata.uid && old?.legacyFinishedAt !== undefined
       this.#compiled.set(key, isSuccessor ? { ...next, legacyFinishedAt: old.legacyFinishedAt } : next)
     })
-    this.namespaceInformer.subscribe(({ object, previous }) => {
-      if (isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)) return
+    this.namespaceInformer.subscribe(({ type, object, previous }) => {
+      if (type === 'updated' && isDeepStrictEqual(object.nodeSelector, previous?.nodeSelector)) return
       for (const { key, cache } of this.cachesIn(object.metadata.name)) {
         this.#compiled.set(key, this.#compile(cache))
       }
@@ -157,10 +157,16 @@ export class ClusterState {
   }
 
   #compile(cache: ImageCache): CompiledCache {
-    const namespaceNodeSelector = this.namespaceInformer.get(cache.metadata.namespace ?? '')?.nodeSelector
+    const namespace = this.namespaceInformer.get(cache.metadata.namespace ?? '')
+    // The cache may be known before its namespace. Until then it is not known where its Pods may run.
+    const isUnknown = this.namespaceInformer.hasSynced && !namespace
+    const namespaceNodeSelector = isUnknown ? UNKNOWN_NAMESPACE : namespace?.nodeSelector
     return compileCache(cache, this.#defaultPolicy, { allowed: this.#allowed, namespaceNodeSelector })
   }
 }
+
+/** Labels that no node has. */
+const UNKNOWN_NAMESPACE = { 'kubefledged.io/unknown-namespace': 'true' }
 
 function core(plural: string, kind: string, namespaced: boolean) {
   return { group: '', version: 'v1', plural, kind, namespaced }
