@@ -4,7 +4,7 @@ import type { Credential } from './credentials.ts'
 import { errorFromAnswer, isKubeError, KubeError } from './errors.ts'
 import { Resource, type ResourceDef, type ResourceOptions } from './resource.ts'
 import { ServerClock } from './server-clock.ts'
-import type { Term } from './term.ts'
+import { leaseLost, type Term } from './term.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { isSliceOver, nextTurn } from '../base/time-slice.ts'
 import { Transport, type TransportResponse } from './transport.ts'
@@ -140,20 +140,10 @@ export class KubeClient {
   async request<T>(request: KubeRequest): Promise<T> {
     const what = describe(request)
     const response = await this.#send(request, request.timeoutMs ?? this.#timeoutMs)
-    const answer = parseBody(await this.#readInTerm(request, response, what), what) as T
+    const answer = parseBody(await readText(response, what), what) as T
     // Many answers may arrive in one turn. The work that waits for each of them takes time.
     while (!request.forLease && isSliceOver()) await nextTurn()
     return answer
-  }
-
-  /** A write whose answer is cut off by the end of the term has the same error as one that is not sent. */
-  async #readInTerm(request: KubeRequest, response: TransportResponse, what: string): Promise<string> {
-    try {
-      return await readText(response, what)
-    } catch (error) {
-      const isOver = WRITES.has(request.verb) && !request.forLease && this.#term?.isOver === true
-      throw isOver && isKubeError(error, 'Aborted') ? leaseLost(what) : error
-    }
   }
 
   /**
@@ -220,7 +210,6 @@ export class KubeClient {
         )
       } catch (cause) {
         if (!isKubeError(cause)) throw cause
-        if (cause.code === 'Aborted' && term?.isOver) throw leaseLost(what)
         error = cause
       }
       if (error.status === 401 && !refreshed) {
@@ -260,10 +249,6 @@ export class KubeClient {
         : { totalTimeoutMs: request.timeoutMs ?? headTimeoutMs, silenceTimeoutMs }),
     })
   }
-}
-
-function leaseLost(what: string): KubeError {
-  return new KubeError('LeaseLost', `this process no longer leads, so it may not write (${what})`)
 }
 
 function retryDelay(verb: Verb, error: KubeError, attempt: number): number | undefined {

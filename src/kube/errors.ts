@@ -32,6 +32,8 @@ const RETRYABLE: ReadonlySet<KubeErrorCode> = new Set([
   'ServerError',
   'Unreachable',
   'Timeout',
+  // In the next term.
+  'LeaseLost',
 ])
 
 /**

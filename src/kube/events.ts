@@ -1,6 +1,7 @@
 import type { KubeObject } from './object.ts'
 import type { KubeClient } from './client.ts'
 import { isKubeError } from './errors.ts'
+import { FairQueue } from '../base/fair-queue.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { LruMap } from '../base/lru-map.ts'
 import type { Resource, ResourceDef } from './resource.ts'
@@ -51,7 +52,13 @@ interface Entry {
 const CACHE_SIZE = 4096
 const OBJECT_BURST = 25
 const OBJECT_QPS = 1 / 300
-/** Events that wait to be written. Further ones are dropped. */
+/**
+ * Rate limit of Events per namespace. The API server keeps an Event for an hour, so this bounds what one
+ * namespace costs it: about 4 000 Events. The burst is for the many objects of one namespace at a start.
+ */
+const NAMESPACE_BURST = 500
+const NAMESPACE_QPS = 1
+/** Events that wait to be written, of all namespaces. */
 const QUEUE_SIZE = 1000
 /** The API server refuses a longer message or name. */
 const MAX_MESSAGE_LENGTH = 1024
@@ -59,8 +66,9 @@ const MAX_NAME_LENGTH = 253
 
 /**
  * Records Events about objects. Repeats of an event (same object, type, reason, message) raise the count of
- * one Event. An object gets 25 Events at once, then one per five minutes, as in client-go. Recording does not
- * wait and does not fail. A failed write is logged.
+ * one Event. An object gets 25 Events at once, then one per five minutes, as in client-go. A namespace gets 500
+ * at once, then one per second. Events are written in turn for each namespace. Recording does not wait and does
+ * not fail. A failed write is logged.
  */
 export class EventRecorder {
   readonly #events: Resource<CoreEvent>
@@ -69,7 +77,8 @@ export class EventRecorder {
   readonly #log: Logger
   readonly #known = new LruMap<string, Entry>(CACHE_SIZE)
   readonly #limits = new LruMap<string, TokenBucket>(CACHE_SIZE)
-  readonly #pending = new Set<Entry>()
+  readonly #namespaceLimits = new LruMap<string, TokenBucket>(CACHE_SIZE)
+  readonly #pending = new FairQueue<Entry>(QUEUE_SIZE)
   #pump: Promise<void> | undefined
   #dropped = 0
 
@@ -80,7 +89,7 @@ export class EventRecorder {
     this.#log = options.log ?? silentLogger
   }
 
-  /** Events dropped so far: over an object's limit, queue full, or write failed. */
+  /** Events dropped so far: over a limit, queue full, or write failed. */
   get dropped(): number {
     return this.#dropped
   }
@@ -95,13 +104,15 @@ export class EventRecorder {
     const { apiVersion, kind, metadata } = object
     const identity = [apiVersion, kind, metadata.namespace, metadata.name, metadata.uid]
     const limit = this.#limits.getOrMake(identity.join('\0'), () => new TokenBucket(OBJECT_QPS, OBJECT_BURST))
-    const full = this.#pending.size >= QUEUE_SIZE
-    if (full || !limit.tryTake()) {
-      this.#dropped++
-      this.#log.debug({ reason, object: metadata.name, full }, 'event dropped')
+    const namespaceLimit = this.#namespaceLimits.getOrMake(
+      metadata.namespace ?? '',
+      () => new TokenBucket(NAMESPACE_QPS, NAMESPACE_BURST),
+    )
+    if (!limit.tryTake() || !namespaceLimit.tryTake()) {
+      this.#drop(reason, metadata, 'over the limit of the object or of its namespace')
       return
     }
-    const text = message.slice(0, MAX_MESSAGE_LENGTH)
+    const text = cut(message, MAX_MESSAGE_LENGTH)
     const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z')
     const entry = this.#known.getOrMake([...identity, type, reason, text].join('\0'), () => ({
       event: this.#event(object, type, reason, text, now),
@@ -111,7 +122,8 @@ export class EventRecorder {
     }))
     entry.count++
     entry.lastTimestamp = now
-    this.#pending.add(entry)
+    const lost = this.#pending.add(metadata.namespace ?? '', entry)
+    if (lost) this.#drop(lost.event.reason, lost.event.involvedObject, 'too many wait to be written')
     this.#pump ??= this.#writePending()
   }
 
@@ -129,16 +141,22 @@ export class EventRecorder {
   async #writePending(): Promise<void> {
     // Collect the events that the caller records in the same turn.
     await Promise.resolve()
-    for (const entry of this.#pending) {
-      this.#pending.delete(entry)
+    for (let entry = this.#pending.take(); entry; entry = this.#pending.take()) {
       try {
         await this.#write(entry)
       } catch (error) {
         this.#dropped++
         this.#log.warn({ err: error, reason: entry.event.reason }, 'cannot write an event')
+        // All others have the same error.
+        if (isKubeError(error, 'LeaseLost')) this.#dropped += this.#pending.clear()
       }
     }
     this.#pump = undefined
+  }
+
+  #drop(reason: string, object: { readonly name: string; readonly namespace?: string }, why: string): void {
+    this.#dropped++
+    this.#log.debug({ reason, namespace: object.namespace, object: object.name, why }, 'event dropped')
   }
 
   async #write(entry: Entry): Promise<void> {
@@ -195,4 +213,9 @@ export class EventRecorder {
       firstTimestamp: now,
     }
   }
+}
+
+/** The start of a text. It does not keep the rest of the text in memory, as a slice does. */
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : Buffer.from(text.slice(0, length)).toString()
 }

@@ -300,7 +300,7 @@ export class Informer<T extends KubeObject, R extends KubeObject = T> {
     try {
       await sleep(this.#backoff.next(), signal)
     } catch (error) {
-      if (!isKubeError(error, 'Aborted')) throw error
+      if (!isKubeError(error, 'Aborted', 'LeaseLost')) throw error
     }
   }
 

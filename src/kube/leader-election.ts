@@ -252,6 +252,6 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(Math.max(0, ms), signal)
   } catch (error) {
-    if (!isKubeError(error, 'Aborted')) throw error
+    if (!isKubeError(error, 'Aborted', 'LeaseLost')) throw error
   }
 }

@@ -34,6 +34,11 @@ export class Term {
   }
 
   end(): void {
-    this.#over.abort(new KubeError('LeaseLost', 'this process no longer leads'))
+    this.#over.abort(leaseLost('the work of the leader'))
   }
+}
+
+/** The error for work that only a leader may do. */
+export function leaseLost(what: string): KubeError {
+  return new KubeError('LeaseLost', `this process no longer leads, so it may not write (${what})`)
 }

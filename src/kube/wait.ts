@@ -1,11 +1,14 @@
-import { KubeError } from './errors.ts'
+import { isKubeError, KubeError } from './errors.ts'
+import { leaseLost } from './term.ts'
 
-/** The error for work that the caller aborted. */
-export function abortedError(signal: AbortSignal, what: string): KubeError {
-  return new KubeError('Aborted', `aborted: ${what}`, { cause: signal.reason })
+/** The error for work that the caller aborted: `LeaseLost` when that is the reason, else `Aborted`. */
+export function abortedError({ reason }: AbortSignal, what: string): KubeError {
+  return isKubeError(reason, 'LeaseLost')
+    ? leaseLost(what)
+    : new KubeError('Aborted', `aborted: ${what}`, { cause: reason })
 }
 
-/** Resolves after `ms` milliseconds. Rejects with KubeError `Aborted` when the signal fires first. */
+/** Resolves after `ms` milliseconds. Rejects with KubeError `Aborted` or `LeaseLost` when the signal fires first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -24,7 +27,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** Settles like `promise`, or rejects with KubeError `Aborted` when the signal fires first. */
+/** Settles like `promise`, or rejects with KubeError `Aborted` or `LeaseLost` when the signal fires first. */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
   if (signal.aborted) return Promise.reject(abortedError(signal, what))
   return new Promise((resolve, reject) => {

@@ -27,7 +27,36 @@ it('reports a watch without activity, but not an API server that does not answer
   client.close()
 })
 
-it('reports a handler that runs for more than half an hour', async () => {
+it('does not report a handler that waits until its queue cuts it off', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+  const queue = new WorkQueue<string>()
+  const stop = new AbortController()
+  let starts = 0
+  queue.add('node')
+  const running = queue.run({
+    workers: 1,
+    signal: stop.signal,
+    drainMs: 0,
+    // A registry that gives no answer.
+    handler: (_, signal) => {
+      starts += 1
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
+    },
+  })
+  for (let minute = 0; minute < 120; minute++) {
+    await vi.advanceTimersByTimeAsync(MINUTE)
+    await new Promise(setImmediate)
+    expect(livenessProblem([], { nodes: queue })).toBeUndefined()
+  }
+  expect(starts).toBeGreaterThan(10)
+  stop.abort()
+  await vi.advanceTimersByTimeAsync(1)
+  await running
+})
+
+it('reports a handler that ignores its signal for more than half an hour', async () => {
   const queue = new WorkQueue<string>()
   const stop = new AbortController()
   const { promise, resolve } = Promise.withResolvers<undefined>()

@@ -2,8 +2,8 @@ import type { WatchLiveness } from '../kube/index.ts'
 
 /**
  * Time after which a watch without activity, or a running handler, counts as stuck. Both end much earlier,
- * with or without an API server: a watch within 10 minutes, a refresh of 1 100 images of silent registries
- * within 12 minutes.
+ * with or without an API server or a registry: a watch within 10 minutes, and a handler when its queue cuts it
+ * off (`handlerTimeoutMs`). Only a handler that ignores its signal takes longer.
  */
 const STUCK_MS = 1_800_000
 

@@ -20,6 +20,8 @@ import { ReleaseReconciler } from '../../controllers/releases/reconciler.ts'
 const COMPONENT = 'kubefledged-operator'
 /** Greatest number of releases that are reconciled at the same time. */
 const WORKERS = 2
+/** Greatest time of one reconcile. Helm's runs in a row take up to 15 minutes. */
+const RECONCILE_TIMEOUT_MS = 1_200_000
 /** Greatest time to write recorded events when the operator stops. */
 const FLUSH_MS = 2_000
 
@@ -69,6 +71,7 @@ async function run(options: OperatorOptions, log: pino.Logger, stop: AbortContro
     log.info({ objects: [...objects.list()].length }, 'leading')
     await queue.run({
       workers: WORKERS,
+      handlerTimeoutMs: RECONCILE_TIMEOUT_MS,
       handler: (key, cutOff) => metrics.measure('release', () => reconciler.reconcile(key, cutOff)),
       signal: leading,
       onError: (key, err) => log.warn({ key, err }, 'reconcile failed; it will be tried again'),

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../../src/api/object.ts'
 import { type CoreEvent, EVENTS } from '../../../src/kube/events.ts'
 import { EventRecorder, type KubeClient } from '../../../src/kube/index.ts'
+import { eventually } from '../../harness/eventually.ts'
 import { TcpProxy } from '../../harness/tcp-proxy.ts'
 import { sharedApiServer } from '../shared-api-server.ts'
 import { codeOf, configMap, connect, NODES, type Node, newLog, newNamespace, uniqueName } from './fixture.ts'
@@ -82,6 +83,30 @@ describe('the event recorder', () => {
     expect(await eventsOf(client, noisy)).toHaveLength(25)
     expect(await eventsOf(client, quiet)).toHaveLength(1)
     expect(recorder.dropped).toBe(35)
+  })
+
+  it('writes the Events of a quiet namespace soon, and all of them, beside a noisy one', async () => {
+    const client = connect()
+    const noisy = await newObject(client)
+    const quiet = await newObject(client)
+    const recorder = new EventRecorder(client, { component: 'test' })
+    // Many objects, so that no limit of an object applies.
+    for (let i = 0; i < 3000; i++) {
+      const metadata = { ...noisy.metadata, name: `noisy-${i}`, uid: `noisy-${i}` }
+      recorder.record({ ...noisy, metadata }, 'Warning', 'Reason', `message ${i}`)
+    }
+    for (let i = 0; i < 20; i++) recorder.record(quiet, 'Normal', 'Reason', `message ${i}`)
+    await eventually('the events of the quiet one', async () => (await eventsOf(client, quiet)).length === 20)
+    const written = client.requestCount.create
+    await recorder.flush(soon())
+    expect(written, 'before most of the noisy ones').toBeLessThan(client.requestCount.create / 2)
+    const { items } = await client
+      .resource<CoreEvent>(EVENTS)
+      .list({ namespace: noisy.metadata.namespace ?? '' })
+    // The burst of a namespace, and one more for each second that the test takes.
+    expect(items.length).toBeGreaterThanOrEqual(500)
+    expect(items.length).toBeLessThan(530)
+    expect(recorder.dropped).toBe(3000 - items.length)
   })
 
   it('writes Events of cluster-scoped objects to the default namespace, and shortens long texts', async () => {
