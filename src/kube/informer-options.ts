@@ -1,6 +1,6 @@
 import type { KubeObject } from './object.ts'
 import type { Logger } from '../base/logger.ts'
-import type { Selection, WatchOptions } from './resource.ts'
+import type { Selection } from './resource.ts'
 import type { Indexer } from './store.ts'
 
 /** What an informer watches and caches. */
@@ -26,12 +26,10 @@ export interface InformerTiming {
   /** A watch without a byte for this long is closed. */
   readonly silenceMs: number
   /**
-   * A watch-list that starts with this much silence counts as unsupported: the server ignores
-   * `sendInitialEvents`.
+   * After this much silence at the start of a watch-list the list comes in pages: the server ignores
+   * `sendInitialEvents`, or is overloaded.
    */
   readonly initialSilenceMs: number
-  /** A watch-list is tried again after this time: the server may have been overloaded, or was upgraded. */
-  readonly watchListRetryMs: number
 }
 
 /** The API server sends a bookmark each minute. A connection that is silent for 2.5 minutes is dead. */
@@ -39,24 +37,4 @@ export const INFORMER_TIMING: InformerTiming = {
   watchSeconds: 300,
   silenceMs: 150_000,
   initialSilenceMs: 20_000,
-  watchListRetryMs: 600_000,
-}
-
-/** The objects that an informer asks for. */
-export function selectionOf({ namespace, labelSelector, fieldSelector }: Selection): Selection {
-  return { namespace, labelSelector, fieldSelector }
-}
-
-/** How an informer watches them. */
-export function watchOptionsOf(
-  selection: Selection,
-  { watchSeconds, silenceMs }: InformerTiming,
-  signal: AbortSignal,
-): WatchOptions {
-  return {
-    ...selectionOf(selection),
-    signal,
-    timeoutSeconds: Math.ceil(watchSeconds * (1 + Math.random())),
-    silenceTimeoutMs: silenceMs,
-  }
 }

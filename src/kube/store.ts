@@ -75,29 +75,28 @@ export class Store<T extends KubeObject> {
   }
 
   /**
-   * Stores an object when it is newer than the stored one, or always where `isTruth`. An object with
-   * another UID than the stored one of the same name gives two changes: the deletion of the old one and the
-   * addition of the new one.
+   * Stores an object when it is newer than the stored one. An object with another UID than the stored one of
+   * the same name gives two changes: the deletion of the old one and the addition of the new one.
    */
-  put(object: T, isTruth = false): void {
+  put(object: T): void {
+    const { metadata } = this.#objects.get(keyOf(object)) ?? {}
+    if (!metadata || isNewer(object.metadata.resourceVersion, metadata.resourceVersion)) this.replace(object)
+  }
+
+  /** Stores an object, also when it is older than the stored one. Has no effect on the same version. */
+  replace(object: T): void {
     const key = keyOf(object)
     const previous = this.#objects.get(key)
-    if (!previous) {
+    if (previous && previous.metadata.uid === object.metadata.uid) {
+      if (previous.metadata.resourceVersion === object.metadata.resourceVersion) return
+      this.#unindex(key, previous)
       this.#set(key, object)
-      this.#notify({ type: 'added', object })
+      this.#notify({ type: 'updated', object, previous })
       return
     }
-    const [version, before] = [object.metadata.resourceVersion, previous.metadata.resourceVersion]
-    if (isTruth ? version === before : !isNewer(version, before)) return
-    if (previous.metadata.uid !== object.metadata.uid) {
-      this.delete(key)
-      this.#set(key, object)
-      this.#notify({ type: 'added', object })
-      return
-    }
-    this.#unindex(key, previous)
+    this.delete(key)
     this.#set(key, object)
-    this.#notify({ type: 'updated', object, previous })
+    this.#notify({ type: 'added', object })
   }
 
   /** Removes an object. Handlers receive `last` as its last state, else the stored one. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import https from 'node:https'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -29,7 +29,8 @@ export class ApiServer implements AsyncDisposable {
   readonly kubeconfig: string
   readonly #directory: string
   readonly #args: readonly string[]
-  readonly #etcd: ServerProcess
+  readonly #etcdArgs: readonly string[]
+  #etcd: ServerProcess
   #server: ServerProcess
 
   private constructor(parts: {
@@ -39,7 +40,7 @@ export class ApiServer implements AsyncDisposable {
     etcdUrl: string
     kubeconfig: string
     args: readonly string[]
-    etcd: ServerProcess
+    etcdArgs: readonly string[]
   }) {
     this.#directory = parts.directory
     this.pki = parts.pki
@@ -47,14 +48,14 @@ export class ApiServer implements AsyncDisposable {
     this.etcdUrl = parts.etcdUrl
     this.kubeconfig = parts.kubeconfig
     this.#args = parts.args
-    this.#etcd = parts.etcd
+    this.#etcdArgs = parts.etcdArgs
+    this.#etcd = this.#spawnEtcd()
     this.#server = this.#spawn()
   }
 
   /** Starts both and waits until the API server is ready. Throws when a binary is missing. */
   static async start(options: ApiServerOptions = {}): Promise<ApiServer> {
-    const etcdBinary = binary('etcd')
-    binary('kube-apiserver')
+    for (const name of ['etcd', 'kube-apiserver']) binary(name)
     const directory = await mkdtemp(join(tmpdir(), 'kubefledged-api-'))
     await mkdir(join(directory, 'pki'))
     const pki = await createPki(join(directory, 'pki'))
@@ -67,21 +68,16 @@ export class ApiServer implements AsyncDisposable {
     const [port, etcdPort, peerPort] = await freePorts(3)
     const etcdUrl = `http://127.0.0.1:${etcdPort}`
     const peerUrl = `http://127.0.0.1:${peerPort}`
-    const etcd = new ServerProcess(
-      'etcd',
-      etcdBinary,
-      [
-        `--data-dir=${join(directory, 'etcd')}`,
-        '--unsafe-no-fsync',
-        '--log-level=warn',
-        `--listen-client-urls=${etcdUrl}`,
-        `--advertise-client-urls=${etcdUrl}`,
-        `--listen-peer-urls=${peerUrl}`,
-        `--initial-advertise-peer-urls=${peerUrl}`,
-        `--initial-cluster=default=${peerUrl}`,
-      ],
-      join(directory, 'etcd.log'),
-    )
+    const etcdArgs = [
+      `--data-dir=${join(directory, 'etcd')}`,
+      '--unsafe-no-fsync',
+      '--log-level=warn',
+      `--listen-client-urls=${etcdUrl}`,
+      `--advertise-client-urls=${etcdUrl}`,
+      `--listen-peer-urls=${peerUrl}`,
+      `--initial-advertise-peer-urls=${peerUrl}`,
+      `--initial-cluster=default=${peerUrl}`,
+    ]
     const url = `https://127.0.0.1:${port}`
     const kubeconfig = join(directory, 'admin.kubeconfig')
     await writeFile(kubeconfig, kubeconfigFor(url, pki, 'admin'), { mode: 0o600 })
@@ -104,7 +100,7 @@ export class ApiServer implements AsyncDisposable {
       '--allow-privileged=true',
       ...(options.args ?? []),
     ]
-    const server = new ApiServer({ directory, pki, url, etcdUrl, kubeconfig, args, etcd })
+    const server = new ApiServer({ directory, pki, url, etcdUrl, kubeconfig, args, etcdArgs })
     try {
       await server.waitUntilReady()
     } catch (error) {
@@ -135,6 +131,29 @@ export class ApiServer implements AsyncDisposable {
     if (!response.ok) throw new Error(`etcd refused to compact: ${await response.text()}`)
   }
 
+  /** Copies the data of etcd, for `restore`. Both processes restart. */
+  async backUp(): Promise<void> {
+    await this.#restartWith(() =>
+      cp(join(this.#directory, 'etcd'), join(this.#directory, 'backup'), { recursive: true }),
+    )
+  }
+
+  /** Sets etcd back to the last backup. Both processes restart. */
+  async restore(): Promise<void> {
+    await this.#restartWith(async () => {
+      await rm(join(this.#directory, 'etcd'), { recursive: true })
+      await cp(join(this.#directory, 'backup'), join(this.#directory, 'etcd'), { recursive: true })
+    })
+  }
+
+  async #restartWith(change: () => Promise<void>): Promise<void> {
+    await this.#server.end('SIGKILL')
+    await this.#etcd.end('SIGTERM')
+    await change()
+    this.#etcd = this.#spawnEtcd()
+    await this.restart()
+  }
+
   /** Stops both processes and removes their directory. */
   async stop(): Promise<void> {
     await this.#server.end('SIGKILL')
@@ -158,6 +177,10 @@ export class ApiServer implements AsyncDisposable {
       if (Date.now() > deadline) throw new Error(`kube-apiserver is not ready:\n${this.#server.logTail()}`)
       await delay(100)
     }
+  }
+
+  #spawnEtcd(): ServerProcess {
+    return new ServerProcess('etcd', binary('etcd'), this.#etcdArgs, join(this.#directory, 'etcd.log'))
   }
 
   #spawn(): ServerProcess {

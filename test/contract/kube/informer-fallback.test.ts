@@ -36,7 +36,7 @@ describe('an informer of an API server without watch-list', () => {
     await informer.waitForSync(SOON)
     expect(informer.size).toBe(1203)
     expect(client.requestCount.list).toBe(3)
-    expect(lines.filter(line => line.startsWith('the API server has no watch-list'))).toHaveLength(1)
+    expect(lines.filter(line => line.startsWith('the API server gives no watch-list'))).toHaveLength(1)
     expect(lines.some(line => line.includes('sendInitialEvents is forbidden'))).toBe(true)
 
     await configMaps.create(configMap(namespace, 'new', '1'))
@@ -80,4 +80,33 @@ describe('an informer of a server that ignores sendInitialEvents', () => {
     await eventually('the addition', async () => changes.length === 2)
     expect(changes).toEqual(['added a=1', 'added b=1'])
   })
+})
+
+it('an informer uses watch-lists again after one that got no answer', async () => {
+  const { namespace, configMaps } = await newNamespace(connect())
+  await configMaps.create(configMap(namespace, 'a', '1'))
+  const front = await startFront()
+  front.rule = ({ query }) => (query.get('sendInitialEvents') ? { status: 200, open: true } : undefined)
+  const client = connect({ server: front.url })
+  const { informer } = runInformer(client.resource<ConfigMap>(configMaps.def), {
+    namespace,
+    timing: { initialSilenceMs: 500, watchSeconds: 1 },
+  })
+  await informer.waitForSync(SOON)
+  expect(client.requestCount.list).toBe(1)
+
+  const gone = JSON.stringify({ kind: 'Status', status: 'Failure', reason: 'Expired', code: 410 })
+  let expired = 0
+  front.rule = ({ query }) => {
+    if (!query.get('watch') || query.get('sendInitialEvents') || expired > 0) return undefined
+    expired++
+    return { status: 410, headers: { 'content-type': 'application/json' }, body: gone }
+  }
+  await eventually('a watch-list', async () => {
+    const last = front.seen.filter(({ query }) => query.get('sendInitialEvents')).length
+    return expired === 1 && last === 2
+  })
+  await configMaps.create(configMap(namespace, 'b', '1'))
+  await eventually('the addition', async () => informer.size === 2)
+  expect(client.requestCount.list).toBe(1)
 })

@@ -119,7 +119,7 @@ describe('an informer whose resourceVersion is Gone', () => {
     proxy.allow()
 
     await agreement(informer, configMaps, namespace)
-    expect(lines.some(line => line.startsWith('the resourceVersion cannot be watched'))).toBe(true)
+    expect(lines.some(line => line.startsWith('the resourceVersion cannot be watched any more'))).toBe(true)
     expect(changes.sort()).toEqual([
       'added renewed=2',
       'deleted deleted=1',
