@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { isKubeError } from '../../src/kube/index.ts'
 import { namespaceOf } from '../builders/namespace.ts'
 import { HarnessError } from '../harness/errors.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -56,12 +57,7 @@ export class World {
       '/apis/batch/v1/namespaces/scale/jobs',
       '/api/v1/namespaces/scale/pods',
     ]) {
-      await this.plane.client.request({
-        verb: 'delete',
-        path: collection,
-        query: { propagationPolicy: 'Background' },
-        timeoutMs: 300_000,
-      })
+      await this.#deleteAll(collection)
     }
     if (this.#nodes !== kind) {
       if (this.#nodes) await deleteNodes(this.plane.client, this.#nodes)
@@ -72,6 +68,20 @@ export class World {
     }
     this.controller.start()
     await this.leadingAndQuiet(READY_MS)
+  }
+
+  /** The API server ends a request after a minute. It goes on with what is left. */
+  async #deleteAll(collection: string): Promise<void> {
+    for (;;) {
+      try {
+        const query = { propagationPolicy: 'Background' }
+        await this.plane.client.request({ verb: 'delete', path: collection, query, timeoutMs: 300_000 })
+        return
+      } catch (error) {
+        if (!isKubeError(error, 'Timeout')) throw error
+        console.log(`deleting ${collection} takes long`)
+      }
+    }
   }
 
   /** Makes what a scenario starts from, unless another scenario has left it. */
